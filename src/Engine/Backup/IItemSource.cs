@@ -1,0 +1,59 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Format;
+
+namespace BackupDr.Engine.Backup;
+
+/// <summary>What a backup reads from: a tree of folders and files. Implemented by each source; the engine owns the interface.</summary>
+/// <remarks>
+/// The engine walks it depth first, sorts what a folder lists by name bytes, opens files from several threads at once and closes everything
+/// it opened. Problems with single entries are reported through <see cref="ISourceProblems"/> and make the run incomplete, never end it.
+/// </remarks>
+public interface IItemSource : IDisposable
+{
+    /// <summary>Absolute paths as the snapshot names them (restic's <c>paths</c>).</summary>
+    IReadOnlyList<FilePath> Paths { get; }
+
+    /// <summary>The root of the snapshot: for absolute targets a folder whose entries lead down to them ("srv" of "/srv/data").</summary>
+    /// <exception cref="BackupDrException">A target does not exist or cannot be read at all.</exception>
+    ISourceFolder OpenRoot(ISourceProblems problems);
+}
+
+/// <summary>An open folder of a source. Used by one thread at a time; folders of one source may be used in parallel.</summary>
+public interface ISourceFolder : IDisposable
+{
+    /// <summary>Everything in the folder that the selection takes, with metadata, in no order. Entries that vanished meanwhile are left out;
+    /// entries that cannot be read are reported and left out.</summary>
+    IReadOnlyList<Node> List(ISourceProblems problems, CancellationToken ct);
+
+    /// <summary>Opens a child folder; null where it vanished or cannot be opened (reported).</summary>
+    ISourceFolder? OpenFolder(Node folder, ISourceProblems problems);
+
+    /// <summary>Opens a child file for reading; null where it vanished or cannot be opened (reported).</summary>
+    ISourceFile? OpenFile(Node file, ISourceProblems problems);
+}
+
+/// <summary>An open file of a source. Reads at any offset, from several threads at once.</summary>
+public interface ISourceFile : IDisposable
+{
+    /// <summary>Length now, in bytes; a file may grow or shrink while it is read.</summary>
+    long SizeBytes { get; }
+
+    /// <summary>Fills as much of <paramref name="target"/> as there is from <paramref name="offset"/>; 0 at the end.</summary>
+    /// <exception cref="BackupDrException">The read failed; the engine reports the file as a problem.</exception>
+    int Read(long offset, Span<byte> target);
+
+    /// <summary>Metadata as it is now, read from the open file: the engine stores this one, so size and times fit what was read.</summary>
+    Node Stat();
+}
+
+/// <summary>Where a source says what it could not take. Safe for concurrent use.</summary>
+public interface ISourceProblems
+{
+    /// <summary>Something of the selection is missing from the snapshot: the run becomes incomplete and lists it.</summary>
+    /// <param name="path">Absolute path.</param>
+    /// <param name="message">What happened, for example "open: Permission denied".</param>
+    void Missing(FilePath path, string message);
+
+    /// <summary>Worth telling, but nothing is missing: a socket was skipped, a file changed while it was read.</summary>
+    void Remark(FilePath path, string message);
+}

@@ -1,0 +1,39 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Format;
+
+namespace BackupDr.Engine.Restore;
+
+/// <summary>Where a restore writes. Implemented by the files source; the engine owns the interface.</summary>
+/// <remarks>
+/// Paths are relative to the target: a list of names that the engine has checked (no slash, NUL, "." or ".."). An implementation never leaves
+/// the target and never follows a link on the way. Folders come before what lies in them; <see cref="FinishFolder"/> comes after all of it,
+/// children before parents. Files are written out of order and from several threads at once. Failures of single entries are thrown as
+/// <see cref="BackupDrException"/>; the engine lists them and goes on.
+/// </remarks>
+public interface IRestoreTarget : IDisposable
+{
+    /// <summary>Makes the folder, or takes an existing one; usable by us whatever its final mode.</summary>
+    void MakeFolder(IReadOnlyList<FilePath> path, Node folder);
+
+    /// <summary>Opens a file to be written; null where the overwrite policy keeps what is there.</summary>
+    IRestoreFile? OpenFile(IReadOnlyList<FilePath> path, Node file);
+
+    /// <summary>Makes a symbolic link, fifo or device node with its metadata.</summary>
+    void MakeSpecial(IReadOnlyList<FilePath> path, Node node);
+
+    /// <summary>Makes a further name of a file that was restored before.</summary>
+    void MakeHardLink(IReadOnlyList<FilePath> path, IReadOnlyList<FilePath> existing, Node node);
+
+    /// <summary>Applies owner, mode, attributes and times of a folder.</summary>
+    void FinishFolder(IReadOnlyList<FilePath> path, Node folder);
+}
+
+/// <summary>A file being restored. Writes may come from several threads at once, each range once.</summary>
+public interface IRestoreFile : IDisposable
+{
+    /// <summary>Writes all of <paramref name="data"/> at <paramref name="offset"/>.</summary>
+    void Write(long offset, ReadOnlySpan<byte> data);
+
+    /// <summary>All ranges are written: sets the length, applies metadata and puts the file under its name.</summary>
+    void Finish(Node file);
+}
