@@ -1,0 +1,208 @@
+using BackupDr.Contracts.Jobs;
+
+namespace BackupDr.Contracts.Agents;
+
+/// <summary>The agent protocol's version and paths. HTTPS, JSON, one POST per message.</summary>
+public static class AgentProtocol
+{
+    /// <summary>Version of the messages here. A node accepts its own and the one before.</summary>
+    public const int Version = 1;
+    /// <summary>How long a long poll may wait, in seconds.</summary>
+    public const int MaximumWaitSeconds = 30;
+    /// <summary>How long a lease lasts without a report.</summary>
+    public static readonly TimeSpan LeaseDuration = TimeSpan.FromSeconds(30);
+    /// <summary>How long a request to an agent waits for its answer.</summary>
+    public static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(15);
+    /// <summary>Events in one report at most; more are sent with the next.</summary>
+    public const int MaximumEvents = 500;
+    /// <summary>Where the messages go, below the agents' URL.</summary>
+    public const string Root = "/agent/v1";
+}
+
+/// <summary>POST join: a token and a certificate request become an identity. Needs no client certificate.</summary>
+public sealed record JoinRequest
+{
+    /// <summary>The join token, as copied from the console.</summary>
+    public required string Token { get; init; }
+    /// <summary>Certificate request, PEM, ECDSA P-256; its subject is ignored.</summary>
+    public required string CsrPem { get; init; }
+    /// <summary>The machine's name.</summary>
+    public required string HostName { get; init; }
+    /// <summary>For example "Debian GNU/Linux 12".</summary>
+    public required string OperatingSystem { get; init; }
+    /// <summary>The agent program's version.</summary>
+    public required string AgentVersion { get; init; }
+    /// <summary><see cref="AgentProtocol.Version"/> of the agent.</summary>
+    public required int ProtocolVersion { get; init; }
+    /// <summary>Whether the agent may do repository work for others.</summary>
+    public bool Mover { get; init; }
+}
+
+/// <summary>The answer to join.</summary>
+/// <param name="HostId">The host's id.</param>
+/// <param name="CertificatePem">The client certificate.</param>
+/// <param name="AuthorityPem">The CA's certificate; the agent trusts only this one.</param>
+/// <param name="ExpiresAt">When the client certificate ends.</param>
+public sealed record JoinAnswer(HostId HostId, string CertificatePem, string AuthorityPem, DateTimeOffset ExpiresAt);
+
+/// <summary>POST renew: a new certificate for the same host.</summary>
+/// <param name="CsrPem">Certificate request, PEM.</param>
+public sealed record RenewRequest(string CsrPem);
+
+/// <summary>The answer to renew.</summary>
+public sealed record RenewAnswer(string CertificatePem, DateTimeOffset ExpiresAt);
+
+/// <summary>POST lease: a long poll for work and for requests.</summary>
+public sealed record LeaseRequest
+{
+    /// <summary>How many more runs the agent would start now; 0 polls for requests only.</summary>
+    public required int Slots { get; init; }
+    /// <summary>How long to wait, 0 to 30 seconds.</summary>
+    public int WaitSeconds { get; init; } = 25;
+    /// <summary>Load average over one minute.</summary>
+    public double Load { get; init; }
+    /// <summary>The agent program's version.</summary>
+    public string AgentVersion { get; init; } = "";
+    /// <summary><see cref="AgentProtocol.Version"/> of the agent.</summary>
+    public int ProtocolVersion { get; init; } = AgentProtocol.Version;
+    /// <summary>Runs that this agent process is executing right now. A run leased to this host that is not among them was lost by a restart.</summary>
+    public IReadOnlyList<RunId> Running { get; init; } = [];
+}
+
+/// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>
+public sealed record LeaseAnswer
+{
+    /// <summary>A run to execute.</summary>
+    public LeasedRun? Run { get; init; }
+    /// <summary>Requests to answer within 15 seconds each.</summary>
+    public IReadOnlyList<AgentRequest> Requests { get; init; } = [];
+}
+
+/// <summary>A run that is ours until the lease ends.</summary>
+/// <param name="RunId">The run.</param>
+/// <param name="Epoch">The fencing number: every later message about the run carries it.</param>
+/// <param name="TtlMs">Milliseconds until the lease ends without a report; the agent stops by itself at three quarters of it.</param>
+/// <param name="Job">What to do.</param>
+public sealed record LeasedRun(RunId RunId, long Epoch, int TtlMs, Job Job);
+
+/// <summary>POST report: progress and events; extends the lease. 409 "run.lease_lost" where the epoch is no longer the run's.</summary>
+public sealed record ReportRequest
+{
+    /// <summary>The run.</summary>
+    public required RunId RunId { get; init; }
+    /// <summary>The lease's epoch.</summary>
+    public required long Epoch { get; init; }
+    /// <summary>Number of this report within the lease, from 1; a repeated one changes nothing.</summary>
+    public required long Seq { get; init; }
+    /// <summary>How far it is.</summary>
+    public JobProgress? Progress { get; init; }
+    /// <summary>What happened since the last report.</summary>
+    public IReadOnlyList<RunEventLine> Events { get; init; } = [];
+}
+
+/// <summary>How much an event matters.</summary>
+public enum EventLevel
+{
+    /// <summary>Only for looking closely.</summary>
+    Debug,
+    /// <summary>The ordinary course.</summary>
+    Info,
+    /// <summary>Something a person should know.</summary>
+    Warning,
+    /// <summary>Something failed.</summary>
+    Error,
+}
+
+/// <summary>One line of a run's log.</summary>
+public sealed record RunEventLine(DateTimeOffset At, EventLevel Level, string Code, string Text);
+
+/// <summary>The answer to report.</summary>
+/// <param name="TtlMs">Milliseconds until the lease ends without another report.</param>
+/// <param name="Cancel">Somebody asked to cancel: stop, and complete as Cancelled.</param>
+public sealed record ReportAnswer(int TtlMs, bool Cancel);
+
+/// <summary>POST complete: the run ended. Idempotent by run and epoch; 409 "run.lease_lost" for a stale epoch.</summary>
+/// <param name="RunId">The run.</param>
+/// <param name="Epoch">The lease's epoch.</param>
+/// <param name="Result">How it ended.</param>
+public sealed record CompleteRequest(RunId RunId, long Epoch, JobResult Result);
+
+/// <summary>POST inventory: what the agent found on its host.</summary>
+public sealed record InventoryRequest
+{
+    /// <summary>Mounted file systems.</summary>
+    public IReadOnlyList<MountFound> Mounts { get; init; } = [];
+    /// <summary>Processor count.</summary>
+    public int Processors { get; init; }
+    /// <summary>Memory in bytes.</summary>
+    public long MemoryBytes { get; init; }
+}
+
+/// <summary>A mounted file system.</summary>
+public sealed record MountFound(FilePath Path, string FileSystem, long SizeBytes, long FreeBytes);
+
+/// <summary>What a node can ask an agent outside of runs.</summary>
+public enum AgentRequestKind
+{
+    /// <summary>List a folder of the host.</summary>
+    ListFolder,
+    /// <summary>List a folder inside a snapshot.</summary>
+    ListSnapshotFolder,
+}
+
+/// <summary>A short question to an agent; answered by POST requests/{id}.</summary>
+public sealed record AgentRequest
+{
+    /// <summary>Names the question.</summary>
+    public required RequestId Id { get; init; }
+    /// <summary>What is asked.</summary>
+    public required AgentRequestKind Kind { get; init; }
+    /// <summary>Folder to list; empty for the root of a snapshot.</summary>
+    public required FilePath Path { get; init; }
+    /// <summary>For snapshot folders: the repository.</summary>
+    public RepositoryAccess? Repository { get; init; }
+    /// <summary>For snapshot folders: restic's snapshot id.</summary>
+    public string? SnapshotId { get; init; }
+}
+
+/// <summary>POST requests/{id}: exactly one of both is set.</summary>
+public sealed record AgentRequestAnswer
+{
+    /// <summary>The listing.</summary>
+    public FolderListing? Listing { get; init; }
+    /// <summary>Why there is none.</summary>
+    public JobError? Error { get; init; }
+}
+
+/// <summary>What lies in a folder, folders first, then by name. At most 10,000 entries; <see cref="IsCut"/> tells that there are more.</summary>
+public sealed record FolderListing(FilePath Path, IReadOnlyList<FolderEntry> Entries, bool IsCut);
+
+/// <summary>One entry of a folder.</summary>
+public sealed record FolderEntry
+{
+    /// <summary>Name.</summary>
+    public required FilePath Name { get; init; }
+    /// <summary>What it is.</summary>
+    public required EntryKind Kind { get; init; }
+    /// <summary>Length in bytes, files only.</summary>
+    public long SizeBytes { get; init; }
+    /// <summary>Last modification.</summary>
+    public DateTimeOffset ModifiedAt { get; init; }
+    /// <summary>Permission bits.</summary>
+    public int Permissions { get; init; }
+    /// <summary>Target, links only.</summary>
+    public FilePath LinkTarget { get; init; }
+}
+
+/// <summary>What a folder entry is.</summary>
+public enum EntryKind
+{
+    /// <summary>A folder.</summary>
+    Folder,
+    /// <summary>A regular file.</summary>
+    File,
+    /// <summary>A symbolic link.</summary>
+    Link,
+    /// <summary>A device, fifo or socket.</summary>
+    Other,
+}

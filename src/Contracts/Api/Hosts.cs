@@ -1,0 +1,91 @@
+using BackupDr.Contracts.Agents;
+
+namespace BackupDr.Contracts.Api;
+
+/// <summary>Whether a host is there.</summary>
+public enum HostState
+{
+    /// <summary>Its agent polled within two heartbeats.</summary>
+    Online,
+    /// <summary>Its agent has been silent for longer.</summary>
+    Silent,
+    /// <summary>Taken out of service; its data stays.</summary>
+    Retired,
+}
+
+/// <summary>GET hosts.</summary>
+public sealed record ListHostsRequest;
+
+/// <summary>GET hosts/{id}.</summary>
+public sealed record ShowHostRequest(HostId Id);
+
+/// <summary>A host and its agent.</summary>
+public sealed record Host
+{
+    /// <summary>Its id.</summary>
+    public required HostId Id { get; init; }
+    /// <summary>The machine's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>Whether it is there.</summary>
+    public required HostState State { get; init; }
+    /// <summary>Operating system.</summary>
+    public string OperatingSystem { get; init; } = "";
+    /// <summary>The agent program's version.</summary>
+    public string AgentVersion { get; init; } = "";
+    /// <summary>Whether it does repository work for others.</summary>
+    public bool IsMover { get; init; }
+    /// <summary>When it joined.</summary>
+    public required DateTimeOffset JoinedAt { get; init; }
+    /// <summary>When its agent last spoke.</summary>
+    public DateTimeOffset? LastSeenAt { get; init; }
+    /// <summary>When its certificate ends.</summary>
+    public DateTimeOffset? CertificateExpiresAt { get; init; }
+    /// <summary>Items protected on it.</summary>
+    public int Items { get; init; }
+    /// <summary>Load average over one minute, as last told.</summary>
+    public double Load { get; init; }
+    /// <summary>What the agent found.</summary>
+    public InventoryRequest? Inventory { get; init; }
+}
+
+/// <summary>POST join-tokens: a token that lets one host join within an hour.</summary>
+/// <param name="AgentsUrl">URL of the agents' listener as the new host reaches it; null for the configured one.</param>
+public sealed record CreateJoinTokenRequest(string? AgentsUrl = null);
+
+/// <summary>A join token, shown once.</summary>
+/// <param name="Id">Names the token for looking at its progress.</param>
+/// <param name="Token">The token: "bdr1_" and letters; carries the CA's fingerprint.</param>
+/// <param name="Command">The line to run on the new host, as root.</param>
+/// <param name="ExpiresAt">When it stops working.</param>
+/// <param name="AgentsUrl">Where the agent will connect to.</param>
+public sealed record JoinToken(JoinTokenId Id, string Token, string Command, DateTimeOffset ExpiresAt, string AgentsUrl);
+
+/// <summary>GET join-tokens/{id}: how far the new host has come.</summary>
+public sealed record ShowJoinTokenRequest(JoinTokenId Id);
+
+/// <summary>The steps of a join as they happened; null has not happened yet.</summary>
+public sealed record JoinProgress
+{
+    /// <summary>The token.</summary>
+    public required JoinTokenId Id { get; init; }
+    /// <summary>When it stops working.</summary>
+    public required DateTimeOffset ExpiresAt { get; init; }
+    /// <summary>The install script was fetched with this token.</summary>
+    public DateTimeOffset? ScriptFetchedAt { get; init; }
+    /// <summary>The agent archive was fetched.</summary>
+    public DateTimeOffset? ArchiveFetchedAt { get; init; }
+    /// <summary>The token was accepted and a certificate issued.</summary>
+    public DateTimeOffset? JoinedAt { get; init; }
+    /// <summary>The agent's first poll.</summary>
+    public DateTimeOffset? FirstSeenAt { get; init; }
+    /// <summary>The host that joined.</summary>
+    public Host? Host { get; init; }
+    /// <summary>The token ended without a host.</summary>
+    public bool IsExpired { get; init; }
+}
+
+/// <summary>POST hosts/{id}/browse: what lies in a folder of a live host, asked of its agent (15 s).</summary>
+public sealed record BrowseHostRequest(HostId Host, FilePath Path);
+
+/// <summary>POST hosts/{id}/retire: its agent is refused from now on; recovery points stay.</summary>
+public sealed record RetireHostRequest(HostId Id);

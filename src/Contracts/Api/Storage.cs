@@ -1,0 +1,91 @@
+namespace BackupDr.Contracts.Api;
+
+/// <summary>What kind of place a location is.</summary>
+public enum LocationKind
+{
+    /// <summary>A folder on one machine; only that machine's agent opens it.</summary>
+    Folder,
+}
+
+/// <summary>GET locations.</summary>
+public sealed record ListLocationsRequest;
+
+/// <summary>POST locations.</summary>
+public sealed record CreateLocationRequest
+{
+    /// <summary>What people call it.</summary>
+    public required string Name { get; init; }
+    /// <summary>What kind of place it is.</summary>
+    public LocationKind Kind { get; init; } = LocationKind.Folder;
+    /// <summary>Absolute folder, below which each host has its repository.</summary>
+    public required FilePath Path { get; init; }
+    /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own.</summary>
+    public HostId? Host { get; init; }
+}
+
+/// <summary>A place for objects.</summary>
+public sealed record Location
+{
+    /// <summary>Its id.</summary>
+    public required LocationId Id { get; init; }
+    /// <summary>What people call it.</summary>
+    public required string Name { get; init; }
+    /// <summary>What kind of place it is.</summary>
+    public required LocationKind Kind { get; init; }
+    /// <summary>The folder.</summary>
+    public required FilePath Path { get; init; }
+    /// <summary>The machine that it is on, or null for each host's own.</summary>
+    public HostId? Host { get; init; }
+    /// <summary>Repositories in it.</summary>
+    public int Repositories { get; init; }
+    /// <summary>When it was made.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>How far a repository is.</summary>
+public enum RepositoryState
+{
+    /// <summary>To be made by the next Init run.</summary>
+    Pending,
+    /// <summary>Usable.</summary>
+    Ready,
+    /// <summary>Could not be made; the run tells why.</summary>
+    Failed,
+}
+
+/// <summary>GET repositories.</summary>
+public sealed record ListRepositoriesRequest;
+
+/// <summary>restic-format data in a location; one per host.</summary>
+public sealed record RepositorySummary
+{
+    /// <summary>Its id here.</summary>
+    public required RepositoryId Id { get; init; }
+    /// <summary>Id in its config file, once made.</summary>
+    public string? ConfigId { get; init; }
+    /// <summary>The host whose data it holds.</summary>
+    public required HostId Host { get; init; }
+    /// <summary>That host's name.</summary>
+    public required string HostName { get; init; }
+    /// <summary>The location.</summary>
+    public required LocationId Location { get; init; }
+    /// <summary>The location's name.</summary>
+    public required string LocationName { get; init; }
+    /// <summary>As restic writes it.</summary>
+    public required string Url { get; init; }
+    /// <summary>How far it is.</summary>
+    public required RepositoryState State { get; init; }
+    /// <summary>Recovery points in it.</summary>
+    public int RecoveryPoints { get; init; }
+    /// <summary>Bytes that its backups added.</summary>
+    public long StoredBytes { get; init; }
+}
+
+/// <summary>POST repositories/{id}/reveal: the password, audited.</summary>
+public sealed record RevealRepositoryPasswordRequest(RepositoryId Id);
+
+/// <summary>What restores a repository without us.</summary>
+/// <param name="Url">For restic's -r.</param>
+/// <param name="Password">In clear.</param>
+/// <param name="Command">The stock-restic command.</param>
+public sealed record RepositoryEscape(string Url, string Password, string Command);

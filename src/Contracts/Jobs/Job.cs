@@ -1,0 +1,91 @@
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Contracts.Jobs;
+
+/// <summary>What an agent can be told to do. A closed set.</summary>
+public enum JobKind
+{
+    /// <summary>Make a repository.</summary>
+    Init,
+    /// <summary>Take a snapshot of a source.</summary>
+    Backup,
+    /// <summary>Put a snapshot, or a part of it, on a host.</summary>
+    Restore,
+    /// <summary>Restore into a sandbox, compare, clean up.</summary>
+    Drill,
+    /// <summary>Check a repository.</summary>
+    Check,
+}
+
+/// <summary>The instruction that an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init).</summary>
+public sealed record Job
+{
+    /// <summary>Which member is set.</summary>
+    public required JobKind Kind { get; init; }
+    /// <summary>The repository that the job works on.</summary>
+    public required RepositoryAccess Repository { get; init; }
+    /// <summary>Set for Backup.</summary>
+    public BackupJob? Backup { get; init; }
+    /// <summary>Set for Restore.</summary>
+    public RestoreJob? Restore { get; init; }
+    /// <summary>Set for Drill.</summary>
+    public DrillJob? Drill { get; init; }
+    /// <summary>Set for Check.</summary>
+    public CheckJob? Check { get; init; }
+}
+
+/// <summary>Where a repository is and what opens it. Lives in an agent's memory for the run only; never logged, never written.</summary>
+public sealed record RepositoryAccess
+{
+    /// <summary>The control plane's id.</summary>
+    public required RepositoryId Id { get; init; }
+    /// <summary>As restic writes it: "/srv/backups/host_…".</summary>
+    public required string Url { get; init; }
+    /// <summary>Id in the repository's config file, 64 hex characters; null before Init. A repository with another id is refused.</summary>
+    public string? ConfigId { get; init; }
+    /// <summary>The password in clear.</summary>
+    public required string Password { get; init; }
+
+    /// <summary>Shows no password.</summary>
+    public override string ToString() => $"{Id} at {Url}";
+}
+
+/// <summary>Take a snapshot.</summary>
+public sealed record BackupJob
+{
+    /// <summary>What is taken.</summary>
+    public required SourceSpec Source { get; init; }
+    /// <summary>Host name in the snapshot.</summary>
+    public required string HostName { get; init; }
+    /// <summary>Tags in the snapshot, for example "backupdr.run=run_…".</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+}
+
+/// <summary>Restore a snapshot or parts of it.</summary>
+public sealed record RestoreJob
+{
+    /// <summary>restic's snapshot id, 64 hex characters.</summary>
+    public required string SnapshotId { get; init; }
+    /// <summary>Absolute paths inside the snapshot; empty for all of it.</summary>
+    public IReadOnlyList<FilePath> Paths { get; init; } = [];
+    /// <summary>Folder below which the absolute paths are recreated. Made where it is missing.</summary>
+    public required FilePath Target { get; init; }
+    /// <summary>What happens to files that exist already.</summary>
+    public OverwritePolicy Overwrite { get; init; } = OverwritePolicy.Never;
+}
+
+/// <summary>A timed test restore.</summary>
+public sealed record DrillJob
+{
+    /// <summary>restic's snapshot id.</summary>
+    public required string SnapshotId { get; init; }
+    /// <summary>The source on this host to compare with as well, or null where it is elsewhere.</summary>
+    public SourceSpec? LiveSource { get; init; }
+}
+
+/// <summary>Check a repository.</summary>
+public sealed record CheckJob
+{
+    /// <summary>Whether every stored byte is read.</summary>
+    public bool ReadData { get; init; }
+}

@@ -1,0 +1,157 @@
+namespace BackupDr.Contracts.Jobs;
+
+/// <summary>How a job ended.</summary>
+public enum JobOutcome
+{
+    /// <summary>All of it was done.</summary>
+    Complete,
+    /// <summary>Done, but something is missing: the lists name it. Does not count for the RPO.</summary>
+    Incomplete,
+    /// <summary>Nothing usable came of it.</summary>
+    Failed,
+    /// <summary>Stopped because somebody asked.</summary>
+    Cancelled,
+}
+
+/// <summary>What an agent answers when a job ended. The member of the job's kind is set unless it failed.</summary>
+public sealed record JobResult
+{
+    /// <summary>How it ended.</summary>
+    public required JobOutcome Outcome { get; init; }
+    /// <summary>Set where it failed.</summary>
+    public JobError? Error { get; init; }
+    /// <summary>What an Init made: the 64 hex characters of the repository's config.</summary>
+    public string? ConfigId { get; init; }
+    /// <summary>What a Backup made.</summary>
+    public BackupResult? Backup { get; init; }
+    /// <summary>What a Restore did.</summary>
+    public RestoreResult? Restore { get; init; }
+    /// <summary>What a Drill found.</summary>
+    public DrillResult? Drill { get; init; }
+    /// <summary>What a Check found.</summary>
+    public CheckResult? Check { get; init; }
+}
+
+/// <summary>A failure as it crosses the wire.</summary>
+/// <param name="Code">Stable code.</param>
+/// <param name="Message">What happened.</param>
+/// <param name="Hint">What to do next, or null.</param>
+/// <param name="IsTransient">Whether trying again may help.</param>
+public sealed record JobError(string Code, string Message, string? Hint, bool IsTransient);
+
+/// <summary>One entry that is missing, failed or worth a remark.</summary>
+/// <param name="Path">Absolute path.</param>
+/// <param name="Message">What happened.</param>
+public sealed record PathProblem(FilePath Path, string Message);
+
+/// <summary>A snapshot that was taken. Sizes in bytes.</summary>
+public sealed record BackupResult
+{
+    /// <summary>restic's snapshot id, 64 hex characters.</summary>
+    public required string SnapshotId { get; init; }
+    /// <summary>Snapshot it was based on, or null.</summary>
+    public string? ParentId { get; init; }
+    /// <summary>Time in the snapshot.</summary>
+    public required DateTimeOffset TakenAt { get; init; }
+    /// <summary>Files in the snapshot.</summary>
+    public long Files { get; init; }
+    /// <summary>Folders in the snapshot.</summary>
+    public long Folders { get; init; }
+    /// <summary>Files that were not in the parent.</summary>
+    public long FilesNew { get; init; }
+    /// <summary>Files that differ from the parent.</summary>
+    public long FilesChanged { get; init; }
+    /// <summary>Plain bytes in the snapshot.</summary>
+    public long Bytes { get; init; }
+    /// <summary>Plain bytes that were not in the repository before: after deduplication, before compression.</summary>
+    public long BytesNew { get; init; }
+    /// <summary>Bytes that the repository grew by: after deduplication, compression and encryption.</summary>
+    public long BytesAdded { get; init; }
+    /// <summary>What is not in the snapshot; at most 1,000 are sent, <see cref="MissingCount"/> counts all.</summary>
+    public IReadOnlyList<PathProblem> Missing { get; init; } = [];
+    /// <summary>How many entries are missing.</summary>
+    public long MissingCount { get; init; }
+    /// <summary>Seconds from start to end.</summary>
+    public double Seconds { get; init; }
+}
+
+/// <summary>What was restored. Sizes in bytes.</summary>
+public sealed record RestoreResult
+{
+    /// <summary>Where it was put.</summary>
+    public required FilePath Target { get; init; }
+    /// <summary>Files written.</summary>
+    public long Files { get; init; }
+    /// <summary>Plain bytes written.</summary>
+    public long Bytes { get; init; }
+    /// <summary>What could not be restored or was kept; at most 1,000.</summary>
+    public IReadOnlyList<PathProblem> Problems { get; init; } = [];
+    /// <summary>How many of these there are.</summary>
+    public long ProblemCount { get; init; }
+    /// <summary>Seconds from start to end.</summary>
+    public double Seconds { get; init; }
+}
+
+/// <summary>What a proof says.</summary>
+public enum ProofResult
+{
+    /// <summary>It was restored and every byte matched the snapshot.</summary>
+    Proven,
+    /// <summary>It could not be restored, or something differed.</summary>
+    Failed,
+    /// <summary>It was not tried; the reason is told.</summary>
+    Skipped,
+}
+
+/// <summary>The result of a timed test restore.</summary>
+public sealed record DrillResult
+{
+    /// <summary>What it says.</summary>
+    public required ProofResult Result { get; init; }
+    /// <summary>Why, where it is not Proven.</summary>
+    public string? Reason { get; init; }
+    /// <summary>Files whose bytes were compared with the snapshot.</summary>
+    public long FilesCompared { get; init; }
+    /// <summary>Bytes compared.</summary>
+    public long BytesCompared { get; init; }
+    /// <summary>Files that differ from the snapshot; at most 1,000.</summary>
+    public IReadOnlyList<PathProblem> Mismatches { get; init; } = [];
+    /// <summary>Files compared with the live source as well and found equal.</summary>
+    public long LiveEqual { get; init; }
+    /// <summary>Files of the live source that changed since the snapshot: counted, not failed.</summary>
+    public long LiveChanged { get; init; }
+    /// <summary>Seconds that the restore took: the measured recovery time.</summary>
+    public double RestoreSeconds { get; init; }
+    /// <summary>Seconds in all.</summary>
+    public double Seconds { get; init; }
+    /// <summary>Whether the sandbox was isolated (own user, no network).</summary>
+    public bool Isolated { get; init; }
+}
+
+/// <summary>What a check found.</summary>
+public sealed record CheckResult
+{
+    /// <summary>What is damaged; empty is good. At most 1,000.</summary>
+    public IReadOnlyList<string> Errors { get; init; } = [];
+    /// <summary>Packs looked at.</summary>
+    public long Packs { get; init; }
+    /// <summary>Bytes read.</summary>
+    public long BytesRead { get; init; }
+}
+
+/// <summary>How far a job is. Totals are null while unknown.</summary>
+public sealed record JobProgress
+{
+    /// <summary>What is going on: "scanning", "uploading", "restoring", "comparing".</summary>
+    public required string Phase { get; init; }
+    /// <summary>Files done.</summary>
+    public long FilesDone { get; init; }
+    /// <summary>Files in all.</summary>
+    public long? FilesTotal { get; init; }
+    /// <summary>Bytes done.</summary>
+    public long BytesDone { get; init; }
+    /// <summary>Bytes in all.</summary>
+    public long? BytesTotal { get; init; }
+    /// <summary>Path being worked on.</summary>
+    public FilePath? Current { get; init; }
+}

@@ -1,0 +1,49 @@
+namespace BackupDr.Contracts.Specs;
+
+/// <summary>What a policy wants and does. Everything has a default, so that a policy for a folder needs only the folder.</summary>
+public sealed record PolicySpec
+{
+    /// <summary>Recovery point objective: the most that may be lost. 1 minute to 365 days; default 24 h.</summary>
+    public TimeSpan Rpo { get; init; } = TimeSpan.FromHours(24);
+    /// <summary>Recovery time objective: how long a restore may take. 1 minute to 30 days; default 4 h.</summary>
+    public TimeSpan Rto { get; init; } = TimeSpan.FromHours(4);
+    /// <summary>When runs are due.</summary>
+    public ScheduleSpec Schedule { get; init; } = new();
+    /// <summary>What is kept.</summary>
+    public RetentionSpec Retention { get; init; } = new();
+    /// <summary>How recovery points are proven.</summary>
+    public ProofSpec Proof { get; init; } = new();
+}
+
+/// <summary>When a policy fires. Exactly one of <see cref="Every"/> and <see cref="Cron"/> counts: Cron where it is set.</summary>
+public sealed record ScheduleSpec
+{
+    /// <summary>Interval between nominal times, from midnight UTC on. 1 minute to 7 days; default 24 h.</summary>
+    public TimeSpan Every { get; init; } = TimeSpan.FromHours(24);
+    /// <summary>A five-field cron expression, or null.</summary>
+    public string? Cron { get; init; }
+    /// <summary>IANA time zone in which <see cref="Cron"/> is meant. Default UTC.</summary>
+    public string TimeZone { get; init; } = "UTC";
+}
+
+/// <summary>How many recovery points are kept, in restic's terms. Applied from a later version on; until then nothing is ever forgotten.</summary>
+public sealed record RetentionSpec
+{
+    /// <summary>Hourly points.</summary>
+    public int KeepHourly { get; init; } = 48;
+    /// <summary>Daily points.</summary>
+    public int KeepDaily { get; init; } = 30;
+    /// <summary>Monthly points.</summary>
+    public int KeepMonthly { get; init; } = 12;
+    /// <summary>Never fewer than these. At least 1.</summary>
+    public int Floor { get; init; } = 3;
+}
+
+/// <summary>How recovery points are proven by real restores.</summary>
+public sealed record ProofSpec
+{
+    /// <summary>Whether the first recovery point of an item is test-restored at once. Default true.</summary>
+    public bool DrillAfterFirst { get; init; } = true;
+    /// <summary>How long a proof counts. 1 day to 365 days; default 35 days.</summary>
+    public TimeSpan MaximumAge { get; init; } = TimeSpan.FromDays(35);
+}

@@ -1,0 +1,41 @@
+namespace BackupDr.Contracts.Specs;
+
+/// <summary>What kind of source an item is.</summary>
+public enum SourceKind
+{
+    /// <summary>Folders and files of a host.</summary>
+    Files,
+}
+
+/// <summary>What is taken from a host: exactly the member that <see cref="Kind"/> names is set.</summary>
+public sealed record SourceSpec
+{
+    /// <summary>Which member is set.</summary>
+    public SourceKind Kind { get; init; }
+    /// <summary>Set where <see cref="Kind"/> is Files.</summary>
+    public FilesSpec? Files { get; init; }
+}
+
+/// <summary>A selection of folders and files.</summary>
+public sealed record FilesSpec
+{
+    /// <summary>Absolute paths, at least one.</summary>
+    public IReadOnlyList<FilePath> Paths { get; init; } = [];
+    /// <summary>Patterns of what is left out, as in .gitignore.</summary>
+    public IReadOnlyList<string> Excludes { get; init; } = [];
+    /// <summary>Whether folders marked by a CACHEDIR.TAG are left out. Default true.</summary>
+    public bool ExcludeCaches { get; init; } = true;
+    /// <summary>Whether mount points below the paths are left out.</summary>
+    public bool OneFileSystem { get; init; }
+}
+
+/// <summary>What happens to files that exist already where a restore writes.</summary>
+public enum OverwritePolicy
+{
+    /// <summary>They stay; each is listed as kept.</summary>
+    Never,
+    /// <summary>They are replaced where size or modification time differ.</summary>
+    IfChanged,
+    /// <summary>They are replaced.</summary>
+    Always,
+}
