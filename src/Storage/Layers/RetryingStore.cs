@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+
+namespace BackupDr.Storage.Layers;
+
+/// <summary>How often and how long <see cref="RetryingStore"/> tries.</summary>
+public sealed record RetryOptions
+{
+    /// <summary>Upper bound of the first pause; each further one doubles it. Default 500 ms.</summary>
+    public TimeSpan FirstPause { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Upper bound of any pause. Default 30 s.</summary>
+    public TimeSpan LongestPause { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Time from the first failure after which an operation is given up. Default 15 min.</summary>
+    public TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(15);
+}
+
+/// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>
+/// <remarks>
+/// Only faults that are transient by kind are repeated. A put that is told "exists" after a failed try reads the object back: when the bytes are
+/// ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was handed out; stores whose
+/// pages fail on their own repeat a page themselves.
+/// </remarks>
+public sealed class RetryingStore : IObjectStore
+{
+    const int ShortReads = 3;
+
+    readonly IObjectStore _inner;
+    readonly RetryOptions _options;
+    readonly TimeProvider _clock;
+
+    /// <param name="inner">The store underneath; disposed with this one.</param>
+    /// <param name="options">How often and how long.</param>
+    /// <param name="clock">For pauses and the budget.</param>
+    public RetryingStore(IObjectStore inner, RetryOptions options, TimeProvider clock) => (_inner, _options, _clock) = (inner, options, clock);
+
+    /// <inheritdoc/>
+    public string Url => _inner.Url;
+
+    /// <inheritdoc/>
+    public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
+    {
+        var failedBefore = false;
+        return Retry(async () =>
+        {
+            try { await _inner.Put(name, content, ct); }
+            catch (StoreException e) when (e.Fault == StoreFault.Exists && failedBefore)
+            {
+                if (!await Holds(name, content, ct)) throw;
+            }
+            catch (StoreException e) when (e.IsTransient) { failedBefore = true; throw; }
+            return true;
+        }, ct);
+    }
+
+    /// <inheritdoc/>
+    public Task Read(ObjectName name, long offset, Memory<byte> target, CancellationToken ct)
+        => Retry(async () => { await _inner.Read(name, offset, target, ct); return true; }, ct);
+
+    /// <inheritdoc/>
+    public Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct) => Retry(() => _inner.Head(name, ct), ct);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ObjectInfo> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    {
+        IAsyncEnumerator<ObjectInfo>? listing = null;
+        try
+        {
+            var more = await Retry(async () =>
+            {
+                if (listing is not null) await listing.DisposeAsync();
+                listing = _inner.List(folder, ct).GetAsyncEnumerator(ct);
+                return await listing.MoveNextAsync();
+            }, ct);
+            for (; more; more = await listing!.MoveNextAsync()) yield return listing!.Current;
+        }
+        finally
+        {
+            if (listing is not null) await listing.DisposeAsync();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> Delete(ObjectName name, CancellationToken ct)
+    {
+        var failedBefore = false;
+        return Retry(async () =>
+        {
+            // After a failed try "it was not there" may mean that the first one worked: what the caller wanted is so either way.
+            try { return await _inner.Delete(name, ct) || failedBefore; }
+            catch (StoreException e) when (e.IsTransient) { failedBefore = true; throw; }
+        }, ct);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _inner.DisposeAsync();
+
+    async Task<bool> Holds(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
+    {
+        if (await _inner.Head(name, ct) is not { } found || found.SizeBytes != content.Length) return false;
+        var stored = new byte[content.Length];
+        await _inner.Read(name, 0, stored, ct);
+        return stored.AsSpan().SequenceEqual(content.Span);
+    }
+
+    async Task<T> Retry<T>(Func<Task<T>> attempt, CancellationToken ct)
+    {
+        var pause = _options.FirstPause;
+        long? firstFailure = null;
+        for (var tries = 1; ; tries++)
+        {
+            try { return await attempt(); }
+            // An answer cut short on the way is whole the next time; an object that is too short stays so, and its reader wants to know soon.
+            catch (StoreException e) when (e.IsTransient && !(e.Fault == StoreFault.ShortRead && tries >= ShortReads))
+            {
+                firstFailure ??= _clock.GetTimestamp();
+                var left = _options.Budget - _clock.GetElapsedTime(firstFailure.Value);
+                if (left <= TimeSpan.Zero) throw;
+                // Full jitter: anything from nothing to the bound, so that a thousand clients do not come back together.
+                var wait = TimeSpan.FromMicroseconds(RandomNumberGenerator.GetInt32((int)Math.Min(pause.TotalMicroseconds, int.MaxValue - 1) + 1));
+                await Task.Delay(wait < left ? wait : left, _clock, ct);
+                pause = pause * 2 < _options.LongestPause ? pause * 2 : _options.LongestPause;
+            }
+        }
+    }
+}
