@@ -1,0 +1,125 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Indexing;
+using BackupDr.Engine.Locks;
+
+namespace BackupDr.Engine.Backup;
+
+/// <summary>Takes one snapshot.</summary>
+/// <remarks>Source: docs/format/restic-v2.md, F-8: shared lock, snapshots, index, packs, index files, lock checked, snapshot, lock checked again.</remarks>
+public static class BackupRun
+{
+    /// <summary>Stores a source and publishes its snapshot.</summary>
+    /// <returns>The snapshot, also where entries are missing: then it is not complete and lists them.</returns>
+    /// <exception cref="RepositoryException">Locked, LockLost or Damaged; nothing was published.</exception>
+    /// <exception cref="Storage.StoreException">The store failed; nothing was published, and what was stored is used by the next run.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing was published.</exception>
+    public static async Task<BackupSummary> Execute(Repository repository, IItemSource source, BackupRequest request, IProgress<BackupProgress>? progress, CancellationToken ct)
+    {
+        var clock = repository.Options.Clock;
+        var (begun, startedAt) = (clock.GetTimestamp(), clock.GetUtcNow());
+        await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
+        try
+        {
+            var time = request.Time ?? startedAt;
+            var paths = source.Paths.Select(Text).ToList();
+            var parent = await ChooseParent(repository, request, paths, time, stop.Token);
+            var index = await repository.LoadIndex(stop.Token);
+            var counters = new BackupCounters(progress, clock);
+            var indexWriter = new IndexWriter(repository, index);
+            var packs = new PackWriter(repository, indexWriter);
+            var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
+                parent is null ? null : new BlobReader(repository, index), request.Force);
+            var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;
+            var tree = await pipeline.Run(source, parent?.Tree, stop.Token);
+            await counting;
+            await packs.Flush(stop.Token);
+            await indexWriter.Flush(stop.Token);
+            var snapshot = new Snapshot
+            {
+                Time = UnixTime.From(time), Parent = parent?.Id, Tree = tree, Paths = paths, HostName = request.HostName, UserName = request.UserName,
+                Excludes = request.Excludes, Tags = request.Tags, ProgramVersion = repository.Options.ProgramVersion,
+                Summary = Summarise(counters, packs, startedAt, clock.GetUtcNow()).Write(),
+            };
+            var id = await Publish(repository, held, snapshot, stop.Token);
+            counters.Report(FilePath.FromText("/"), force: true);
+            return Summary(id, tree, parent?.Id, time, counters, packs, clock.GetElapsedTime(begun));
+        }
+        catch (OperationCanceledException) when (held.Lost.IsCancellationRequested && !ct.IsCancellationRequested) { throw LockLost(); }
+    }
+
+    /// <summary>A path as restic's JSON holds it; bytes that are no UTF-8 become U+FFFD there as well.</summary>
+    static string Text(FilePath path) => System.Text.Encoding.UTF8.GetString(path.Bytes);
+
+    static async Task<Snapshot?> ChooseParent(Repository repository, BackupRequest request, List<string> paths, DateTimeOffset time, CancellationToken ct)
+    {
+        if (request.Parent is { } wanted) return await repository.FindSnapshot(wanted.ToString(), SnapshotFilter.All, ct);
+        var fitting = await repository.Snapshots(new SnapshotFilter { HostName = request.HostName, Paths = paths }, ct);
+        return fitting.LastOrDefault(snapshot => snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
+    }
+
+    static async Task<BlobId> Publish(Repository repository, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
+    {
+        if (!await held.IsHeld(ct)) throw LockLost();
+        var id = await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), ct);
+        if (await held.IsHeld(CancellationToken.None)) return id;
+        // Between the check and the write somebody may have removed our lock and our packs: take the snapshot back.
+        await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Snapshots, id), CancellationToken.None);
+        throw LockLost();
+    }
+
+    static RepositoryException LockLost() => new(RepositoryFault.LockLost, "The repository lock was lost while the backup ran, so its snapshot was not published.",
+        "Somebody removed the lock (restic unlock), or this machine slept for more than 22 minutes. Run the backup again; what was stored is reused.");
+
+    static SnapshotSummary Summarise(BackupCounters counters, PackWriter packs, DateTimeOffset start, DateTimeOffset end)
+        => new(UnixTime.From(start), UnixTime.From(end), counters.FilesNew, counters.FilesChanged, counters.FilesUnmodified, counters.FoldersNew, counters.FoldersChanged,
+            counters.FoldersUnmodified, counters.DataBlobs, counters.TreeBlobs, counters.BytesNew, packs.StoredBytes,
+            counters.FilesNew + counters.FilesChanged + counters.FilesUnmodified, counters.Bytes);
+
+    static BackupSummary Summary(BlobId id, BlobId tree, BlobId? parent, DateTimeOffset time, BackupCounters counters, PackWriter packs, TimeSpan duration) => new()
+    {
+        SnapshotId = id, TreeId = tree, ParentId = parent, Time = time, Duration = duration,
+        FilesNew = counters.FilesNew, FilesChanged = counters.FilesChanged, FilesUnmodified = counters.FilesUnmodified,
+        FoldersNew = counters.FoldersNew, FoldersChanged = counters.FoldersChanged, FoldersUnmodified = counters.FoldersUnmodified,
+        Bytes = counters.Bytes, BytesNew = counters.BytesNew, BytesStored = packs.StoredBytes, BlobsNew = counters.DataBlobs + counters.TreeBlobs,
+        Missing = counters.AllMissing, Remarks = counters.AllRemarks,
+    };
+
+    /// <summary>Counts what is to be taken, for the progress. Its problems are those of the real walk, so they are dropped here.</summary>
+    static void Count(IItemSource source, BackupCounters counters, CancellationToken ct)
+    {
+        var (files, bytes) = (0L, 0L);
+        var silent = new BackupCounters(null, TimeProvider.System);
+        var stack = new Stack<ISourceFolder>();
+        try
+        {
+            var pending = new Stack<(ISourceFolder Folder, Queue<Node> Folders)>();
+            Enter(source.OpenRoot(silent));
+            while (pending.TryPeek(out var top))
+            {
+                ct.ThrowIfCancellationRequested();
+                if (!top.Folders.TryDequeue(out var node)) { pending.Pop(); stack.Pop().Dispose(); continue; }
+                if (top.Folder.OpenFolder(node, silent) is { } folder) Enter(folder);
+            }
+            void Enter(ISourceFolder folder)
+            {
+                stack.Push(folder);
+                var folders = new Queue<Node>();
+                foreach (var node in folder.List(silent, ct))
+                {
+                    if (node.Type == NodeType.Dir) folders.Enqueue(node);
+                    if (node.Type == NodeType.File) { files++; bytes += (long)node.SizeBytes; }
+                }
+                pending.Push((folder, folders));
+            }
+            Interlocked.Exchange(ref counters.BytesTotal, bytes);
+            Interlocked.Exchange(ref counters.FilesTotal, files);
+        }
+        finally
+        {
+            while (stack.TryPop(out var folder)) folder.Dispose();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Storage;
+
+namespace BackupDr.Engine.Locks;
+
+/// <summary>A restic lock that we hold: kept fresh on its own timer, and told when it was lost.</summary>
+/// <remarks>Source: docs/format/restic-v2.md, F-9. Release it with <see cref="DisposeAsync"/>.</remarks>
+public sealed class RepositoryLock : IAsyncDisposable
+{
+    /// <summary>How often the lock is written anew.</summary>
+    public static readonly TimeSpan RefreshEvery = TimeSpan.FromMinutes(5);
+    /// <summary>Age at which we no longer trust it.</summary>
+    public static readonly TimeSpan MaximumAge = TimeSpan.FromMinutes(22);
+    /// <summary>Age at which anybody may remove it on request.</summary>
+    public static readonly TimeSpan StaleAge = TimeSpan.FromMinutes(30);
+    static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(200);
+
+    readonly Repository _repository;
+    readonly CancellationTokenSource _lost = new();
+    readonly CancellationTokenSource _stop = new();
+    readonly SemaphoreSlim _turn = new(1);
+    readonly LockFile _identity;
+    BlobId _current;
+    long _refreshedAt;
+    Task _refreshing = Task.CompletedTask;
+
+    RepositoryLock(Repository repository, LockFile identity)
+    {
+        (_repository, _identity) = (repository, identity);
+        _refreshedAt = repository.Options.Clock.GetTimestamp();
+    }
+
+    /// <summary>Fires when the lock could not be kept: stop at once, publish nothing.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    /// <summary>Takes a lock.</summary>
+    /// <param name="repository">An open repository.</param>
+    /// <param name="exclusive">Whether nobody else may work on it.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
+    public static async Task<RepositoryLock> Take(Repository repository, bool exclusive, CancellationToken ct)
+    {
+        var options = repository.Options;
+        var taken = new RepositoryLock(repository, new LockFile
+        {
+            Time = UnixTime.From(options.Clock.GetUtcNow()), IsExclusive = exclusive, HostName = options.HostName, UserName = options.UserName, Pid = Environment.ProcessId,
+        });
+        await taken.RefuseConflict(ct);
+        taken._current = await taken.Write(ct);
+        try
+        {
+            await Task.Delay(SettleTime, options.Clock, ct);
+            await taken.RefuseConflict(ct);
+        }
+        catch
+        {
+            await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, taken._current), CancellationToken.None);
+            throw;
+        }
+        taken._refreshing = taken.KeepFresh();
+        return taken;
+    }
+
+    /// <summary>All locks of a repository; unreadable ones are left out.</summary>
+    public static async Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, CancellationToken ct)
+    {
+        var found = new List<(BlobId, LockFile)>();
+        await foreach (var listed in repository.Store.List(ObjectLayout.Locks, ct))
+        {
+            if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes == 0) continue;
+            try { found.Add((id, LockFile.Read((await repository.ReadUnpacked(ObjectLayout.Locks, id, ct)).Span, $"lock {id}"))); }
+            catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // refreshed or released meanwhile
+        }
+        return found;
+    }
+
+    async Task RefuseConflict(CancellationToken ct)
+    {
+        foreach (var (id, other) in await List(_repository, ct))
+        {
+            if (id == _current || !(other.IsExclusive || _identity.IsExclusive)) continue;
+            var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
+            throw new RepositoryException(RepositoryFault.Locked,
+                $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} (process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
+                age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'restic unlock'." : "Wait until it is done, or end it.");
+        }
+    }
+
+    async Task<BlobId> Write(CancellationToken ct)
+        => await _repository.WriteUnpacked(ObjectLayout.Locks, (_identity with { Time = UnixTime.From(_repository.Options.Clock.GetUtcNow()) }).Write(), ct);
+
+    async Task KeepFresh()
+    {
+        using var timer = new PeriodicTimer(RefreshEvery, _repository.Options.Clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token))
+            {
+                try { await Refresh(_stop.Token); }
+                catch (StoreException) when (Age < MaximumAge) { continue; }   // the next tick tries again; the age decides
+                catch (StoreException) { await _lost.CancelAsync(); return; }
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested) { return; }
+    }
+
+    TimeSpan Age => _repository.Options.Clock.GetElapsedTime(Interlocked.Read(ref _refreshedAt));
+
+    async Task Refresh(CancellationToken ct)
+    {
+        await _turn.WaitAsync(ct);
+        try
+        {
+            var next = await Write(ct);
+            var old = _current;
+            _current = next;
+            Interlocked.Exchange(ref _refreshedAt, _repository.Options.Clock.GetTimestamp());
+            await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, old), ct);
+        }
+        finally { _turn.Release(); }
+    }
+
+    /// <summary>Whether the lock is still ours: its object exists and it is fresh. Ask before publishing, and again after.</summary>
+    public async Task<bool> IsHeld(CancellationToken ct)
+    {
+        if (_lost.IsCancellationRequested || Age >= MaximumAge) return false;
+        await _turn.WaitAsync(ct);
+        try { return await _repository.Store.Head(ObjectLayout.Of(ObjectLayout.Locks, _current), ct) is not null; }
+        finally { _turn.Release(); }
+    }
+
+    /// <summary>Removes the locks that earlier processes of this identity (host and user) left behind; gives their number.</summary>
+    public static async Task<int> RemoveLeftovers(Repository repository, Func<int, bool> isRunning, CancellationToken ct)
+    {
+        var removed = 0;
+        foreach (var (id, other) in await List(repository, ct))
+        {
+            if (other.HostName != repository.Options.HostName || other.UserName != repository.Options.UserName || isRunning(other.Pid)) continue;
+            if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
+        }
+        return removed;
+    }
+
+    /// <summary>Releases the lock.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _refreshing;
+        await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, _current), CancellationToken.None);
+        _stop.Dispose();
+        _lost.Dispose();
+        _turn.Dispose();
+    }
+}

@@ -1,0 +1,110 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Indexing;
+
+namespace BackupDr.Engine.Restore;
+
+/// <summary>A file to be written and how much of it is still missing.</summary>
+sealed class PlannedFile(IReadOnlyList<FilePath> path, Node node)
+{
+    readonly Lock _gate = new();
+    int _open = node.Content.Count;
+    IRestoreFile? _file;
+    bool _isOver;
+
+    public IReadOnlyList<FilePath> Path { get; } = path;
+    public Node Node { get; } = node;
+    public bool Failed { get; private set; }
+
+    /// <summary>The open file; null where it is kept or failed before. Opened by the first writer.</summary>
+    public IRestoreFile? Open(IRestoreTarget target)
+    {
+        lock (_gate)
+        {
+            if (_isOver) return null;
+            _file ??= target.OpenFile(Path, Node);
+            _isOver = _file is null;
+            return _file;
+        }
+    }
+
+    /// <summary>A part is written. True for the last one.</summary>
+    public bool PartDone() => Interlocked.Decrement(ref _open) == 0;
+
+    /// <summary>Ends the file: finished where nothing failed, else dropped.</summary>
+    public bool Close()
+    {
+        lock (_gate)
+        {
+            using var file = _file;
+            _file = null;
+            if (_isOver || file is null) return false;
+            _isOver = true;
+            if (!Failed) file.Finish(Node);
+            return !Failed;
+        }
+    }
+
+    /// <summary>Something went wrong; false where that is known already.</summary>
+    public bool Fail()
+    {
+        lock (_gate)
+        {
+            if (Failed) return false;
+            return Failed = true;
+        }
+    }
+}
+
+/// <summary>One place that a blob goes to.</summary>
+readonly record struct PlannedPart(PlannedFile File, long Offset);
+
+/// <summary>A blob of a pack and everywhere it goes.</summary>
+sealed record PlannedBlob(PackEntry Entry, List<PlannedPart> Parts);
+
+/// <summary>What is read from which pack, in the order in which files first need the packs.</summary>
+sealed class RestorePlan(BlobIndex index)
+{
+    readonly Dictionary<BlobId, Dictionary<BlobId, PlannedBlob>> _packs = [];
+    readonly List<BlobId> _order = [];
+
+    /// <summary>Adds a file; gives the first blob that no index knows, or null.</summary>
+    public BlobId? Add(PlannedFile file)
+    {
+        var places = new List<BlobPlace>(file.Node.Content.Count);
+        ulong size = 0;
+        foreach (var id in file.Node.Content)
+        {
+            if (!index.TryFind(BlobType.Data, id, out var place)) return id;
+            places.Add(place);
+            size += place.Entry.DecodedLength;
+        }
+        if (size != file.Node.SizeBytes) throw RepositoryException.Damaged("tree", $"file '{file.Node.Name}' is {file.Node.SizeBytes} bytes long, but its blobs make {size}.");
+        long offset = 0;
+        foreach (var place in places)
+        {
+            if (!_packs.TryGetValue(place.Pack, out var blobs))
+            {
+                _packs[place.Pack] = blobs = [];
+                _order.Add(place.Pack);
+            }
+            if (!blobs.TryGetValue(place.Entry.Id, out var blob)) blobs[place.Entry.Id] = blob = new PlannedBlob(place.Entry, []);
+            blob.Parts.Add(new PlannedPart(file, offset));
+            offset += place.Entry.DecodedLength;
+        }
+        return null;
+    }
+
+    /// <summary>Packs in order, each with its wanted blobs sorted by offset.</summary>
+    public IEnumerable<(BlobId Pack, List<PlannedBlob> Blobs)> Packs()
+    {
+        foreach (var pack in _order)
+        {
+            var blobs = _packs[pack].Values.ToList();
+            blobs.Sort(static (left, right) => left.Entry.Offset.CompareTo(right.Entry.Offset));
+            _packs.Remove(pack);
+            yield return (pack, blobs);
+        }
+    }
+}

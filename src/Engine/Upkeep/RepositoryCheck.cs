@@ -1,0 +1,208 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using BackupDr.Contracts;
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Crypto;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Indexing;
+using BackupDr.Engine.Locks;
+using BackupDr.Storage;
+
+namespace BackupDr.Engine.Upkeep;
+
+/// <summary>What a check found.</summary>
+public sealed record CheckReport
+{
+    /// <summary>Damage; empty is good.</summary>
+    public required IReadOnlyList<string> Errors { get; init; }
+    /// <summary>Worth knowing, but no damage.</summary>
+    public required IReadOnlyList<string> Remarks { get; init; }
+    /// <summary>Snapshots looked at.</summary>
+    public int Snapshots { get; init; }
+    /// <summary>Packs looked at.</summary>
+    public int Packs { get; init; }
+    /// <summary>Trees looked at.</summary>
+    public int Trees { get; init; }
+    /// <summary>Bytes of packs read.</summary>
+    public long BytesRead { get; init; }
+    /// <summary>Whether no damage was found.</summary>
+    public bool IsGood => Errors.Count == 0;
+}
+
+/// <summary>How far a check is.</summary>
+/// <param name="PacksDone">Packs read.</param>
+/// <param name="PacksTotal">Packs in all.</param>
+public readonly record struct CheckProgress(int PacksDone, int PacksTotal);
+
+/// <summary>Checks a repository: structure always, every stored byte on request. Changes nothing but its own lock.</summary>
+/// <remarks>It takes a shared lock, so backups go on meanwhile; what they add while it runs is left out.</remarks>
+public sealed class RepositoryCheck
+{
+    readonly Repository _repository;
+    readonly List<string> _errors = [], _remarks = [];
+    readonly Lock _gate = new();
+    readonly Dictionary<BlobId, IndexedPack> _packs = [];
+    readonly BlobIndex _index = new();
+    readonly HashSet<BlobId> _trees = [];
+    int _snapshots;
+    long _bytesRead;
+
+    RepositoryCheck(Repository repository) => _repository = repository;
+
+    /// <summary>Checks.</summary>
+    /// <param name="repository">An open repository.</param>
+    /// <param name="readData">Whether every pack is read, hashed and decoded.</param>
+    /// <param name="progress">Told after each pack that was read.</param>
+    /// <param name="ct">Cancels.</param>
+    public static async Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress, CancellationToken ct)
+    {
+        await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
+        var check = new RepositoryCheck(repository);
+        var snapshots = await check.ReadSnapshots(stop.Token);
+        await check.ReadIndex(stop.Token);
+        await check.ComparePacks(stop.Token);
+        foreach (var snapshot in snapshots) await check.WalkTrees(snapshot, stop.Token);
+        if (readData) await check.ReadPacks(progress, stop.Token);
+        return new CheckReport
+        {
+            Errors = check._errors, Remarks = check._remarks, Snapshots = check._snapshots, Packs = check._packs.Count, Trees = check._trees.Count, BytesRead = check._bytesRead,
+        };
+    }
+
+    void Error(string text) { lock (_gate) _errors.Add(text); }
+
+    async Task<List<Snapshot>> ReadSnapshots(CancellationToken ct)
+    {
+        var snapshots = new List<Snapshot>();
+        await foreach (var listed in _repository.Store.List(ObjectLayout.Snapshots, ct))
+        {
+            if (!ObjectLayout.TryId(listed, out var id)) continue;
+            _snapshots++;
+            await Guard(async () => snapshots.Add(SnapshotFile.Read((await _repository.ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)));
+        }
+        return snapshots;
+    }
+
+    async Task ReadIndex(CancellationToken ct)
+    {
+        await foreach (var id in _repository.IndexIds(ct))
+            await Guard(async () =>
+            {
+                foreach (var pack in IndexFile.Read((await _repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
+                {
+                    if (_packs.TryGetValue(pack.Id, out var known) && !known.Blobs.SequenceEqual(pack.Blobs)) Error($"index {id}: pack {pack.Id} is listed differently in two index files.");
+                    _packs[pack.Id] = pack;
+                    _index.Load(pack);
+                }
+            });
+    }
+
+    async Task ComparePacks(CancellationToken ct)
+    {
+        var missing = new HashSet<BlobId>(_packs.Keys);
+        var unnamed = 0;
+        await foreach (var listed in _repository.Store.List(ObjectLayout.Data, ct))
+        {
+            if (!ObjectLayout.TryId(listed, out var id)) continue;
+            if (!_packs.TryGetValue(id, out var pack)) { unnamed++; continue; }
+            missing.Remove(id);
+            var expected = PackHeader.PackLength(pack.Blobs.Sum(blob => (long)blob.Length), pack.Blobs.Sum(blob => PackHeader.EntryLength(blob.PlainLength != 0)));
+            if (listed.SizeBytes != expected) Error($"pack {id}: {listed.SizeBytes} bytes; its blobs and header make {expected}.");
+        }
+        foreach (var id in missing) Error($"pack {id}: it is in the index, but not in the store.");
+        if (unnamed > 0) _remarks.Add($"{unnamed} packs are in no index: left by an interrupted backup, harmless, removed by the next prune.");
+    }
+
+    async Task WalkTrees(Snapshot snapshot, CancellationToken ct)
+    {
+        var reader = new BlobReader(_repository, _index);
+        var waiting = new Stack<(BlobId Tree, FilePath Path)>();
+        waiting.Push((snapshot.Tree, new FilePath("/"u8.ToArray())));
+        while (waiting.TryPop(out var next))
+        {
+            ct.ThrowIfCancellationRequested();
+            if (!_trees.Add(next.Tree)) continue;
+            await Guard(async () =>
+            {
+                foreach (var node in await reader.ReadTree(next.Tree, ct))
+                {
+                    var path = next.Path.Join(node.Name.Bytes);
+                    if (node is { Type: NodeType.Dir, Subtree: { } subtree }) waiting.Push((subtree, path));
+                    if (node.Type == NodeType.File) CheckContent(snapshot, path, node);
+                }
+            }, $"snapshot {snapshot.ShortId}, {next.Path}: ");
+        }
+    }
+
+    void CheckContent(Snapshot snapshot, FilePath path, Node node)
+    {
+        ulong size = 0;
+        foreach (var id in node.Content)
+        {
+            if (!_index.TryFind(BlobType.Data, id, out var place)) { Error($"snapshot {snapshot.ShortId}, {path}: blob {id} is in no index."); return; }
+            size += place.Entry.DecodedLength;
+        }
+        if (size != node.SizeBytes) Error($"snapshot {snapshot.ShortId}, {path}: {node.SizeBytes} bytes long, but its blobs make {size}.");
+    }
+
+    async Task ReadPacks(IProgress<CheckProgress>? progress, CancellationToken ct)
+    {
+        var done = 0;
+        await Parallel.ForEachAsync(_packs.Values, new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, async (pack, token) =>
+        {
+            await Guard(() => ReadPack(pack, token));
+            progress?.Report(new CheckProgress(Interlocked.Increment(ref done), _packs.Count));
+        });
+    }
+
+    async Task ReadPack(IndexedPack pack, CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(ObjectLayout.Data, pack.Id);
+        if (await _repository.Store.Head(name, ct) is not { } head || head.SizeBytes is < 4 or > int.MaxValue) return;   // told by the structure's part
+        var length = (int)head.SizeBytes;
+        var isRented = length <= 32 << 20;
+        var bytes = isRented ? _repository.Buffers.Rent(length) : new byte[length];
+        var bench = _repository.RentBench();
+        try
+        {
+            await _repository.Store.Read(name, 0, bytes.AsMemory(0, length), ct);
+            Interlocked.Add(ref _bytesRead, length);
+            Inspect(pack, bytes.AsSpan(0, length), bench);
+        }
+        finally
+        {
+            _repository.ReturnBench(bench);
+            if (isRented) _repository.Buffers.Return(bytes);
+        }
+    }
+
+    void Inspect(IndexedPack pack, Span<byte> bytes, BlobWorkbench bench)
+    {
+        if (new BlobId(SHA256.HashData(bytes)) != pack.Id) { Error($"pack {pack.Id}: its bytes do not match its name."); return; }
+        var headerLength = BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]);
+        if (headerLength > bytes.Length - 4 || headerLength > PackHeader.MaximumLength || headerLength < SealedBox.Overhead)
+        {
+            Error($"pack {pack.Id}: a header of {headerLength} bytes does not fit.");
+            return;
+        }
+        if (!bench.Box.TryOpen(bytes[^(int)(headerLength + 4)..^4], out var header)) { Error($"pack {pack.Id}: its header does not open."); return; }
+        var entries = PackHeader.Read(header, $"pack {pack.Id}");
+        if (!entries.OrderBy(entry => entry.Offset).SequenceEqual(pack.Blobs.OrderBy(entry => entry.Offset))) Error($"pack {pack.Id}: its header and the index differ.");
+        foreach (var entry in entries)
+        {
+            if (entry.Offset + (long)entry.Length > bytes.Length || entry.DecodedLength > BlobReader.MaximumDecoded) { Error($"pack {pack.Id}: blob {entry.Id} lies outside of it."); continue; }
+            var plain = entry.DecodedLength <= 32 << 20 ? _repository.Buffers.Rent((int)entry.DecodedLength) : new byte[entry.DecodedLength];
+            if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong)) Error($"pack {pack.Id}: {entry.Type} blob {entry.Id}: {wrong}.");
+            if (entry.DecodedLength <= 32 << 20) _repository.Buffers.Return(plain);
+        }
+    }
+
+    /// <summary>Damage is what a check is for: it is listed, and the check goes on.</summary>
+    async Task Guard(Func<Task> step, string prefix = "")
+    {
+        try { await step(); }
+        catch (RepositoryException e) { Error(prefix + e.Message); }
+        catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead) { Error(prefix + e.Message); }
+    }
+}
