@@ -26,6 +26,10 @@ public interface IRestoreTarget : IDisposable
 
     /// <summary>Applies owner, mode, attributes and times of a folder.</summary>
     void FinishFolder(IReadOnlyList<FilePath> path, Node folder);
+
+    /// <summary>Called once, after everything else: makes what was restored durable. A restore that did not get here is not complete.</summary>
+    /// <exception cref="BackupDrException">The device did not take all of it.</exception>
+    void Complete() { }
 }
 
 /// <summary>A file being restored. Writes may come from several threads at once, each range once.</summary>

@@ -176,12 +176,20 @@ public sealed partial class Descriptor
         return Libc.fchownat(this, in native.First, uid, gid, Libc.NoFollow) == 0 ? Errno.None : PosixException.Last;
     }
 
-    /// <summary>Sets the permission bits of an entry that is no symbolic link: the call follows links.</summary>
+    /// <summary>Sets the permission bits of an entry; of a symbolic link (which has none) <see cref="Errno.ELOOP"/>.</summary>
+    /// <remarks>fchmodat follows links, so the entry is pinned first: nobody can put a link in its place between the look and the change.</remarks>
     [SkipLocalsInit]
     public Errno TrySetPermissionsAt(ReadOnlySpan<byte> name, int permissions)
     {
-        var native = new NativeName(name, stackalloc byte[NativeName.Room]);
-        return Libc.fchmodat(this, in native.First, (uint)permissions, 0) == 0 ? Errno.None : PosixException.Last;
+        var errno = TryOpenAt(name, OpenFlags.PathOnly | OpenFlags.NoFollow, 0, out var pinned);
+        if (errno != Errno.None) return errno;
+        using (pinned!)
+        {
+            if (pinned!.Stat().Kind == FileKind.Symlink) return Errno.ELOOP;
+            var path = pinned.EntryPath(default, stackalloc byte[NativeName.Room]);
+            var native = new NativeName(path[..^1], stackalloc byte[NativeName.Room]);   // without the slash: the thing itself
+            return Libc.fchmodat(this, in native.First, (uint)permissions, 0) == 0 ? Errno.None : PosixException.Last;
+        }
     }
 
     /// <summary>Sets the times of an entry; of a symbolic link itself.</summary>

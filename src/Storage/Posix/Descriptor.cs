@@ -123,6 +123,13 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
     /// <exception cref="PosixException">The device did not take it.</exception>
     public void SyncContent() => Settle("fdatasync", contentOnly: true);
 
+    /// <summary>syncfs: on return everything written to the file system that this lies on is on the device; one call for many files.</summary>
+    /// <exception cref="PosixException">The device did not take something.</exception>
+    public void SyncFileSystem()
+    {
+        if (Libc.syncfs(this) < 0) throw PosixException.FromLast("syncfs", default);
+    }
+
     void Settle(string call, bool contentOnly)
     {
         if (Volatile.Read(ref _syncFailed)) throw new PosixException(call, default, Errno.EIO);
@@ -153,30 +160,24 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
     }
 
     /// <summary>Sets the permission bits with setuid, setgid and sticky.</summary>
-    /// <exception cref="PosixException">The kernel refused.</exception>
-    public void SetPermissions(int permissions)
-    {
-        if (Libc.fchmod(this, (uint)permissions) < 0) throw PosixException.FromLast("fchmod", default);
-    }
+    public Errno TrySetPermissions(int permissions) => Libc.fchmod(this, (uint)permissions) == 0 ? Errno.None : PosixException.Last;
 
-    /// <summary>Sets the owner. Clears setuid and setgid, so permissions are set afterwards.</summary>
-    /// <exception cref="PosixException">The kernel refused.</exception>
-    public void SetOwner(uint uid, uint gid)
+    /// <summary>Sets the owner. Clears setuid, setgid and capabilities, so those are set afterwards.</summary>
+    public Errno TrySetOwner(uint uid, uint gid)
     {
         byte empty = 0;
-        if (Libc.fchownat(this, in empty, uid, gid, Libc.EmptyPath) < 0) throw PosixException.FromLast("fchown", default);
+        return Libc.fchownat(this, in empty, uid, gid, Libc.EmptyPath) == 0 ? Errno.None : PosixException.Last;
     }
 
     /// <summary>Sets the times of access and modification.</summary>
-    /// <exception cref="PosixException">The kernel refused.</exception>
-    public void SetTimes(PosixTime accessed, PosixTime modified)
+    public Errno TrySetTimes(PosixTime accessed, PosixTime modified)
     {
         ReadOnlySpan<Libc.TimeSpec> times =
         [
             new() { Seconds = accessed.Seconds, Nanoseconds = accessed.Nanoseconds },
             new() { Seconds = modified.Seconds, Nanoseconds = modified.Nanoseconds },
         ];
-        if (Libc.futimens(this, times) < 0) throw PosixException.FromLast("futimens", default);
+        return Libc.futimens(this, times) == 0 ? Errno.None : PosixException.Last;
     }
 
     /// <inheritdoc/>

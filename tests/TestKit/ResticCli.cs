@@ -1,0 +1,50 @@
+using System.Text.Json;
+using Xunit;
+
+namespace BackupDr.TestKit;
+
+/// <summary>The unmodified restic program on one repository: the oracle of what the format means.</summary>
+public sealed class ResticCli
+{
+    readonly string _repository;
+    readonly Dictionary<string, string> _environment;
+
+    /// <summary>Skips the test where restic is not installed.</summary>
+    public ResticCli(string repository, string password, string cacheFolder)
+    {
+        Tool.Need("restic", "restic");
+        _repository = repository;
+        // UTC: restic writes times in the local zone, and the zone is part of a tree's id.
+        _environment = new() { ["RESTIC_PASSWORD"] = password, ["RESTIC_CACHE_DIR"] = cacheFolder, ["TZ"] = "UTC" };
+    }
+
+    /// <summary>Runs restic.</summary>
+    public ToolResult Run(params IEnumerable<string> arguments) => Tool.Run("restic", ["-r", _repository, .. arguments], _environment);
+
+    /// <summary>Runs restic, which must succeed.</summary>
+    public string Succeed(params IEnumerable<string> arguments)
+    {
+        var all = arguments.ToList();
+        var result = Run(all);
+        Assert.True(result.ExitCode == 0, $"restic {string.Join(' ', all)} ended with {result.ExitCode}: {result.Output}{result.Errors}");
+        return result.Output;
+    }
+
+    /// <summary>Checks everything: structure and every byte.</summary>
+    public void Check() => Succeed("check", "--read-data");
+
+    /// <summary>A backup; answers with the new snapshot's id.</summary>
+    public string Backup(params IEnumerable<string> paths)
+    {
+        var output = Succeed(["backup", "--json", .. paths]);
+        using var summary = JsonDocument.Parse(output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Last(line => line.Contains("\"summary\"", StringComparison.Ordinal)));
+        return summary.RootElement.GetProperty("snapshot_id").GetString()!;
+    }
+
+    /// <summary>The snapshots as restic lists them, oldest first.</summary>
+    public IReadOnlyList<JsonElement> Snapshots()
+    {
+        using var list = JsonDocument.Parse(Succeed("snapshots", "--json"));
+        return [.. list.RootElement.EnumerateArray().Select(e => e.Clone())];
+    }
+}
