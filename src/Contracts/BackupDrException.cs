@@ -29,7 +29,8 @@ public sealed class BadInputException(string field, string message, string? hint
 /// <summary>The thing named does not exist, or the caller may not know that it does. HTTP 404.</summary>
 /// <param name="what">The thing, as a noun phrase: "A policy with this id".</param>
 /// <param name="hint">What the reader can do next.</param>
-public sealed class NotFoundException(string what, string? hint = null) : BackupDrException("object.not_found", $"{what} does not exist.", hint);
+public sealed class NotFoundException(string what, string? hint = null)
+    : BackupDrException("object.not_found", $"{what} does not exist.", hint);
 
 /// <summary>The caller is known and may not do this. HTTP 403.</summary>
 /// <param name="message">What was refused and which right it needs.</param>

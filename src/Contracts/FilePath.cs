@@ -82,7 +82,8 @@ public readonly struct FilePath : IEquatable<FilePath>
                 output.Write([value]);
                 at += 3;
             }
-            else throw new BadInputException("path", $"'{text}' has a backslash at byte {at} that starts no escape.", @"Write \\ for a backslash and \xHH for a raw byte.");
+            else throw new BadInputException("path", $"'{text}' has a backslash at byte {at} that starts no escape.",
+                @"Write \\ for a backslash and \xHH for a raw byte.");
         }
         return new FilePath(output.WrittenSpan.ToArray());
     }
@@ -131,5 +132,6 @@ public sealed class FilePathJsonConverter : JsonConverter<FilePath>
     }
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, FilePath value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    public override void Write(Utf8JsonWriter writer, FilePath value, JsonSerializerOptions options)
+        => writer.WriteStringValue(value.ToString());
 }

@@ -29,13 +29,15 @@ public static class TypedId
     /// <summary>Reads the text form.</summary>
     /// <exception cref="BadInputException">It is no id of this kind; the message shows how one looks.</exception>
     public static T Parse<T>(string text) where T : struct, ITypedId<T> => TryParse<T>(text, out var id) ? id
-        : throw new BadInputException(T.Prefix, $"'{text}' is not a {T.Prefix} id.", $"Such an id looks like {T.Prefix}_ followed by 32 hexadecimal characters.");
+        : throw new BadInputException(T.Prefix, $"'{text}' is not a {T.Prefix} id.",
+            $"Such an id looks like {T.Prefix}_ followed by 32 hexadecimal characters.");
 
     /// <summary>Reads the text form; false where it is none.</summary>
     public static bool TryParse<T>(string? text, out T id) where T : struct, ITypedId<T>
     {
         id = default;
-        if (text is null || text.Length != T.Prefix.Length + 33 || !text.StartsWith(T.Prefix, StringComparison.Ordinal) || text[T.Prefix.Length] != '_') return false;
+        if (text is null || text.Length != T.Prefix.Length + 33 || text[T.Prefix.Length] != '_') return false;
+        if (!text.StartsWith(T.Prefix, StringComparison.Ordinal)) return false;
         if (!Guid.TryParseExact(text.AsSpan(T.Prefix.Length + 1), "N", out var value)) return false;
         id = T.From(value);
         return true;
@@ -51,5 +53,6 @@ public sealed class TypedIdJsonConverter<T> : JsonConverter<T> where T : struct,
         => TypedId.TryParse<T>(reader.GetString(), out var id) ? id : throw new JsonException($"not a {T.Prefix} id");
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(TypedId.Format(value));
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options)
+        => writer.WriteStringValue(TypedId.Format(value));
 }

@@ -6,7 +6,7 @@ using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts;
 
-/// <summary>The one JSON context of the wire and of the database's jsonb columns: camelCase, enums as words, nulls left out, unknown members ignored.</summary>
+/// <summary>The JSON of the wire and of jsonb columns: camelCase, enums as words, nulls left out, unknown members ignored.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UseStringEnumConverter = true,

@@ -36,6 +36,9 @@ public sealed record JoinRequest
     public required int ProtocolVersion { get; init; }
     /// <summary>Whether the agent may do repository work for others.</summary>
     public bool Mover { get; init; }
+
+    /// <summary>Shows no token.</summary>
+    public override string ToString() => $"join {HostName}";
 }
 
 /// <summary>The answer to join.</summary>
@@ -65,7 +68,7 @@ public sealed record LeaseRequest
     public string AgentVersion { get; init; } = "";
     /// <summary><see cref="AgentProtocol.Version"/> of the agent.</summary>
     public int ProtocolVersion { get; init; } = AgentProtocol.Version;
-    /// <summary>Runs that this agent process is executing right now. A run leased to this host that is not among them was lost by a restart.</summary>
+    /// <summary>Runs that this agent process executes now. A run leased to this host that is not among them was lost by a restart.</summary>
     public IReadOnlyList<RunId> Running { get; init; } = [];
 }
 
@@ -174,7 +177,7 @@ public sealed record AgentRequestAnswer
     public JobError? Error { get; init; }
 }
 
-/// <summary>What lies in a folder, folders first, then by name. At most 10,000 entries; <see cref="IsCut"/> tells that there are more.</summary>
+/// <summary>A folder's content, folders first, then by name. At most 10,000 entries; <see cref="IsCut"/> tells of more.</summary>
 public sealed record FolderListing(FilePath Path, IReadOnlyList<FolderEntry> Entries, bool IsCut);
 
 /// <summary>One entry of a folder.</summary>

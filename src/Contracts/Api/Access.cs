@@ -36,7 +36,11 @@ public sealed record CreateUserRequest(string Name, string? OneTimePassword = nu
 /// <param name="Id">The user.</param>
 /// <param name="Name">The name.</param>
 /// <param name="OneTimePassword">Shown this once; null where the user existed already and nothing was changed.</param>
-public sealed record UserCreated(UserId Id, string Name, string? OneTimePassword);
+public sealed record UserCreated(UserId Id, string Name, string? OneTimePassword)
+{
+    /// <summary>Shows no password.</summary>
+    public override string ToString() => $"{Id} {Name}";
+}
 
 /// <summary>GET audit: newest first.</summary>
 public sealed record ListAuditRequest(long? Before = null, int Limit = 100);

@@ -58,7 +58,11 @@ public sealed record CreateJoinTokenRequest(string? AgentsUrl = null);
 /// <param name="Command">The line to run on the new host, as root.</param>
 /// <param name="ExpiresAt">When it stops working.</param>
 /// <param name="AgentsUrl">Where the agent will connect to.</param>
-public sealed record JoinToken(JoinTokenId Id, string Token, string Command, DateTimeOffset ExpiresAt, string AgentsUrl);
+public sealed record JoinToken(JoinTokenId Id, string Token, string Command, DateTimeOffset ExpiresAt, string AgentsUrl)
+{
+    /// <summary>Shows no token.</summary>
+    public override string ToString() => $"{Id} for {AgentsUrl}";
+}
 
 /// <summary>GET join-tokens/{id}: how far the new host has come.</summary>
 public sealed record ShowJoinTokenRequest(JoinTokenId Id);

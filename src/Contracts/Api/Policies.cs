@@ -8,7 +8,7 @@ public sealed record ListPoliciesRequest;
 /// <summary>GET policies/{id}.</summary>
 public sealed record ShowPolicyRequest(PolicyId Id);
 
-/// <summary>POST policies: makes a policy with its items, their repositories and, unless switched off, their first backup at once.</summary>
+/// <summary>POST policies: makes a policy, its items, their repositories and, unless switched off, their first backup at once.</summary>
 public sealed record CreatePolicyRequest
 {
     /// <summary>Made by the client, so that a repeated request makes nothing twice; null for a new one.</summary>

@@ -88,4 +88,8 @@ public sealed record RevealRepositoryPasswordRequest(RepositoryId Id);
 /// <param name="Url">For restic's -r.</param>
 /// <param name="Password">In clear.</param>
 /// <param name="Command">The stock-restic command.</param>
-public sealed record RepositoryEscape(string Url, string Password, string Command);
+public sealed record RepositoryEscape(string Url, string Password, string Command)
+{
+    /// <summary>Shows no password.</summary>
+    public override string ToString() => $"the password of {Url}";
+}

@@ -17,7 +17,7 @@ public enum JobKind
     Check,
 }
 
-/// <summary>The instruction that an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init).</summary>
+/// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init).</summary>
 public sealed record Job
 {
     /// <summary>Which member is set.</summary>

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+
+namespace BackupDr.Contracts.Tests;
+
+/// <summary>
+/// The texts that cross the wire between agent and scheduler, frozen in WireTexts/. A node accepts agents of the version before: a text
+/// that
+/// changes here needs a higher <see cref="AgentProtocol.Version"/>, or it must be a member more that older ones ignore.
+/// </summary>
+public sealed class WireTextTests
+{
+    static readonly Dictionary<string, object> Messages = new()
+    {
+        ["join-request"] = new JoinRequest
+        {
+            Token = "bdr1_token_fingerprint", CsrPem = "-----BEGIN CERTIFICATE REQUEST-----", HostName = "web-1",
+            OperatingSystem = "Debian GNU/Linux 12", AgentVersion = "0.1.0", ProtocolVersion = 1, Mover = true,
+        },
+        ["join-answer"] = new JoinAnswer(Samples.Host, "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----", Samples.Noon),
+        ["renew-request"] = new RenewRequest("-----BEGIN CERTIFICATE REQUEST-----"),
+        ["renew-answer"] = new RenewAnswer("-----BEGIN CERTIFICATE-----", Samples.Noon),
+        ["lease-request"] = new LeaseRequest { Slots = 2, WaitSeconds = 25, Load = 0.5, AgentVersion = "0.1.0", Running = [Samples.Run] },
+        ["lease-answer-backup"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 3, 30_000, Samples.Backup) },
+        ["lease-answer-restore"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Restore) },
+        ["lease-answer-drill"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Drill) },
+        ["lease-answer-requests"] = new LeaseAnswer
+        {
+            Requests =
+            [
+                new AgentRequest { Id = Samples.Request, Kind = AgentRequestKind.ListFolder, Path = Samples.OddPath },
+                new AgentRequest { Id = Samples.Request, Kind = AgentRequestKind.ListSnapshotFolder, Path = default,
+                    Repository = Samples.Access, SnapshotId = Samples.SnapshotId },
+            ],
+        },
+        ["report-request"] = new ReportRequest
+        {
+            RunId = Samples.Run, Epoch = 3, Seq = 7,
+            Progress = new JobProgress { Phase = "uploading", FilesDone = 1, FilesTotal = 3, BytesDone = 100, Current = Samples.OddPath },
+            Events = [new RunEventLine(Samples.Noon, EventLevel.Warning, "backup.missing", "openat: Permission denied")],
+        },
+        ["report-answer"] = new ReportAnswer(30_000, true),
+        ["complete-request"] = new CompleteRequest(Samples.Run, 3, Samples.Backed),
+        ["complete-request-failed"] = new CompleteRequest(Samples.Run, 3, Samples.Failed),
+        ["complete-request-drill"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult { Result = ProofResult.Proven, FilesCompared = 3, BytesCompared = 300, LiveEqual = 2, LiveChanged = 1,
+                RestoreSeconds = 0.5, Seconds = 1.5 },
+        }),
+        ["inventory-request"] = new InventoryRequest
+        {
+            Mounts = [new MountFound(FilePath.FromText("/"), "ext4", 1_000, 500)], Processors = 2, MemoryBytes = 4_096,
+        },
+        ["request-answer-listing"] = new AgentRequestAnswer
+        {
+            Listing = new FolderListing(FilePath.FromText("/srv"),
+            [
+                new FolderEntry { Name = FilePath.FromText("data"), Kind = EntryKind.Folder, ModifiedAt = Samples.Noon, Permissions = 493 },
+                new FolderEntry { Name = Samples.OddPath.Name, Kind = EntryKind.Link, ModifiedAt = Samples.Noon, Permissions = 511,
+                    LinkTarget = FilePath.FromText("data") },
+            ], false),
+        },
+        ["request-answer-error"] = new AgentRequestAnswer { Error = new JobError("posix.enoent", "open /gone: No such file or directory",
+            null, false) },
+    };
+
+    public static TheoryData<string> Names => [.. Messages.Keys];
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_text_of_a_message_is_frozen(string name)
+    {
+        var written = JsonSerializer.Serialize(Messages[name], Messages[name].GetType(), Indented);
+
+        Assert.Equal(File.ReadAllText(Frozen(name)), written + "\n");
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void A_frozen_text_is_read_back_as_it_was(string name)
+    {
+        var read = JsonSerializer.Deserialize(File.ReadAllText(Frozen(name)), Messages[name].GetType(), WireJson.Default);
+
+        Assert.Equal(File.ReadAllText(Frozen(name)), JsonSerializer.Serialize(read, Messages[name].GetType(), Indented) + "\n");
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void A_member_from_a_later_version_is_ignored(string name)
+    {
+        var text = File.ReadAllText(Frozen(name))
+            .Replace("{\n  \"", "{\n  \"fromALaterVersion\": {\"a\": [1]},\n  \"", StringComparison.Ordinal);
+
+        Assert.NotNull(JsonSerializer.Deserialize(text, Messages[name].GetType(), WireJson.Default));
+    }
+
+    [Fact]
+    public void Every_frozen_text_belongs_to_a_message()
+        => Assert.Equal(Messages.Keys.Order(StringComparer.Ordinal), Directory.EnumerateFiles(Folder)
+            .Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void A_lease_without_an_epoch_is_refused()
+        => Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(
+            """{"runId":"run_01940000000070008000000000000002","seq":1}""", WireJson.Default.ReportRequest));
+
+    static WireJson Indented { get; } = new(new JsonSerializerOptions(WireJson.Default.Options) { WriteIndented = true });
+
+    static string Folder => Path.Combine(AppContext.BaseDirectory, "WireTexts");
+
+    static string Frozen(string name) => Path.Combine(Folder, name + ".json");
+}
