@@ -49,6 +49,7 @@ public sealed class RestoreRun
     readonly List<(IReadOnlyList<FilePath> Path, Node Node)> _folders = [];
     readonly List<(IReadOnlyList<FilePath> Path, PlannedFile First, Node Node)> _links = [];
     readonly Dictionary<(ulong Device, ulong Inode), PlannedFile> _linked = [];
+    readonly Dictionary<(ulong Device, ulong Inode), IReadOnlyList<FilePath>> _linkedSpecials = [];
     long _filesTotal, _bytesTotal, _files, _bytes, _reportedAt;
 
     RestoreRun(Repository repository, IRestoreTarget target, IProgress<RestoreProgress>? progress)
@@ -77,6 +78,7 @@ public sealed class RestoreRun
         await run.Plan(new TreeBrowser(new BlobReader(repository, index)), snapshot, from, only, plan, ct);
         await run.Write(plan, ct);
         run.FinishTree();
+        run.Guard(FilePath.FromText("/"), target.Complete);
         run.Report(force: true);
         return new RestoreSummary
         {
@@ -130,7 +132,9 @@ public sealed class RestoreRun
             case NodeType.Socket:
                 break;   // a socket is made by the program that listens on it
             default:
-                _target.MakeSpecial(relative, node);
+                if (node.Links > 1 && node.Inode != 0 && !_linkedSpecials.TryAdd((node.DeviceId, node.Inode), relative))
+                    _target.MakeHardLink(relative, _linkedSpecials[(node.DeviceId, node.Inode)], node);
+                else _target.MakeSpecial(relative, node);
                 break;
         }
     }
