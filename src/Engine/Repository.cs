@@ -60,7 +60,7 @@ public sealed class Repository : IDisposable
     /// <exception cref="RepositoryException">Missing, WrongPassword, Unsupported, Damaged or OtherRepository.</exception>
     public static async Task<Repository> Open(IObjectStore store, Secret password, RepositoryOptions options, CancellationToken ct)
     {
-        ObjectInfo? head;
+        StoredObject? head;
         try { head = await store.Head(ObjectLayout.Config, ct); }
         catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.Unusable) { throw NotThere(store, e); }
         if (head is null) throw NotThere(store, null);

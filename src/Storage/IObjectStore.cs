@@ -10,23 +10,28 @@ public interface IObjectStore : IAsyncDisposable
     /// <summary>The place as a person would write it, without credentials: "/srv/backup" or "s3:https://host/bucket/prefix".</summary>
     string Url { get; }
 
-    /// <summary>Puts a whole object. On return it is durable and visible under its name; after a failure or a crash nothing is visible.</summary>
+    /// <summary>Puts a whole object. On return it is durable and visible under its name; after a failure or a crash nothing is
+    /// visible.</summary>
     /// <param name="name">Where.</param>
     /// <param name="content">The bytes; not changed by anybody until the task ends.</param>
     /// <param name="ct">Cancels; the object may or may not exist afterwards.</param>
-    /// <exception cref="StoreException"><see cref="StoreFault.Exists"/> where an object of that name exists already (it is left as it is).</exception>
+    /// <exception cref="StoreException"><see cref="StoreFault.Exists"/> where an object of that name exists already (it is left as it
+    /// is).</exception>
     Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct);
 
     /// <summary>Fills <paramref name="target"/> from <paramref name="offset"/>. A short answer is an error, never a short read.</summary>
-    /// <exception cref="StoreException"><see cref="StoreFault.Missing"/>; <see cref="StoreFault.ShortRead"/> where the object ends before.</exception>
+    /// <exception cref="StoreException"><see cref="StoreFault.Missing"/>; <see cref="StoreFault.ShortRead"/> where the object ends
+    /// before.</exception>
     Task Read(ObjectName name, long offset, Memory<byte> target, CancellationToken ct);
 
     /// <summary>The object's size, or null where there is none.</summary>
-    Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct);
+    Task<StoredObject?> Head(ObjectName name, CancellationToken ct);
 
-    /// <summary>All objects whose name starts with the folder <paramref name="folder"/> and a slash, at any depth, in no order; "" lists all.</summary>
-    /// <remarks>All or error: a page that fails throws; a missing folder is empty. Temporary files of interrupted puts are not listed.</remarks>
-    IAsyncEnumerable<ObjectInfo> List(string folder, CancellationToken ct);
+    /// <summary>All objects whose name starts with the folder <paramref name="folder"/> and a slash, at any depth, in no order; "" lists
+    /// all.</summary>
+    /// <remarks>All or error: a page that fails throws; a missing folder is empty. Temporary files of interrupted puts are not
+    /// listed.</remarks>
+    IAsyncEnumerable<StoredObject> List(string folder, CancellationToken ct);
 
     /// <summary>Deletes an object. One that is not there is an ordinary answer: false.</summary>
     Task<bool> Delete(ObjectName name, CancellationToken ct);

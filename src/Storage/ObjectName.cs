@@ -1,7 +1,9 @@
 namespace BackupDr.Storage;
 
-/// <summary>The name of an object below a store's root: segments of ASCII letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, joined by slashes.</summary>
-/// <remarks>Source: docs/format/restic-v2.md, layout. A segment is never empty, "." or "..", so a name can not leave the store's root.</remarks>
+/// <summary>The name of an object below a store's root: segments of ASCII letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, joined by
+/// slashes.</summary>
+/// <remarks>Source: docs/format/restic-v2.md, layout. A segment is never empty, "." or "..", so a name can not leave the store's
+/// root.</remarks>
 public readonly record struct ObjectName
 {
     /// <summary>Checks <paramref name="value"/>.</summary>
@@ -39,4 +41,4 @@ public readonly record struct ObjectName
 /// <summary>What a listing or a head request tells of an object.</summary>
 /// <param name="Name">Its full name below the store's root.</param>
 /// <param name="SizeBytes">Its length in bytes.</param>
-public readonly record struct ObjectInfo(ObjectName Name, long SizeBytes);
+public readonly record struct StoredObject(ObjectName Name, long SizeBytes);

@@ -29,7 +29,8 @@ public enum StoreFault
 public sealed class StoreException : BackupDrException
 {
     /// <param name="fault">Which of the closed set.</param>
-    /// <param name="what">What was attempted on which object, for example "put data/ab/ab12… in /srv/backup: No space left on device".</param>
+    /// <param name="what">What was attempted on which object, for example "put data/ab/ab12… in /srv/backup: No space left on
+    /// device".</param>
     /// <param name="hint">What the reader can do next.</param>
     /// <param name="inner">The failure underneath.</param>
     public StoreException(StoreFault fault, string what, string? hint = null, Exception? inner = null)

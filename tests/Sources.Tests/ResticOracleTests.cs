@@ -128,7 +128,8 @@ public sealed class ResticOracleTests : IDisposable
         var snapshots = _restic.Snapshots();
 
         Assert.Equal(6, snapshots.Count);
-        Assert.Equal(snapshots.Take(5).Select(s => s.GetProperty("id").GetString()), snapshots.Skip(1).Select(s => s.GetProperty("parent").GetString()));
+        Assert.Equal(snapshots.Take(5).Select(s => s.GetProperty("id").GetString()),
+            snapshots.Skip(1).Select(s => s.GetProperty("parent").GetString()));
         Assert.All(snapshots, s => Assert.Equal(_source.ToString(), Assert.Single(s.GetProperty("paths").EnumerateArray()).GetString()));
         _restic.Check();
         await Restore(repository, "latest");
@@ -163,14 +164,16 @@ public sealed class ResticOracleTests : IDisposable
         using var repository = await Init();
         using var source = FileSource.Open(new FilesSpec
         {
-            Paths = [FilePath.FromText(_scratch.At("source/x")), FilePath.FromText(_scratch.At("source/y/two")), FilePath.FromText(_scratch.At("source/x/one"))],
+            Paths = [FilePath.FromText(_scratch.At("source/x")), FilePath.FromText(_scratch.At("source/y/two")),
+                FilePath.FromText(_scratch.At("source/x/one"))],
         });
 
         var summary = await BackupRun.Execute(repository, source, new BackupRequest { HostName = "oracle" }, null, None);
 
         Assert.Empty(summary.Missing);
         var listed = _restic.Succeed("ls", summary.SnapshotId.ToString()).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Where(line => line.StartsWith(_source + "/", StringComparison.Ordinal)).Select(line => line[(_source.ToString().Length + 1)..]);
+            .Where(line => line.StartsWith(_source + "/", StringComparison.Ordinal))
+            .Select(line => line[(_source.ToString().Length + 1)..]);
         Assert.Equal(["x", "x/one", "y", "y/two"], listed);
     }
 

@@ -5,7 +5,8 @@ using BackupDr.Engine.Restore;
 
 namespace BackupDr.Sources.Tests;
 
-/// <summary>Walks a source and writes it straight into a target, in the order that the engine promises to a target: no repository in between.</summary>
+/// <summary>Walks a source and writes it straight into a target, in the order that the engine promises to a target: no repository in
+/// between.</summary>
 sealed class TreeCopy(IRestoreTarget target) : ISourceProblems
 {
     readonly Dictionary<(ulong, ulong), List<FilePath>> _links = [];

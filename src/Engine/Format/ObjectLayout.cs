@@ -28,5 +28,5 @@ public static class ObjectLayout
     }
 
     /// <summary>The id in an object's name; false for names that are none of the repository's.</summary>
-    public static bool TryId(ObjectInfo listed, out BlobId id) => BlobId.TryParse(listed.Name.LastSegment, out id);
+    public static bool TryId(StoredObject listed, out BlobId id) => BlobId.TryParse(listed.Name.LastSegment, out id);
 }

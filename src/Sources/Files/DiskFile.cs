@@ -20,7 +20,8 @@ sealed class DiskFile : ISourceFile
         const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking;
         var errno = AccountNames.IsRoot ? folder.TryOpenAt(node.Name.Bytes, flags | OpenFlags.NoAccessTime, 0, out var file)
             : folder.TryOpenAt(node.Name.Bytes, flags, 0, out file);
-        if (errno == Errno.EPERM) errno = folder.TryOpenAt(node.Name.Bytes, flags, 0, out file);   // root of a container is no owner of everything
+        // root of a container is no owner of everything
+        if (errno == Errno.EPERM) errno = folder.TryOpenAt(node.Name.Bytes, flags, 0, out file);
         if (errno != Errno.None)
         {
             Report(folderPath.Join(node.Name.Bytes), errno, problems);
@@ -32,7 +33,8 @@ sealed class DiskFile : ISourceFile
         return null;
     }
 
-    /// <summary>Tells why an entry cannot be opened. One that is gone is nobody's loss; everything else is missing from the snapshot.</summary>
+    /// <summary>Tells why an entry cannot be opened. One that is gone is nobody's loss; everything else is missing from the
+    /// snapshot.</summary>
     public static void Report(FilePath path, Errno errno, ISourceProblems problems)
     {
         if (errno == Errno.ENOENT) problems.Remark(path, "Vanished before it was read.");

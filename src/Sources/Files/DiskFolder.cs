@@ -53,7 +53,8 @@ sealed class DiskFolder(Descriptor folder, FilePath path, ulong deviceId, Source
 
     bool IsCache()
     {
-        if (folder.TryOpenAt(CacheTagName, OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking, 0, out var tag) != Errno.None) return false;
+        if (folder.TryOpenAt(CacheTagName, OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking, 0, out var tag) != Errno.None)
+            return false;
         using (tag!)
         {
             var signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;

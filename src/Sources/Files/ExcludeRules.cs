@@ -7,7 +7,8 @@ namespace BackupDr.Sources.Files;
 /// <remarks>
 /// <c>*.tmp</c> matches a name anywhere; <c>cache/*.bin</c> a run of names anywhere; <c>/srv/x</c> from the root of the file system;
 /// a slash at the end: folders only; <c>*</c> and <c>?</c> stop at slashes, <c>**</c> stands for any number of folders, <c>[a-z]</c> and
-/// <c>[!a-z]</c> for one byte, <c>\</c> takes the next character as it is. <c>!</c> in front takes back what an earlier pattern left out. The last
+/// <c>[!a-z]</c> for one byte, <c>\</c> takes the next character as it is. <c>!</c> in front takes back what an earlier pattern left out.
+/// The last
 /// pattern that matches decides; below a folder that is left out nothing is looked at. Names are compared as bytes.
 /// </remarks>
 public sealed class ExcludeRules
@@ -70,7 +71,8 @@ sealed class ExcludePattern
             var glob = part == "**" ? [] : Encoding.UTF8.GetBytes(part);
             if (glob.Length > 0 || parts.Count == 0 || parts[^1].Length > 0) parts.Add(glob);   // "**/**" is "**"
         }
-        if (rest.Length == 0 || parts.Count == 0) throw new BadInputException("exclude", $"'{text}' is not a pattern.", "Write a name, a path or a glob such as *.tmp.");
+        if (rest.Length == 0 || parts.Count == 0)
+            throw new BadInputException("exclude", $"'{text}' is not a pattern.", "Write a name, a path or a glob such as *.tmp.");
         return new ExcludePattern([.. parts], foldersOnly, takesBack);
     }
 
@@ -78,7 +80,8 @@ sealed class ExcludePattern
     {
         for (var i = 0; i < part.Length; i++)
         {
-            if (part[i] == '\\' && ++i == part.Length) throw new BadInputException("exclude", $"'{text}' ends in a lone backslash.", @"Write \\ for a backslash.");
+            if (part[i] == '\\' && ++i == part.Length)
+                throw new BadInputException("exclude", $"'{text}' ends in a lone backslash.", @"Write \\ for a backslash.");
             if (part[i] != '[' || (i > 0 && part[i - 1] == '\\')) continue;
             var end = i + 1;
             if (end < part.Length && part[end] is '!' or '^') end++;
@@ -107,7 +110,8 @@ sealed class ExcludePattern
     {
         if (parts == 0) return folders == 0;
         var part = _parts[parts - 1];
-        if (part.Length != 0) return folders > 0 && Glob.Match(part, folder[folders - 1].Bytes) && MatchFolders(parts - 1, folder, folders - 1);
+        if (part.Length != 0)
+            return folders > 0 && Glob.Match(part, folder[folders - 1].Bytes) && MatchFolders(parts - 1, folder, folders - 1);
         if (parts == 1) return true;
         for (var left = folders; left >= 0; left--)
             if (MatchFolders(parts - 1, folder, left)) return true;

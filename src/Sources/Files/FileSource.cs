@@ -7,7 +7,8 @@ namespace BackupDr.Sources.Files;
 
 /// <summary>Folders and files of this host as something to back up.</summary>
 /// <remarks>
-/// Everything below a target is reached through open folders, name by name and without following links: a folder that is exchanged for a link
+/// Everything below a target is reached through open folders, name by name and without following links: a folder that is exchanged for a
+/// link
 /// meanwhile leads nowhere, and paths may be longer than the kernel takes in one piece. The folders above a target are followed as typed.
 /// </remarks>
 public sealed class FileSource : IItemSource
@@ -26,10 +27,12 @@ public sealed class FileSource : IItemSource
     public IReadOnlyList<FilePath> Paths { get; }
 
     /// <summary>Checks the selection; touches no file yet.</summary>
-    /// <exception cref="BadInputException">No path, a path that is not absolute or holds "..", or a pattern that cannot be read.</exception>
+    /// <exception cref="BadInputException">No path, a path that is not absolute or holds "..", or a pattern that cannot be
+    /// read.</exception>
     public static FileSource Open(FilesSpec selection)
     {
-        if (selection.Paths.Count == 0) throw new BadInputException("paths", "There is no path to back up.", "Name at least one folder or file.");
+        if (selection.Paths.Count == 0)
+            throw new BadInputException("paths", "There is no path to back up.", "Name at least one folder or file.");
         var paths = new List<FilePath>(selection.Paths.Count);
         foreach (var path in selection.Paths)
         {
@@ -43,7 +46,8 @@ public sealed class FileSource : IItemSource
             }
             if (!paths.Contains(clean)) paths.Add(clean);
         }
-        return new FileSource(paths, new SourceRules(ExcludeRules.Parse(selection.Excludes), selection.ExcludeCaches, selection.OneFileSystem));
+        return new FileSource(paths,
+            new SourceRules(ExcludeRules.Parse(selection.Excludes), selection.ExcludeCaches, selection.OneFileSystem));
     }
 
     /// <inheritdoc/>

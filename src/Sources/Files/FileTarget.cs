@@ -10,8 +10,10 @@ namespace BackupDr.Sources.Files;
 
 /// <summary>A folder of this host that a restore writes into.</summary>
 /// <remarks>
-/// Never leaves the folder: each step down refuses links, and every entry is made under a random name first and then renamed, so that what stood
-/// there is replaced whole or not at all and is never written through. Folders are 0700 until they are finished. What exists already is treated
+/// Never leaves the folder: each step down refuses links, and every entry is made under a random name first and then renamed, so that what
+/// stood
+/// there is replaced whole or not at all and is never written through. Folders are 0700 until they are finished. What exists already is
+/// treated
 /// by the <see cref="OverwritePolicy"/>: Never keeps it (Contracts' default), Always is what stock restic does, IfChanged is Always without
 /// rewriting files whose size and modification time are right already.
 /// </remarks>
@@ -218,7 +220,8 @@ public sealed class FileTarget : IRestoreTarget
     }
 
     SourceException InTheWay(IReadOnlyList<FilePath> path, string what)
-        => new("restore.in_the_way", $"{Below(path)} cannot be restored: {what} stands in its place.", "Restore into an empty folder, or move it away.");
+        => new("restore.in_the_way", $"{Below(path)} cannot be restored: {what} stands in its place.",
+            "Restore into an empty folder, or move it away.");
 
     internal static byte[] TemporaryName()
         => Encoding.ASCII.GetBytes($".backupdr-restore-{RandomNumberGenerator.GetHexString(16, lowercase: true)}");
@@ -230,7 +233,8 @@ public sealed class FileTarget : IRestoreTarget
         {
             var bytes = part.Bytes;
             if (bytes.IsEmpty || bytes.SequenceEqual("."u8) || bytes.SequenceEqual(".."u8) || bytes.Contains((byte)'/'))
-                throw new SourceException("restore.unsafe_name", $"'{part}' is not a name of a file: refused.", "The repository holds a tree that no backup program writes.");
+                throw new SourceException("restore.unsafe_name", $"'{part}' is not a name of a file: refused.",
+                    "The repository holds a tree that no backup program writes.");
         }
         const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.Folder | OpenFlags.NoFollow;
         if (path.Count == 1) return _root.OpenAt("."u8, flags);
@@ -246,7 +250,10 @@ public sealed class FileTarget : IRestoreTarget
             // One call for the whole way where the kernel has openat2 (5.6) and takes the length.
             if (joined.Count < 4096) return _root.OpenConfined(joined.ToArray(), flags);
         }
-        catch (PosixException e) when (e.Errno is Errno.ENOSYS or Errno.EPERM) { return WalkDown(path, flags); }   // EPERM: a container's filter
+        catch (PosixException e) when (e.Errno is Errno.ENOSYS or Errno.EPERM)   // EPERM: the system call filter of a container
+        {
+            return WalkDown(path, flags);
+        }
         return WalkDown(path, flags);
     }
 

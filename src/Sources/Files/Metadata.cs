@@ -4,9 +4,11 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Files;
 
-/// <summary>Puts a node's owner, attributes, permissions and times onto what was restored, in the order in which they do not undo each other.</summary>
+/// <summary>Puts a node's owner, attributes, permissions and times onto what was restored, in the order in which they do not undo each
+/// other.</summary>
 /// <remarks>
-/// Owner first (it clears setuid and capabilities), then attributes (file rights may forbid them later; an ACL changes the permission bits),
+/// Owner first (it clears setuid and capabilities), then attributes (file rights may forbid them later; an ACL changes the permission
+/// bits),
 /// then permissions, times last. Without root owners stay the restoring user's, as with cp -p; that is a remark, not a failure.
 /// </remarks>
 static class Metadata
@@ -32,7 +34,8 @@ static class Metadata
     {
         var failures = new List<string>();
         NoteOwner(failures, target, parent.TrySetOwnerAt(name, node.Uid, node.Gid));
-        foreach (var xattr in node.Xattrs) NoteAttribute(failures, target, path, xattr.Name, parent.TrySetAttributeAt(name, xattr.Name, xattr.Value));
+        foreach (var xattr in node.Xattrs)
+            NoteAttribute(failures, target, path, xattr.Name, parent.TrySetAttributeAt(name, xattr.Name, xattr.Value));
         if (node.Type != NodeType.Symlink) NoteFailure(failures, "permissions", parent.TrySetPermissionsAt(name, node.Permissions & 0xFFF));
         NoteFailure(failures, "times", parent.TrySetTimesAt(name, Time(node.AccessedAt), Time(node.ModifiedAt)));
         ThrowIfAny(failures, target, path);
@@ -68,7 +71,8 @@ static class Metadata
     {
         if (errno == Errno.None) return;
         // What the file system cannot hold, and what only root may set, cannot be helped here; the list of remarks tells.
-        var cannotBeHelped = errno == Errno.ENOTSUP || (errno == Errno.EPERM && !AccountNames.IsRoot && !name.StartsWith("user.", StringComparison.Ordinal));
+        var cannotBeHelped = errno == Errno.ENOTSUP
+            || (errno == Errno.EPERM && !AccountNames.IsRoot && !name.StartsWith("user.", StringComparison.Ordinal));
         if (cannotBeHelped) target.Remark(path, $"attribute {name}: {PosixException.Describe(errno)}");
         else failures.Add($"attribute {name}: {PosixException.Describe(errno)}");
     }
@@ -76,7 +80,8 @@ static class Metadata
     static void ThrowIfAny(List<string> failures, FileTarget target, IReadOnlyList<FilePath> path)
     {
         if (failures.Count > 0)
-            throw new SourceException("restore.metadata", $"{target.Below(path)} is restored, but not all of its metadata: {string.Join("; ", failures)}.");
+            throw new SourceException("restore.metadata",
+                $"{target.Below(path)} is restored, but not all of its metadata: {string.Join("; ", failures)}.");
     }
 
     static PosixTime Time(UnixTime time) => new(time.Seconds, time.Nanoseconds);

@@ -7,7 +7,8 @@ namespace BackupDr.Sources.Files;
 
 /// <summary>A file being restored, under a temporary name until it is whole.</summary>
 /// <remarks>Blocks of zeros are not written: the file is new, so they are holes that read as zeros and occupy nothing.</remarks>
-sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path) : IRestoreFile
+sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path)
+    : IRestoreFile
 {
     const int BlockBytes = 4096;
     bool _done;
@@ -25,7 +26,8 @@ sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file,
                 continue;
             }
             var length = FirstPiece(offset, data.Length);
-            while (length < data.Length && ZeroBytes(offset + length, data[length..]) == 0) length += FirstPiece(offset + length, data.Length - length);
+            while (length < data.Length && ZeroBytes(offset + length, data[length..]) == 0)
+                length += FirstPiece(offset + length, data.Length - length);
             file.WriteAt(offset, data[..length]);
             offset += length;
             data = data[length..];

@@ -43,7 +43,8 @@ sealed class TargetFolder(FilePath path, List<TargetPath> children, SourceRules 
         if (!child.IsTarget) return new TargetFolder(childPath, child.Children, rules);
         try
         {
-            return new DiskFolder(Descriptor.Open(childPath, OpenFlags.ReadOnly | OpenFlags.Folder | OpenFlags.NoFollow), childPath, folder.DeviceId, rules);
+            return new DiskFolder(Descriptor.Open(childPath, OpenFlags.ReadOnly | OpenFlags.Folder | OpenFlags.NoFollow), childPath,
+                folder.DeviceId, rules);
         }
         catch (PosixException e)
         {

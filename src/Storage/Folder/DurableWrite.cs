@@ -3,7 +3,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Storage.Folder;
 
-/// <summary>The only way in which a store's file comes to be: temporary name, write, fsync, rename unless it exists, fsync of the folder.</summary>
+/// <summary>The only way in which a store's file comes to be: temporary name, write, fsync, rename unless it exists, fsync of the
+/// folder.</summary>
 /// <remarks>
 /// Leave one step out and a power cut shows it: without the first fsync a file comes back under its final name with no bytes in it,
 /// without the second under its temporary name. After a failed fsync the descriptor is given up and the file removed.
@@ -19,7 +20,8 @@ static class DurableWrite
     public static bool TryPutNew(Descriptor folder, ReadOnlySpan<byte> name, ReadOnlySpan<byte> content, CancellationToken ct)
     {
         var temporary = TemporaryName.Make(name);
-        using (var file = folder.OpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow, FilePermissions))
+        using (var file = folder.OpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow,
+            FilePermissions))
         {
             try
             {
@@ -47,7 +49,8 @@ static class DurableWrite
         return true;
     }
 
-    /// <summary>Opens a folder by path, making what is missing of it; each new one is made durable in its parent before it is used.</summary>
+    /// <summary>Opens a folder by path, making what is missing of it; each new one is made durable in its parent before it is
+    /// used.</summary>
     /// <param name="root">Where a relative path starts; null for the root and the working folder.</param>
     /// <param name="path">One or more parts.</param>
     /// <exception cref="PosixException">The kernel refused.</exception>

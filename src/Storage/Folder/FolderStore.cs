@@ -48,19 +48,20 @@ public sealed class FolderStore : IObjectStore
     }, ct);
 
     /// <inheritdoc/>
-    public Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct) => OnPool<ObjectInfo?>("look at", name, () =>
+    public Task<StoredObject?> Head(ObjectName name, CancellationToken ct) => OnPool<StoredObject?>("look at", name, () =>
     {
         if (Root(create: false) is not { } root) return null;
         var errno = root.TryStatAt(Encoding.ASCII.GetBytes(name.Value), follow: true, out var status);
         if (errno is Errno.ENOENT or Errno.ENOTDIR) return null;
         if (errno != Errno.None) throw new PosixException("stat", FilePath.FromText(name.Value), errno);
-        return status.Kind == FileKind.File ? new ObjectInfo(name, status.SizeBytes) : null;
+        return status.Kind == FileKind.File ? new StoredObject(name, status.SizeBytes) : null;
     }, ct);
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ObjectInfo> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
-        if (folder.Length > 0 && !ObjectName.IsLegal(folder)) throw new ArgumentException($"'{folder}' is not a folder name.", nameof(folder));
+        if (folder.Length > 0 && !ObjectName.IsLegal(folder))
+            throw new ArgumentException($"'{folder}' is not a folder name.", nameof(folder));
         var waiting = new Stack<string>([folder]);
         while (waiting.TryPop(out var next))
         {
@@ -117,9 +118,9 @@ public sealed class FolderStore : IObjectStore
         return folder;
     }
 
-    (List<ObjectInfo> Objects, List<string> Folders) ListOne(string folder)
+    (List<StoredObject> Objects, List<string> Folders) ListOne(string folder)
     {
-        var objects = new List<ObjectInfo>();
+        var objects = new List<StoredObject>();
         var folders = new List<string>();
         var root = Root(create: false) ?? throw new StoreException(StoreFault.Unusable, $"list {Url}: there is no such folder.",
             "Look whether its disk is mounted and the path is written right.");
@@ -139,7 +140,8 @@ public sealed class FolderStore : IObjectStore
         return (objects, folders);
     }
 
-    static void Sort(Descriptor opened, string folder, ReadOnlySpan<byte> entry, FileKind kind, List<ObjectInfo> objects, List<string> folders)
+    static void Sort(Descriptor opened, string folder, ReadOnlySpan<byte> entry, FileKind kind, List<StoredObject> objects,
+        List<string> folders)
     {
         var last = Encoding.Latin1.GetString(entry);
         var value = folder.Length == 0 ? last : $"{folder}/{last}";
@@ -149,7 +151,7 @@ public sealed class FolderStore : IObjectStore
         if (errno == Errno.ENOENT) return;   // deleted since; a dangling link is no object either
         if (errno != Errno.None) throw new PosixException("stat", FilePath.FromText(value), errno);
         if (status.Kind == FileKind.Folder) folders.Add(value);
-        else if (status.Kind == FileKind.File) objects.Add(new ObjectInfo(new ObjectName(value), status.SizeBytes));
+        else if (status.Kind == FileKind.File) objects.Add(new StoredObject(new ObjectName(value), status.SizeBytes));
     }
 
     Descriptor? Root(bool create)
@@ -170,7 +172,8 @@ public sealed class FolderStore : IObjectStore
     static (byte[] Folder, byte[] Last) Split(ObjectName name)
     {
         var slash = name.Value.LastIndexOf('/');
-        return (slash < 0 ? "."u8.ToArray() : Encoding.ASCII.GetBytes(name.Value[..slash]), Encoding.ASCII.GetBytes(name.Value[(slash + 1)..]));
+        return (slash < 0 ? "."u8.ToArray() : Encoding.ASCII.GetBytes(name.Value[..slash]),
+            Encoding.ASCII.GetBytes(name.Value[(slash + 1)..]));
     }
 
     Task<T> OnPool<T>(string verb, ObjectName name, Func<T> work, CancellationToken ct) => OnPool(verb, name.Value, work, ct);
@@ -191,7 +194,8 @@ public sealed class FolderStore : IObjectStore
             Errno.EEXIST => StoreFault.Exists,
             Errno.EACCES or Errno.EPERM or Errno.EROFS => StoreFault.Denied,
             Errno.ENOSPC or Errno.EDQUOT => StoreFault.Full,
-            Errno.ENOTDIR or Errno.EISDIR or Errno.ELOOP or Errno.ENAMETOOLONG or Errno.EINVAL or Errno.ENOTSUP or Errno.EFBIG => StoreFault.Unusable,
+            Errno.ENOTDIR or Errno.EISDIR or Errno.ELOOP or Errno.ENAMETOOLONG or Errno.EINVAL or Errno.ENOTSUP or Errno.EFBIG
+                => StoreFault.Unusable,
             _ => StoreFault.Unavailable,
         };
         return new StoreException(fault, $"{what}: {PosixException.Describe(e.Errno)} ({e.Call})", e.Hint, e);

@@ -5,7 +5,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Storage.Folder;
 
-/// <summary>Names of files that are being written: the final name, "-tmp-" and 16 random hex digits. Stock restic's own end in digits.</summary>
+/// <summary>Names of files that are being written: the final name, "-tmp-" and 16 random hex digits. Stock restic's own end in
+/// digits.</summary>
 static class TemporaryName
 {
     static readonly TimeSpan StaleAfter = TimeSpan.FromDays(1);

@@ -18,8 +18,10 @@ public sealed record RetryOptions
 
 /// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>
 /// <remarks>
-/// Only faults that are transient by kind are repeated. A put that is told "exists" after a failed try reads the object back: when the bytes are
-/// ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was handed out; stores whose
+/// Only faults that are transient by kind are repeated. A put that is told "exists" after a failed try reads the object back: when the
+/// bytes are
+/// ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was handed out; stores
+/// whose
 /// pages fail on their own repeat a page themselves.
 /// </remarks>
 public sealed class RetryingStore : IObjectStore
@@ -33,7 +35,8 @@ public sealed class RetryingStore : IObjectStore
     /// <param name="inner">The store underneath; disposed with this one.</param>
     /// <param name="options">How often and how long.</param>
     /// <param name="clock">For pauses and the budget.</param>
-    public RetryingStore(IObjectStore inner, RetryOptions options, TimeProvider clock) => (_inner, _options, _clock) = (inner, options, clock);
+    public RetryingStore(IObjectStore inner, RetryOptions options, TimeProvider clock)
+        => (_inner, _options, _clock) = (inner, options, clock);
 
     /// <inheritdoc/>
     public string Url => _inner.Url;
@@ -59,12 +62,12 @@ public sealed class RetryingStore : IObjectStore
         => Retry(async () => { await _inner.Read(name, offset, target, ct); return true; }, ct);
 
     /// <inheritdoc/>
-    public Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct) => Retry(() => _inner.Head(name, ct), ct);
+    public Task<StoredObject?> Head(ObjectName name, CancellationToken ct) => Retry(() => _inner.Head(name, ct), ct);
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ObjectInfo> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
-        IAsyncEnumerator<ObjectInfo>? listing = null;
+        IAsyncEnumerator<StoredObject>? listing = null;
         try
         {
             var more = await Retry(async () =>
@@ -111,14 +114,16 @@ public sealed class RetryingStore : IObjectStore
         for (var tries = 1; ; tries++)
         {
             try { return await attempt(); }
-            // An answer cut short on the way is whole the next time; an object that is too short stays so, and its reader wants to know soon.
+            // An answer cut short on the way is whole the next time; an object that is too short stays so, and its reader wants to know
+            // soon.
             catch (StoreException e) when (e.IsTransient && !(e.Fault == StoreFault.ShortRead && tries >= ShortReads))
             {
                 firstFailure ??= _clock.GetTimestamp();
                 var left = _options.Budget - _clock.GetElapsedTime(firstFailure.Value);
                 if (left <= TimeSpan.Zero) throw;
                 // Full jitter: anything from nothing to the bound, so that a thousand clients do not come back together.
-                var wait = TimeSpan.FromMicroseconds(RandomNumberGenerator.GetInt32((int)Math.Min(pause.TotalMicroseconds, int.MaxValue - 1) + 1));
+                var bound = (int)Math.Min(pause.TotalMicroseconds, int.MaxValue - 1);
+                var wait = TimeSpan.FromMicroseconds(RandomNumberGenerator.GetInt32(bound + 1));
                 await Task.Delay(wait < left ? wait : left, _clock, ct);
                 pause = pause * 2 < _options.LongestPause ? pause * 2 : _options.LongestPause;
             }

@@ -14,7 +14,8 @@ public sealed partial class Descriptor
 {
     const int UsualListBytes = 1024, UsualValueBytes = 1024;
 
-    /// <summary>Names and values, sorted by name; empty where the file system has none. Must not be opened with <see cref="OpenFlags.PathOnly"/>.</summary>
+    /// <summary>Names and values, sorted by name; empty where the file system has none. Must not be opened with
+    /// <see cref="OpenFlags.PathOnly"/>.</summary>
     /// <exception cref="PosixException">The kernel refused.</exception>
     public IReadOnlyList<KeyValuePair<string, byte[]>> Attributes() => ReadAttributes(default);
 
@@ -32,7 +33,8 @@ public sealed partial class Descriptor
     public Errno TrySetAttribute(string attribute, ReadOnlySpan<byte> value)
     {
         var native = new NativeName(Encoding.UTF8.GetBytes(attribute), stackalloc byte[NativeName.Room]);
-        return Libc.fsetxattr(this, in native.First, in MemoryMarshal.GetReference(value), value.Length, 0) == 0 ? Errno.None : PosixException.Last;
+        return Libc.fsetxattr(this, in native.First, in MemoryMarshal.GetReference(value), value.Length, 0) == 0 ? Errno.None
+            : PosixException.Last;
     }
 
     /// <summary>Sets an attribute of an entry below this folder; of a symbolic link itself.</summary>
@@ -85,7 +87,8 @@ public sealed partial class Descriptor
         return sorted;
     }
 
-    // The list of names where attribute is empty, else one value. Grows the room as needed. False: there is none, or it went away meanwhile.
+    // The list of names where attribute is empty, else one value. Grows the room as needed. False: there is none, or it went away
+    // meanwhile.
     bool TryAsk(NativeName path, NativeName attribute, ref Span<byte> room, out ReadOnlySpan<byte> answer)
     {
         while (true)

@@ -34,14 +34,16 @@ public sealed partial class Descriptor
         return fd >= 0 ? Errno.None : PosixException.Last;
     }
 
-    /// <summary>Opens a path of any depth below this folder with openat2, which refuses on the way what <paramref name="resolve"/> names.</summary>
+    /// <summary>Opens a path of any depth below this folder with openat2, which refuses on the way what <paramref name="resolve"/>
+    /// names.</summary>
     /// <param name="path">Relative, one or more parts.</param>
     /// <param name="flags">How.</param>
     /// <param name="resolve">What is refused.</param>
     /// <param name="permissions">For a new file, before the umask.</param>
     /// <exception cref="PosixException">The kernel refused: ELOOP for a link, EXDEV for a way out, ENOSYS before Linux 5.6.</exception>
     [SkipLocalsInit]
-    public Descriptor OpenConfined(ReadOnlySpan<byte> path, OpenFlags flags, ResolveFlags resolve = ResolveFlags.Confined, int permissions = 0)
+    public Descriptor OpenConfined(ReadOnlySpan<byte> path, OpenFlags flags, ResolveFlags resolve = ResolveFlags.Confined,
+        int permissions = 0)
     {
         var native = new NativeName(path, stackalloc byte[NativeName.Room]);
         var how = new Libc.OpenHow { Flags = (ulong)OpenFlagBits.Of(flags), Mode = (ulong)permissions, Resolve = (ulong)resolve };
@@ -73,7 +75,8 @@ public sealed partial class Descriptor
         return result == 0 ? Errno.None : PosixException.Last;
     }
 
-    /// <summary>Renames an entry into the folder <paramref name="newFolder"/>, in one step; what is there under the new name is replaced.</summary>
+    /// <summary>Renames an entry into the folder <paramref name="newFolder"/>, in one step; what is there under the new name is
+    /// replaced.</summary>
     /// <exception cref="PosixException">The kernel refused.</exception>
     public void Rename(ReadOnlySpan<byte> name, Descriptor newFolder, ReadOnlySpan<byte> newName)
     {
@@ -81,7 +84,8 @@ public sealed partial class Descriptor
         if (errno != Errno.None) throw new PosixException("rename", new FilePath(newName.ToArray()), errno);
     }
 
-    /// <summary>Renames an entry within this folder unless the new name exists: <see cref="Errno.EEXIST"/> then, and nothing is changed.</summary>
+    /// <summary>Renames an entry within this folder unless the new name exists: <see cref="Errno.EEXIST"/> then, and nothing is
+    /// changed.</summary>
     /// <remarks>File systems without RENAME_NOREPLACE (some network ones) get a hard link and an unlink, which is as exact.</remarks>
     public Errno TryRenameNew(ReadOnlySpan<byte> name, ReadOnlySpan<byte> newName)
     {
@@ -103,7 +107,8 @@ public sealed partial class Descriptor
         return result == 0 ? Errno.None : PosixException.Last;
     }
 
-    /// <summary>Gives the entry a further name in <paramref name="newFolder"/>. A symbolic link is linked itself, not what it points to.</summary>
+    /// <summary>Gives the entry a further name in <paramref name="newFolder"/>. A symbolic link is linked itself, not what it points
+    /// to.</summary>
     [SkipLocalsInit]
     public Errno TryLink(ReadOnlySpan<byte> name, Descriptor newFolder, ReadOnlySpan<byte> newName)
     {
@@ -154,7 +159,8 @@ public sealed partial class Descriptor
     public Errno TryMakeNode(ReadOnlySpan<byte> name, FileKind kind, int permissions, ulong device)
     {
         var native = new NativeName(name, stackalloc byte[NativeName.Room]);
-        return Libc.mknodat(Libc.MknodAt, this, in native.First, (int)kind | permissions, (nint)device) == 0 ? Errno.None : PosixException.Last;
+        return Libc.mknodat(Libc.MknodAt, this, in native.First, (int)kind | permissions, (nint)device) == 0 ? Errno.None
+            : PosixException.Last;
     }
 
     /// <summary>The raw target of a symbolic link.</summary>
@@ -177,7 +183,8 @@ public sealed partial class Descriptor
     }
 
     /// <summary>Sets the permission bits of an entry; of a symbolic link (which has none) <see cref="Errno.ELOOP"/>.</summary>
-    /// <remarks>fchmodat follows links, so the entry is pinned first: nobody can put a link in its place between the look and the change.</remarks>
+    /// <remarks>fchmodat follows links, so the entry is pinned first: nobody can put a link in its place between the look and the
+    /// change.</remarks>
     [SkipLocalsInit]
     public Errno TrySetPermissionsAt(ReadOnlySpan<byte> name, int permissions)
     {

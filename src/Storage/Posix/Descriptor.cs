@@ -72,7 +72,8 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
         return count >= 0 ? (int)count : throw PosixException.FromLast("read", default);
     }
 
-    /// <summary>Fills as much of <paramref name="target"/> as there is from <paramref name="offset"/>; less only at the end of the file.</summary>
+    /// <summary>Fills as much of <paramref name="target"/> as there is from <paramref name="offset"/>; less only at the end of the
+    /// file.</summary>
     /// <exception cref="PosixException">The read failed.</exception>
     public int FillAt(long offset, Span<byte> target)
     {
@@ -123,7 +124,8 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
     /// <exception cref="PosixException">The device did not take it.</exception>
     public void SyncContent() => Settle("fdatasync", contentOnly: true);
 
-    /// <summary>syncfs: on return everything written to the file system that this lies on is on the device; one call for many files.</summary>
+    /// <summary>syncfs: on return everything written to the file system that this lies on is on the device; one call for many
+    /// files.</summary>
     /// <exception cref="PosixException">The device did not take something.</exception>
     public void SyncFileSystem()
     {
@@ -151,7 +153,8 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
         return PosixException.Last == Errno.ENXIO ? null : throw PosixException.FromLast("lseek", default);
     }
 
-    /// <summary>The next offset at or after <paramref name="offset"/>, which must lie in data, where a hole begins; at the latest the end of the file.</summary>
+    /// <summary>The next offset at or after <paramref name="offset"/>, which must lie in data, where a hole begins; at the latest the end
+    /// of the file.</summary>
     /// <exception cref="PosixException">The kernel refused.</exception>
     public long NextHole(long offset)
     {
@@ -181,5 +184,6 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Libc.close(handle) == 0;   // never repeated: after EINTR the number may already be another file's
+    // never repeated: after EINTR the number may already be another file's
+    protected override bool ReleaseHandle() => Libc.close(handle) == 0;
 }

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace BackupDr.Storage.Posix;
 
 /// <summary>Reads the entries of an open folder with getdents64. Names are bytes and valid until the next <see cref="Next"/>.</summary>
-/// <remarks>Reads from where the descriptor stands, so a descriptor is read by one reader at a time, once. "." and ".." are left out.</remarks>
+/// <remarks>Reads from where the descriptor stands, so a descriptor is read by one reader at a time, once. "." and ".." are left
+/// out.</remarks>
 public ref struct FolderReader : IDisposable
 {
     // 32 KiB is what the C library uses: about 800 entries a call; larger buffers were not quicker.

@@ -2,8 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace BackupDr.Storage.Posix;
 
-/// <summary>The C library's calls, one to one. Only the types beside it call them; they retry EINTR and turn errno into exceptions.</summary>
-/// <remarks>Calls that old C libraries do not export (getdents64 before 2.30, mknodat before 2.33, openat2 in all of them) go through syscall.</remarks>
+/// <summary>The C library's calls, one to one. Only the types beside it call them; they retry EINTR and turn errno into
+/// exceptions.</summary>
+/// <remarks>Calls that old C libraries do not export (getdents64 before 2.30, mknodat before 2.33, openat2 in all of them) go through
+/// syscall.</remarks>
 static partial class Libc
 {
     const string Name = "libc";

@@ -11,7 +11,8 @@ public sealed class FaultyStore(IObjectStore inner) : IObjectStore
 {
     int _calls;
 
-    /// <summary>Asked before each operation with its running number from 1; an exception returned is thrown and nothing reaches the store.</summary>
+    /// <summary>Asked before each operation with its running number from 1; an exception returned is thrown and nothing reaches the
+    /// store.</summary>
     public Func<StoreVerb, string, int, Exception?> Before { get; set; } = (_, _, _) => null;
 
     /// <summary>Asked after each operation; an exception returned is thrown though the store did the work.</summary>
@@ -28,9 +29,10 @@ public sealed class FaultyStore(IObjectStore inner) : IObjectStore
     public Task Read(ObjectName name, long offset, Memory<byte> target, CancellationToken ct)
         => Guarded(StoreVerb.Read, name.Value, async () => { await inner.Read(name, offset, target, ct); return true; });
 
-    public Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct) => Guarded(StoreVerb.Head, name.Value, () => inner.Head(name, ct));
+    public Task<StoredObject?> Head(ObjectName name, CancellationToken ct)
+        => Guarded(StoreVerb.Head, name.Value, () => inner.Head(name, ct));
 
-    public async IAsyncEnumerable<ObjectInfo> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
         var call = Interlocked.Increment(ref _calls);
         if (Before(StoreVerb.List, folder, call) is { } early) throw early;

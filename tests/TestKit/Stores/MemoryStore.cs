@@ -24,26 +24,29 @@ public sealed class MemoryStore : IObjectStore
     public Task Read(ObjectName name, long offset, Memory<byte> target, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
-        if (!_objects.TryGetValue(name.Value, out var content)) return Task.FromException(new StoreException(StoreFault.Missing, $"read {name}: there is none."));
+        if (!_objects.TryGetValue(name.Value, out var content))
+            return Task.FromException(new StoreException(StoreFault.Missing, $"read {name}: there is none."));
         if (offset > content.Length || content.Length - offset < target.Length)
             return Task.FromException(new StoreException(StoreFault.ShortRead, $"read {name}: it has {content.Length} bytes."));
         content.AsMemory((int)offset, target.Length).CopyTo(target);
         return Task.CompletedTask;
     }
 
-    public Task<ObjectInfo?> Head(ObjectName name, CancellationToken ct)
+    public Task<StoredObject?> Head(ObjectName name, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
-        return Task.FromResult<ObjectInfo?>(_objects.TryGetValue(name.Value, out var content) ? new ObjectInfo(name, content.Length) : null);
+        return Task.FromResult<StoredObject?>(_objects.TryGetValue(name.Value, out var content) ? new StoredObject(name, content.Length)
+            : null);
     }
 
-    public async IAsyncEnumerable<ObjectInfo> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
         foreach (var (name, content) in _objects.ToArray())
         {
             ct.ThrowIfCancellationRequested();
-            if (folder.Length == 0 || (name.Length > folder.Length && name[folder.Length] == '/' && name.StartsWith(folder, StringComparison.Ordinal)))
-                yield return new ObjectInfo(new ObjectName(name), content.Length);
+            if (folder.Length == 0
+                || (name.Length > folder.Length && name[folder.Length] == '/' && name.StartsWith(folder, StringComparison.Ordinal)))
+                yield return new StoredObject(new ObjectName(name), content.Length);
         }
         await Task.CompletedTask;
     }

@@ -177,9 +177,9 @@ public abstract class ObjectStoreContract : IAsyncLifetime
         return target;
     }
 
-    async Task<List<ObjectInfo>> List(string folder)
+    async Task<List<StoredObject>> List(string folder)
     {
-        var found = new List<ObjectInfo>();
+        var found = new List<StoredObject>();
         await foreach (var o in Store.List(folder, None)) found.Add(o);
         return found;
     }

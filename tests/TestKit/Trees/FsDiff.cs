@@ -3,7 +3,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.TestKit.Trees;
 
-/// <summary>Compares two folders strictly: names, kinds, bytes, permissions, owners, times to the nanosecond, attributes, link targets, groups of hard
+/// <summary>Compares two folders strictly: names, kinds, bytes, permissions, owners, times to the nanosecond, attributes, link targets,
+/// groups of hard
 /// links, devices, holes. Sockets are nobody's to restore and are left out.</summary>
 public sealed class FsDiff
 {
@@ -19,7 +20,8 @@ public sealed class FsDiff
         var diff = new FsDiff(options ?? new FsDiffOptions());
         using var leftRoot = Descriptor.OpenFolder(left);
         using var rightRoot = Descriptor.OpenFolder(right);
-        if (diff._options.CompareRoots) diff.Metadata(".", leftRoot.Stat(), rightRoot.Stat(), leftRoot.Attributes(), rightRoot.Attributes());
+        if (diff._options.CompareRoots)
+            diff.Metadata(".", leftRoot.Stat(), rightRoot.Stat(), leftRoot.Attributes(), rightRoot.Attributes());
         diff.Folders("", leftRoot, rightRoot);
         return diff._differences;
     }
@@ -54,7 +56,8 @@ public sealed class FsDiff
                     _differences.Add($"{path}: holes filled, {l.AllocatedBytes} and {r.AllocatedBytes} bytes on disk");
                 break;
             case FileKind.Symlink:
-                if (left.ReadLink(name) != right.ReadLink(name)) _differences.Add($"{path}: leads to {left.ReadLink(name)} and {right.ReadLink(name)}");
+                if (left.ReadLink(name) != right.ReadLink(name))
+                    _differences.Add($"{path}: leads to {left.ReadLink(name)} and {right.ReadLink(name)}");
                 break;
             case FileKind.BlockDevice or FileKind.CharDevice:
                 if (l.Device != r.Device) _differences.Add($"{path}: device {l.Device} and {r.Device}");
@@ -62,16 +65,20 @@ public sealed class FsDiff
         }
     }
 
-    void Metadata(string path, in FileStatus l, in FileStatus r, IReadOnlyList<KeyValuePair<string, byte[]>> la, IReadOnlyList<KeyValuePair<string, byte[]>> ra)
+    void Metadata(string path, in FileStatus l, in FileStatus r, IReadOnlyList<KeyValuePair<string, byte[]>> la,
+        IReadOnlyList<KeyValuePair<string, byte[]>> ra)
     {
-        if (l.Permissions != r.Permissions) _differences.Add($"{path}: mode {Convert.ToString(l.Permissions, 8)} and {Convert.ToString(r.Permissions, 8)}");
-        if (_options.CompareOwners && (l.Uid, l.Gid) != (r.Uid, r.Gid)) _differences.Add($"{path}: owner {l.Uid}:{l.Gid} and {r.Uid}:{r.Gid}");
+        if (l.Permissions != r.Permissions)
+            _differences.Add($"{path}: mode {Convert.ToString(l.Permissions, 8)} and {Convert.ToString(r.Permissions, 8)}");
+        if (_options.CompareOwners && (l.Uid, l.Gid) != (r.Uid, r.Gid))
+            _differences.Add($"{path}: owner {l.Uid}:{l.Gid} and {r.Uid}:{r.Gid}");
         if (l.ModifiedAt != r.ModifiedAt) _differences.Add($"{path}: modified {l.ModifiedAt} and {r.ModifiedAt}");
         var (lx, rx) = (Text(la), Text(ra));
         if (lx != rx) _differences.Add($"{path}: attributes [{lx}] and [{rx}]");
 
         string Text(IReadOnlyList<KeyValuePair<string, byte[]>> attributes)
-            => string.Join(", ", attributes.Where(a => _options.CompareAttribute(a.Key)).Select(a => $"{a.Key}={Convert.ToHexString(a.Value)}"));
+            => string.Join(", ",
+                attributes.Where(a => _options.CompareAttribute(a.Key)).Select(a => $"{a.Key}={Convert.ToHexString(a.Value)}"));
     }
 
     // The first name of a group must be the same on both sides; then so is the group.

@@ -4,7 +4,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.TestKit.Trees;
 
-/// <summary>Makes trees of everything that a Linux file system can hold and that backup programs get wrong. The seed replays a tree.</summary>
+/// <summary>Makes trees of everything that a Linux file system can hold and that backup programs get wrong. The seed replays a
+/// tree.</summary>
 public sealed class OddTree
 {
     const OpenFlags NewFile = OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive;
@@ -17,7 +18,8 @@ public sealed class OddTree
     /// <summary>Fills the existing folder <paramref name="at"/>. As root also owners, devices and capabilities.</summary>
     /// <param name="at">An empty folder.</param>
     /// <param name="seed">Replays the tree.</param>
-    /// <param name="forStockRestic">Leaves out what Debian's restic 0.14 cannot keep: link targets that are not UTF-8, hard links and attributes of
+    /// <param name="forStockRestic">Leaves out what Debian's restic 0.14 cannot keep: link targets that are not UTF-8, hard links and
+    /// attributes of
     /// symbolic links, paths longer than the kernel takes in one piece.</param>
     public static void Make(FilePath at, int seed, bool forStockRestic = false)
     {
@@ -66,7 +68,8 @@ public sealed class OddTree
         using var folder = Folder(root, "contents"u8);
         File(folder, "empty"u8, []);
         File(folder, "one"u8, "1"u8);
-        foreach (var size in (int[])[4095, 4096, 4097, 65_536, 524_288, 1_000_003, 3_000_000]) File(folder, Encoding.ASCII.GetBytes($"random-{size}"), Bytes(size));
+        foreach (var size in (int[])[4095, 4096, 4097, 65_536, 524_288, 1_000_003, 3_000_000])
+            File(folder, Encoding.ASCII.GetBytes($"random-{size}"), Bytes(size));
         File(folder, "zeros"u8, new byte[200_000]);
         File(folder, "text"u8, Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("all work and no play\n", 60_000))));
         using (Folder(folder, "empty-folder"u8)) { }
@@ -88,7 +91,8 @@ public sealed class OddTree
         }
         if (!AccountNames.IsRoot) return;
         foreach (var id in (uint[])[1, 1000, 65_534, 2_147_483_648, 4_294_967_294])
-            File(folder, Encoding.ASCII.GetBytes($"owner-{id}"), Bytes(3), file => { file.TrySetOwner(id, id); return file.TrySetPermissions(0x9ED); });
+            File(folder, Encoding.ASCII.GetBytes($"owner-{id}"), Bytes(3),
+                file => { file.TrySetOwner(id, id); return file.TrySetPermissions(0x9ED); });
     }
 
     void Times(Descriptor root)
@@ -116,7 +120,8 @@ public sealed class OddTree
         File(folder, "pair-b"u8, "same bytes"u8);
         Check(folder.TryLink("pair-a"u8, folder, "pair-c"u8));
         foreach (var (name, target) in ((string, byte[])[])[
-            ("dangling", "no/such/thing"u8.ToArray()), ("self", "self"u8.ToArray()), ("loop-a", "loop-b"u8.ToArray()), ("loop-b", "loop-a"u8.ToArray()),
+            ("dangling", "no/such/thing"u8.ToArray()), ("self", "self"u8.ToArray()), ("loop-a", "loop-b"u8.ToArray()),
+            ("loop-b", "loop-a"u8.ToArray()),
             ("up", "../.."u8.ToArray()), ("absolute", "/etc/passwd"u8.ToArray()), ("to-folder", "sub"u8.ToArray()),
             ("long", Enumerable.Repeat((byte)'l', 4_000).ToArray()), ("unicode", "ü-😀"u8.ToArray())])
             Check(folder.TryMakeSymlink(Encoding.UTF8.GetBytes(name), target));
@@ -135,7 +140,8 @@ public sealed class OddTree
             return file.TrySetAttribute("user.a-first", Bytes(2_000));
         });
         // Version 2; user::rw-, user:1000:r--, group::r--, mask::rw-, other::---
-        byte[] acl = [2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xE8, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255];
+        byte[] acl = [2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xE8, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 6, 0,
+            255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255];
         File(folder, "acl"u8, "x"u8, file => file.TrySetAttribute("system.posix_acl_access", acl));
         using (var sub = Folder(folder, "default-acl"u8))
         {
@@ -145,7 +151,8 @@ public sealed class OddTree
         }
         if (!AccountNames.IsRoot) return;
         byte[] mayBind = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];   // cap_net_bind_service+ep
-        File(folder, "capability"u8, "x"u8, file => { file.TrySetPermissions(0x1ED); return file.TrySetAttribute("security.capability", mayBind); });
+        File(folder, "capability"u8, "x"u8,
+            file => { file.TrySetPermissions(0x1ED); return file.TrySetAttribute("security.capability", mayBind); });
         if (forStockRestic) return;
         Check(folder.TryMakeSymlink("link-with-attribute"u8, "user"u8));
         Check(folder.TrySetAttributeAt("link-with-attribute"u8, "trusted.note", "on a link"u8));
@@ -180,7 +187,8 @@ public sealed class OddTree
             else
             {
                 var size = _random.Next(4) == 0 ? _random.Next(300_000) : _random.Next(500);
-                File(parent, name, Bytes(size), file => { file.TrySetPermissions(_random.Next(0x1000)); return file.TrySetTimes(time, time); });
+                File(parent, name, Bytes(size), file
+                    => { file.TrySetPermissions(_random.Next(0x1000)); return file.TrySetTimes(time, time); });
             }
         }
     }
