@@ -50,3 +50,20 @@ public sealed class ConflictException(string code, string message, string? hint 
 /// <param name="inner">The failure underneath.</param>
 public sealed class UnavailableException(string code, string message, string? hint = null, Exception? inner = null)
     : BackupDrException(code, message, hint, transient: true, inner);
+
+/// <summary>Nobody is signed in, or the password, key or token that was given is not right. HTTP 401.</summary>
+/// <param name="code">Stable code, for example "access.not_signed_in".</param>
+/// <param name="message">What was refused.</param>
+/// <param name="hint">How to sign in.</param>
+public sealed class NotSignedInException(string code, string message, string? hint = null) : BackupDrException(code, message, hint);
+
+/// <summary>Too many calls of this kind in a short time. HTTP 429.</summary>
+/// <param name="code">Stable code, for example "access.too_many_attempts".</param>
+/// <param name="message">What was limited.</param>
+/// <param name="retryAfter">When the next one is worth trying.</param>
+public sealed class LimitedException(string code, string message, TimeSpan retryAfter)
+    : BackupDrException(code, message, $"Try again in {Math.Ceiling(retryAfter.TotalSeconds):0} seconds.", transient: true)
+{
+    /// <summary>When the next one is worth trying.</summary>
+    public TimeSpan RetryAfter { get; } = retryAfter;
+}

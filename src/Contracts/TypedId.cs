@@ -3,18 +3,22 @@ using System.Text.Json.Serialization;
 
 namespace BackupDr.Contracts;
 
+/// <summary>A typed id of whatever kind, for code that only needs the number.</summary>
+public interface ITypedId
+{
+    /// <summary>The number.</summary>
+    Guid Value { get; }
+}
+
 /// <summary>What every typed id offers: a prefix that makes it recognisable in logs, and a Guid v7 that sorts by creation time.</summary>
 /// <typeparam name="TSelf">The id's own type.</typeparam>
-public interface ITypedId<TSelf> where TSelf : struct, ITypedId<TSelf>
+public interface ITypedId<TSelf> : ITypedId where TSelf : struct, ITypedId<TSelf>
 {
     /// <summary>For example "run"; the text form is "run_" and 32 hex characters.</summary>
     static abstract string Prefix { get; }
 
     /// <summary>Wraps a Guid read from the database.</summary>
     static abstract TSelf From(Guid value);
-
-    /// <summary>The number.</summary>
-    Guid Value { get; }
 }
 
 /// <summary>Text form of typed ids.</summary>

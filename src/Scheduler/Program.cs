@@ -1,1 +1,3 @@
-return 0;
+using BackupDr.Scheduler;
+
+return await SchedulerNode.Run(args);

@@ -1,0 +1,21 @@
+using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Access;
+
+namespace BackupDr.Scheduler.Api;
+
+/// <summary>Marks an endpoint with the handler that it binds to HTTP.</summary>
+/// <param name="Handler">The handler's type.</param>
+/// <param name="Right">The right that it needs.</param>
+public sealed record EndpointHandler(Type Handler, Right Right);
+
+/// <summary>How slices bind their handlers.</summary>
+public static class EndpointConventions
+{
+    /// <summary>Says which handler the endpoint binds: <c>api.MapGet("hosts", …).For&lt;ListHosts&gt;()</c>.</summary>
+    /// <exception cref="InvalidOperationException">The handler is not in the table of rights.</exception>
+    public static RouteHandlerBuilder For<THandler>(this RouteHandlerBuilder endpoint)
+        => endpoint.WithMetadata(new EndpointHandler(typeof(THandler), Rights.Of(typeof(THandler))))
+            .WithName(typeof(THandler).Name)
+            .WithTags(typeof(THandler).Namespace!.Split('.')[^1])
+            .Produces<ApiProblem>(StatusCodes.Status400BadRequest, "application/problem+json");
+}

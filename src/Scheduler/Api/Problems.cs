@@ -1,0 +1,94 @@
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using Npgsql;
+
+namespace BackupDr.Scheduler.Api;
+
+/// <summary>Turns failures below /api and /agent into problem details (RFC 9457) with our code and hint.</summary>
+public sealed class Problems(RequestDelegate next, ILogger<Problems> log)
+{
+    const string ContentType = "application/problem+json";
+
+    public async Task Invoke(HttpContext http)
+    {
+        try
+        {
+            await next(http);
+            if (http.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null }) await Write(http, OfStatus(http));
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            http.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+        }
+        catch (Exception e) when (!http.Response.HasStarted)
+        {
+            var problem = Of(e);
+            if (problem.Status == 500) log.LogError(e, "{Method} {Path} failed", http.Request.Method, http.Request.Path);
+            if (problem.Status == 503) log.LogWarning("{Method} {Path}: {Title}", http.Request.Method, http.Request.Path, problem.Title);
+            http.Response.Clear();
+            if (e is LimitedException limited) http.Response.Headers.RetryAfter = ((int)Math.Ceiling(limited.RetryAfter.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+            await Write(http, problem);
+        }
+    }
+
+    /// <summary>The problem that stands for an exception. What is no <see cref="BackupDrException"/> shows nothing of its inside.</summary>
+    public static ApiProblem Of(Exception exception) => exception switch
+    {
+        BadInputException e => Named(400, e) with { Field = e.Field },
+        NotSignedInException e => Named(401, e),
+        DeniedException e => Named(403, e),
+        NotFoundException e => Named(404, e),
+        ConflictException e => Named(409, e),
+        LimitedException e => Named(429, e),
+        UnavailableException e => Named(503, e),
+        BadHttpRequestException e => OfBadRequest(e),
+        NpgsqlException { IsTransient: true } or NpgsqlException { InnerException: IOException or System.Net.Sockets.SocketException or TimeoutException } => new ApiProblem
+        {
+            Status = 503, Code = "database.unavailable", Title = "The database does not answer.", Hint = "Nothing was lost; try again in a few seconds.",
+        },
+        PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow } => new ApiProblem
+        {
+            Status = 503, Code = "database.unavailable", Title = "The database is restarting.", Hint = "Nothing was lost; try again in a few seconds.",
+        },
+        _ => new ApiProblem { Status = 500, Code = "node.bug", Title = "Something in this node is broken.", Hint = "The node's log has the details at this time." },
+    };
+
+    static ApiProblem Named(int status, BackupDrException e) => new() { Status = status, Code = e.Code, Title = e.Message, Hint = e.Hint };
+
+    static ApiProblem OfBadRequest(BadHttpRequestException e)
+    {
+        if (e.StatusCode == StatusCodes.Status413PayloadTooLarge) return new ApiProblem { Status = 413, Code = "input.too_large", Title = "The body is too large.", Hint = "Send less at once." };
+        if (e.StatusCode == StatusCodes.Status415UnsupportedMediaType) return new ApiProblem { Status = 415, Code = "input.not_json", Title = "The body is not declared as JSON.", Hint = "Send 'Content-Type: application/json'." };
+        if (e.InnerException is JsonException json)
+        {
+            var at = json.Path is { Length: > 0 } path ? $" at {path}" : "";
+            return new ApiProblem { Status = 400, Code = "input.invalid", Title = $"The body is not the JSON that is expected{at}: {FirstSentence(json.Message)}", Field = json.Path, Hint = "The shapes are in /api/v1/openapi.json." };
+        }
+        return new ApiProblem { Status = e.StatusCode, Code = "input.invalid", Title = e.Message };
+    }
+
+    /// <summary>The serializer's message without the line and byte positions, which it repeats.</summary>
+    static string FirstSentence(string message)
+    {
+        var end = message.IndexOf(" Path: ", StringComparison.Ordinal);
+        return end < 0 ? message : message[..end];
+    }
+
+    static ApiProblem OfStatus(HttpContext http) => http.Response.StatusCode switch
+    {
+        404 => new ApiProblem { Status = 404, Code = "route.not_found", Title = $"There is no {http.Request.Method} {http.Request.Path}.", Hint = "The routes are in /api/v1/openapi.json." },
+        405 => new ApiProblem { Status = 405, Code = "route.wrong_method", Title = $"{http.Request.Path} does not take {http.Request.Method}." },
+        413 => new ApiProblem { Status = 413, Code = "input.too_large", Title = "The body is too large.", Hint = "Send less at once." },
+        415 => new ApiProblem { Status = 415, Code = "input.not_json", Title = "The body is not declared as JSON.", Hint = "Send 'Content-Type: application/json'." },
+        429 => new ApiProblem { Status = 429, Code = "access.too_many_calls", Title = "Too many calls from this address.", Hint = "Try again in a minute." },
+        var status => new ApiProblem { Status = status, Code = "input.invalid", Title = $"The request was refused with status {status}." },
+    };
+
+    /// <summary>Writes a problem as the answer.</summary>
+    public static Task Write(HttpContext http, ApiProblem problem)
+    {
+        http.Response.StatusCode = problem.Status;
+        return http.Response.WriteAsJsonAsync(problem, WireJson.Default.ApiProblem, ContentType, CancellationToken.None);
+    }
+}

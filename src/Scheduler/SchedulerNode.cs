@@ -1,0 +1,151 @@
+using System.Net;
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Api;
+using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Evidence;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Npgsql;
+
+namespace BackupDr.Scheduler;
+
+/// <summary>A node: public API, agents' API and loops over one PostgreSQL. The console adds its pages to the same node.</summary>
+public static class SchedulerNode
+{
+    const int LargestApiBodyBytes = 1 << 20;
+    const int LargestAgentBodyBytes = 8 << 20;   // a folder listing of 10,000 entries, or a full report
+    static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Runs a node until it is told to stop: SIGINT, SIGTERM, or the end of stdin with --stdin-lifetime.</summary>
+    /// <returns>0 after an orderly stop; 1 where it could not start, with the reason on stderr.</returns>
+    public static async Task<int> Run(string[] args, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null)
+    {
+        NodeSettings? settings = null;
+        try
+        {
+            var arguments = NodeArguments.Parse(args);
+            settings = Settings.Read<NodeSettings>(Settings.Load(arguments.SettingsFile));
+            await using var app = Create(settings, add, map);
+            await app.StartAsync();
+            if (arguments.StdinLifetime) app.Services.GetRequiredService<StdinLifetime>().Watch();
+            await app.WaitForShutdownAsync();
+            return 0;
+        }
+        catch (BackupDrException e)
+        {
+            await Console.Error.WriteLineAsync(e.Hint is null ? e.Message : $"{e.Message}\n{e.Hint}");
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException && settings is not null)
+        {
+            await Console.Error.WriteLineAsync(PortInUse(settings, e.Message));
+        }
+        return 1;
+    }
+
+    /// <summary>Builds a node that is not started yet. Tests and <see cref="Run"/> use it.</summary>
+    public static WebApplication Create(NodeSettings settings, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
+        builder.AddScheduler(settings);
+        add?.Invoke(builder);
+        var app = builder.Build();
+        app.MapScheduler();
+        map?.Invoke(app);
+        return app;
+    }
+
+    /// <summary>Adds what a node needs.</summary>
+    public static void AddScheduler(this WebApplicationBuilder builder, NodeSettings settings)
+    {
+        builder.Configuration.Sources.Clear();   // settings come from Settings.Load alone, never from the working folder
+        AddLog(builder.Logging, settings.Log);
+        var services = builder.Services;
+        services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets).AddSingleton(settings.Bootstrap);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
+        services.AddSingleton(_ => OpenDataSource(settings));
+        services.AddSingleton<Postgres>().AddSingleton<Migrator>().AddSingleton<EvidenceLog>();
+        services.AddHostedService<NodeStartUp>();
+        services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
+        foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
+        services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, settings));
+    }
+
+    /// <summary>Maps the node's routes.</summary>
+    public static void MapScheduler(this WebApplication app)
+    {
+        app.UseMiddleware<ListenerWall>();
+        app.UseWhen(http => IsApi(http.Request.Path), api => api.UseMiddleware<Problems>());
+        app.UseRouting();
+        app.MapHealth();
+    }
+
+    static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal) || path.StartsWithSegments("/agent", StringComparison.Ordinal);
+
+    static NpgsqlDataSource OpenDataSource(NodeSettings settings)
+    {
+        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { ApplicationName = $"backupdr {settings.Node.NameOrMachine}" };
+        return new NpgsqlDataSourceBuilder(connection.ConnectionString).BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary);
+    }
+
+    static void AddLog(ILoggingBuilder logging, LogOptions options)
+    {
+        logging.ClearProviders();
+        logging.SetMinimumLevel(options.Level);
+        logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning).AddFilter("Quartz", LogLevel.Warning);
+        if (options.Format == LogFormat.Json) logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+                console.UseUtcTimestamp = true;
+            });
+        }
+    }
+
+    /// <summary>Input is read strictly: what a record requires must be there and may not be null.</summary>
+    static void UseWireJson(JsonSerializerOptions options)
+    {
+        var wire = WireJson.Default.Options;
+        options.TypeInfoResolverChain.Insert(0, WireJson.Default);
+        options.PropertyNamingPolicy = wire.PropertyNamingPolicy;
+        options.DefaultIgnoreCondition = wire.DefaultIgnoreCondition;
+        options.MaxDepth = wire.MaxDepth;
+        options.PropertyNameCaseInsensitive = false;
+        options.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
+        options.RespectNullableAnnotations = true;
+        options.RespectRequiredConstructorParameters = true;
+    }
+
+    static void Listen(KestrelServerOptions kestrel, NodeSettings settings)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = LargestAgentBodyBytes;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        if (!Listeners.TryParse(settings.Console.Url, out var console, out var consoleAddress)) throw new InvalidOperationException("Console:Url was not checked.");
+        kestrel.Listen(new IPEndPoint(consoleAddress, console.Port), options =>
+        {
+            if (console.Scheme == "https") options.UseHttps(System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(settings.Console.CertificateFile, settings.Console.CertificateKeyFile));
+            Mark(options, Listener.Console);
+        });
+    }
+
+    static void Mark(ListenOptions options, Listener listener) => options.Use(next => connection =>
+    {
+        connection.Features.Set(new ListenerFeature(listener));
+        return next(connection);
+    });
+
+    static string PortInUse(NodeSettings settings, string message)
+    {
+        var setting = message.Contains(new Uri(settings.Agents.Url).Authority, StringComparison.Ordinal) ? ("Agents:Url", settings.Agents.Url) : ("Console:Url", settings.Console.Url);
+        return $"{setting.Item1} is {setting.Item2}, and port {new Uri(setting.Item2).Port} is in use by another program.\nStop that program, or set {setting.Item1} to a free port.";
+    }
+}
