@@ -37,7 +37,8 @@ public sealed class ResticCli
     public string Backup(params IEnumerable<string> paths)
     {
         var output = Succeed(["backup", "--json", .. paths]);
-        var last = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Last(line => line.Contains("\"summary\"", StringComparison.Ordinal));
+        var last = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Last(line
+            => line.Contains("\"summary\"", StringComparison.Ordinal));
         using var summary = JsonDocument.Parse(last);
         return summary.RootElement.GetProperty("snapshot_id").GetString()!;
     }

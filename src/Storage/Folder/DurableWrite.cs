@@ -82,8 +82,9 @@ static class DurableWrite
         return parent.OpenAt(part, OpenFlags.PathOnly | OpenFlags.Folder);
     }
 
-    // Some network file systems have no fsync for folders and say EINVAL: their rename is as durable as the server makes it.
-    static void SyncEntries(Descriptor folder)
+    /// <summary>Makes the names in a folder durable.</summary>
+    /// <remarks>Some network file systems have no fsync for folders and say EINVAL: their rename is as durable as the server makes it.</remarks>
+    public static void SyncEntries(Descriptor folder)
     {
         try { folder.Sync(); }
         catch (PosixException e) when (e.Errno is Errno.EINVAL or Errno.ENOTSUP) { return; }

@@ -102,12 +102,11 @@ public sealed class FolderStore : IObjectStore
         var root = Root(create: true)!;
         var (parent, last) = Split(name);
         using var folder = OpenForWriting(root, name, parent);
-        if (folder.TryStatAt(last, follow: false, out _) == Errno.None) throw Exists(name);
-        if (DurableWrite.TryPutNew(folder, last, content, ct)) return;
-        throw Exists(name);
+        if (folder.TryStatAt(last, follow: false, out _) != Errno.None && DurableWrite.TryPutNew(folder, last, content, ct)) return;
+        // Who hears "exists" relies on it: another writer may have renamed it a moment ago and not have synced the folder yet.
+        DurableWrite.SyncEntries(folder);
+        throw new StoreException(StoreFault.Exists, $"put {name} in {Url}: there is an object of that name already.");
     }
-
-    StoreException Exists(ObjectName name) => new(StoreFault.Exists, $"put {name} in {Url}: there is an object of that name already.");
 
     Descriptor OpenForWriting(Descriptor root, ObjectName name, byte[] parent)
     {

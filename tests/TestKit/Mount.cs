@@ -1,0 +1,53 @@
+using BackupDr.Storage.Posix;
+using Xunit;
+
+namespace BackupDr.TestKit;
+
+/// <summary>A small file system of a test's own, mounted below its scratch folder. Needs root.</summary>
+public sealed class Mount : IDisposable
+{
+    readonly string? _image;
+
+    Mount(string path, string? image) => (Path, _image) = (path, image);
+
+    /// <summary>Where it is mounted.</summary>
+    public string Path { get; }
+
+    /// <summary>A file system in memory.</summary>
+    public static Mount Memory(string path, string options)
+    {
+        NeedRoot();
+        Directory.CreateDirectory(path);
+        Tool.Succeed("mount", "-t", "tmpfs", "-o", options, "tmpfs", path);
+        return new Mount(path, null);
+    }
+
+    /// <summary>An ext4 file system in a file.</summary>
+    public static Mount Ext4(string path, int sizeMb)
+    {
+        NeedRoot();
+        Tool.Need("mkfs.ext4", "e2fsprogs");
+        Directory.CreateDirectory(path);
+        var image = path + ".img";
+        using (var file = File.Create(image)) file.SetLength((long)sizeMb << 20);
+        Tool.Succeed("mkfs.ext4", "-q", "-F", image);
+        var mounted = Tool.Run("mount", ["-o", "loop", image, path]);
+        if (mounted.ExitCode != 0) Assert.Skip($"No loop device can be mounted here: {mounted.Errors.Trim()}");
+        return new Mount(path, image);
+    }
+
+    /// <summary>Takes it away and mounts it again, as after a restart.</summary>
+    public void Again()
+    {
+        Tool.Succeed("umount", Path);
+        Tool.Succeed("mount", "-o", "loop", _image!, Path);
+    }
+
+    /// <summary>Skips the test where it does not run as root.</summary>
+    public static void NeedRoot()
+    {
+        if (!AccountNames.IsRoot) Assert.Skip("Mounting takes root.");
+    }
+
+    public void Dispose() => Tool.Run("umount", ["-l", Path]);
+}
