@@ -1,1 +1,4 @@
-return 0;
+using BackupDr.Scheduler;
+using BackupDr.Web;
+
+return await SchedulerNode.Run(args, ConsoleRole.Add, ConsoleRole.Map);

@@ -1,0 +1,52 @@
+using BackupDr.Scheduler.Access;
+using BackupDr.Web.Parts;
+using Microsoft.AspNetCore.Components;
+
+namespace BackupDr.Web.Layout;
+
+/// <summary>What every page shares: who asks, what time it is, and what happens when a handler refuses.</summary>
+public abstract class ConsolePage : ComponentBase
+{
+    [CascadingParameter] public HttpContext Http { get; set; } = null!;
+    [Inject] protected NavigationManager Navigation { get; set; } = null!;
+    [Inject] protected TimeProvider Clock { get; set; } = null!;
+
+    /// <summary>The signed-in person; the middleware lets nobody else come here.</summary>
+    protected Caller Caller => Http.Caller();
+
+    /// <summary>Ends when the browser went away.</summary>
+    protected CancellationToken Gone => Http.RequestAborted;
+
+    /// <summary>Why the page could not be loaded.</summary>
+    protected Failure? Failure { get; private set; }
+
+    /// <summary>Why the action was refused.</summary>
+    protected Failure? Remark { get; set; }
+
+    protected DateTimeOffset Now => Clock.GetUtcNow();
+
+    /// <summary>Reads what the page shows.</summary>
+    protected virtual Task Load() => Task.CompletedTask;
+
+    protected sealed override async Task OnInitializedAsync()
+    {
+        try { await Load(); }
+        catch (Exception e) when (Failure.Shown(e) is { } failure) { Failure = failure; Http.Response.StatusCode = failure.Status; }
+    }
+
+    /// <summary>Does what a form asks. A refusal is shown on the page, which stays as it is.</summary>
+    protected async Task Do(Func<Task> action)
+    {
+        if (Failure is not null) return;
+        try { await action(); }
+        catch (Exception e) when (Failure.Shown(e) is { } failure) { Remark = failure; Http.Response.StatusCode = failure.Status; }
+    }
+
+    /// <summary>Does what a form asks and goes on to a page, so that reloading it repeats nothing.</summary>
+    protected async Task DoThenGo(Func<Task> action, string url)
+    {
+        var done = false;
+        await Do(async () => { await action(); done = true; });
+        if (done) Navigation.NavigateTo(url);
+    }
+}

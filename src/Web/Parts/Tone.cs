@@ -1,0 +1,65 @@
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+
+namespace BackupDr.Web.Parts;
+
+/// <summary>How a state looks: three severities and two neutral marks, each with its own shape and colour.</summary>
+public enum Tone { Proven, Unproven, Broken, Running, Off }
+
+/// <summary>The look and the word of every state that the console shows. Nothing else decides them.</summary>
+public static class Tones
+{
+    public static (Tone Tone, string Word) Of(ItemState state) => state switch
+    {
+        ItemState.Proven => (Tone.Proven, "Proven"),
+        ItemState.Unproven => (Tone.Unproven, "Unproven"),
+        ItemState.Incomplete => (Tone.Unproven, "Incomplete"),
+        ItemState.Overdue => (Tone.Broken, "Overdue"),
+        ItemState.Failed => (Tone.Broken, "Failed"),
+        ItemState.New => (Tone.Off, "No point yet"),
+        ItemState.Off => (Tone.Off, "Off"),
+        _ => (Tone.Off, "Unknown"),
+    };
+
+    public static (Tone Tone, string Word) Of(RunState state) => state switch
+    {
+        RunState.Queued => (Tone.Off, "Waiting"),
+        RunState.Leased => (Tone.Running, "Starting"),
+        RunState.Running => (Tone.Running, "Running"),
+        RunState.Complete => (Tone.Proven, "Complete"),
+        RunState.Incomplete => (Tone.Unproven, "Incomplete"),
+        RunState.Failed => (Tone.Broken, "Failed"),
+        _ => (Tone.Off, "Cancelled"),
+    };
+
+    public static (Tone Tone, string Word) Of(HostState state) => state switch
+    {
+        HostState.Online => (Tone.Proven, "Online"),
+        HostState.Silent => (Tone.Unproven, "Silent"),
+        _ => (Tone.Off, "Retired"),
+    };
+
+    public static (Tone Tone, string Word) Of(RepositoryState state) => state switch
+    {
+        RepositoryState.Ready => (Tone.Proven, "Ready"),
+        RepositoryState.Pending => (Tone.Off, "Pending"),
+        _ => (Tone.Broken, "Failed"),
+    };
+
+    public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
+    {
+        { Proof: ProofResult.Failed } => (Tone.Broken, "Proof failed"),
+        { IsComplete: false } => (Tone.Unproven, "Incomplete"),
+        { Proof: ProofResult.Proven } => (Tone.Proven, "Proven"),
+        _ => (Tone.Unproven, "Unproven"),
+    };
+
+    public static (Tone Tone, string Class) Of(SafetyAnswer answer) => answer switch
+    {
+        SafetyAnswer.Yes => (Tone.Proven, "answer-yes"),
+        SafetyAnswer.Mostly => (Tone.Unproven, "answer-mostly"),
+        SafetyAnswer.No => (Tone.Broken, "answer-no"),
+        SafetyAnswer.Empty => (Tone.Off, "answer-empty"),
+        _ => (Tone.Off, "answer-unknown"),
+    };
+}

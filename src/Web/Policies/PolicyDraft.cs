@@ -1,0 +1,126 @@
+using System.Globalization;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Web.Policies;
+
+/// <summary>The policy form as it travels between browser and page: text, until it is read in one place.</summary>
+public sealed class PolicyDraft
+{
+    public string? Id { get; set; }
+    public string? Name { get; set; }
+    public string? Host { get; set; }
+    public List<string>? Paths { get; set; }
+    public string? Typed { get; set; }
+    public string? Browse { get; set; }
+    public string? Location { get; set; }
+    public string? Excludes { get; set; }
+    public bool ExcludeCaches { get; set; }
+    public bool OneFileSystem { get; set; }
+    public string? Rpo { get; set; }
+    public string? Rto { get; set; }
+    public string? Every { get; set; }
+    public string? Cron { get; set; }
+    public string? TimeZone { get; set; }
+    public string? KeepHourly { get; set; }
+    public string? KeepDaily { get; set; }
+    public string? KeepMonthly { get; set; }
+    public string? Floor { get; set; }
+    public bool DrillAfterFirst { get; set; }
+    public string? ProofDays { get; set; }
+    public bool RunNow { get; set; }
+
+    /// <summary>Which button was pressed: "save", "preview", "browse:PATH", "add:PATH", "remove:PATH", "typed", "host".</summary>
+    public string? Action { get; set; }
+
+    /// <summary>A form with every default, or with what a policy has.</summary>
+    public static PolicyDraft Of(PolicySpec spec, string? name = null) => new()
+    {
+        Name = name,
+        Rpo = Seconds(spec.Rpo), Rto = Seconds(spec.Rto), Every = Seconds(spec.Schedule.Every),
+        Cron = spec.Schedule.Cron, TimeZone = spec.Schedule.TimeZone,
+        KeepHourly = Text(spec.Retention.KeepHourly), KeepDaily = Text(spec.Retention.KeepDaily),
+        KeepMonthly = Text(spec.Retention.KeepMonthly), Floor = Text(spec.Retention.Floor),
+        DrillAfterFirst = spec.Proof.DrillAfterFirst, ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
+        ExcludeCaches = true, RunNow = true,
+    };
+
+    /// <summary>Carries out the buttons that change only the form.</summary>
+    public void Apply()
+    {
+        Paths ??= [];
+        var (verb, text) = (Action ?? "").Split(':', 2) is [var v, var t] ? (v, t) : (Action ?? "", "");
+        if (verb == "browse") Browse = text;
+        else if (verb == "add") Add(text);
+        else if (verb == "remove") Paths.Remove(text);
+        else if (verb == "host") (Browse, Paths) = ("/", []);
+        else if (verb is "typed" or "save" && !string.IsNullOrWhiteSpace(Typed))
+        {
+            Add(FilePath.FromText(Typed.Trim()).ToString());
+            Typed = null;
+        }
+    }
+
+    void Add(string path)
+    {
+        if (!Paths!.Contains(path)) Paths.Add(path);
+    }
+
+    /// <summary>What the form says.</summary>
+    /// <exception cref="BadInputException">A field cannot be read; the field is named.</exception>
+    public PolicySpec Spec() => new()
+    {
+        Rpo = Time("rpo", Rpo), Rto = Time("rto", Rto),
+        Schedule = new ScheduleSpec
+        {
+            Every = Time("every", Every),
+            Cron = string.IsNullOrWhiteSpace(Cron) ? null : Cron.Trim(),
+            TimeZone = string.IsNullOrWhiteSpace(TimeZone) ? "UTC" : TimeZone.Trim(),
+        },
+        Retention = new RetentionSpec
+        {
+            KeepHourly = Number("keepHourly", KeepHourly), KeepDaily = Number("keepDaily", KeepDaily),
+            KeepMonthly = Number("keepMonthly", KeepMonthly), Floor = Number("floor", Floor),
+        },
+        Proof = new ProofSpec { DrillAfterFirst = DrillAfterFirst, MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)) },
+    };
+
+    /// <summary>The request that the form makes.</summary>
+    /// <exception cref="BadInputException">A field is missing or cannot be read.</exception>
+    public CreatePolicyRequest Request()
+    {
+        if (string.IsNullOrEmpty(Host)) throw new BadInputException("host", "No host is chosen.",
+            "Choose the machine whose folder is to be protected.");
+        if (Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
+            "Press Protect beside a folder, or write its path.");
+        return new CreatePolicyRequest
+        {
+            Id = PolicyId.Parse(Id ?? ""),
+            Name = string.IsNullOrWhiteSpace(Name) ? null : Name.Trim(),
+            Items = [new NewItem(HostId.Parse(Host), new SourceSpec
+            {
+                Kind = SourceKind.Files,
+                Files = new FilesSpec
+                {
+                    Paths = [.. Paths.Select(FilePath.Parse)],
+                    Excludes = [.. (Excludes ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+                    ExcludeCaches = ExcludeCaches,
+                    OneFileSystem = OneFileSystem,
+                },
+            })],
+            Location = string.IsNullOrEmpty(Location) ? null : LocationId.Parse(Location),
+            Spec = Spec(),
+            RunNow = RunNow,
+        };
+    }
+
+    static TimeSpan Time(string field, string? text) => TimeSpan.FromSeconds(Number(field, text));
+
+    static int Number(string field, string? text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        ? number
+        : throw new BadInputException(field, $"'{text}' is not a whole number.", "Write digits only.");
+
+    static string Seconds(TimeSpan time) => Text((int)time.TotalSeconds);
+    static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,83 @@
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Web.Parts;
+
+namespace BackupDr.Web.Runs;
+
+/// <summary>How far a step of a run is.</summary>
+public enum StepState { Done, Now, Later, Bad }
+
+/// <summary>A step of a run in words.</summary>
+public sealed record Step(string Word, string? Remark, StepState State);
+
+/// <summary>Tells a run in words: its result in one line, its steps, and how long it will still take.</summary>
+public static class RunStory
+{
+    /// <summary>One line for lists.</summary>
+    public static string Result(Run run) => run.Result switch
+    {
+        { Error: { } error } => error.Message,
+        { Backup: { MissingCount: > 0 } b }
+            => $"{Words.Count(b.MissingCount, "entry", "entries")} missing, {Words.Size(b.BytesAdded)} added",
+        { Backup: { } b } => $"{Words.Count(b.Files, "file")}, {Words.Size(b.Bytes)}, {Words.Size(b.BytesAdded)} added",
+        { Restore: { ProblemCount: > 0 } r } => $"{Words.Count(r.Files, "file")}, {Words.Count(r.ProblemCount, "problem")}",
+        { Restore: { } r } => $"{Words.Count(r.Files, "file")}, {Words.Size(r.Bytes)} restored",
+        { Drill: { Result: ProofResult.Proven } d } => $"{Words.Count(d.FilesCompared, "file")} compared, all equal",
+        { Drill: { } d } => d.Reason ?? d.Result.ToString(),
+        { Check: { Errors.Count: > 0 } c } => Words.Count(c.Errors.Count, "error"),
+        { Check: { } c } => $"{Words.Count(c.Packs, "pack")}, no error",
+        { ConfigId: not null } => "repository made",
+        _ => run.CancelAsked && run.FinishedAt is null ? "asked to stop" : "",
+    };
+
+    /// <summary>Time left by this run's own rate so far; null while it cannot be told.</summary>
+    public static TimeSpan? Left(Run run, DateTimeOffset now)
+    {
+        if (run is not { State: RunState.Running, StartedAt: { } start, Progress: {
+            BytesTotal: { } total, BytesDone: > 0 and var done } } || done >= total) return null;
+        var spent = now - start;
+        return spent < TimeSpan.FromSeconds(3) ? null : spent * ((double)(total - done) / done);
+    }
+
+    /// <summary>Bytes a second so far; null while it cannot be told.</summary>
+    public static double? Rate(Run run, DateTimeOffset now)
+        => run is { StartedAt: { } start, Progress.BytesDone: > 0 and var done } && (run.FinishedAt ?? now) - start is {
+            TotalSeconds: > 1 } spent
+            ? done / spent.TotalSeconds : null;
+
+    /// <summary>The steps of the run's kind, each with how far it is.</summary>
+    public static IReadOnlyList<Step> Steps(Run run)
+    {
+        (string Phase, string Word)[] work = run.Kind switch
+        {
+            JobKind.Backup => [("scanning", "Look through the folders"), ("uploading", "Read, compress, encrypt, store")],
+            JobKind.Restore => [("restoring", "Write the files")],
+            JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
+            JobKind.Check => [("checking", "Check the repository")],
+            _ => [("init", "Make the repository")],
+        };
+        var end = run.Kind switch
+        {
+            JobKind.Backup => "Record the recovery point",
+            JobKind.Drill => "Record the proof",
+            _ => "Record the result",
+        };
+        var over = run.FinishedAt is not null;
+        var bad = run.State is RunState.Failed or RunState.Cancelled;
+        var at = run.State == RunState.Queued ? -1 : Math.Max(0, Array.FindIndex(work, w => w.Phase == run.Progress?.Phase));
+        var steps = new List<Step> { new("Wait for the agent", run.State == RunState.Queued ? run.WaitsFor
+            : null, Of(run.State == RunState.Queued ? 0 : 1, 0)) };
+        for (var i = 0; i < work.Length; i++)
+        {
+            var state = over && !bad ? StepState.Done
+                : over ? i < at ? StepState.Done : i == at ? StepState.Bad : StepState.Later
+                : i < at ? StepState.Done : i == at ? StepState.Now : StepState.Later;
+            steps.Add(new Step(work[i].Word, null, state));
+        }
+        steps.Add(new Step(end, null, !over ? StepState.Later : bad ? StepState.Later : StepState.Done));
+        return steps;
+
+        StepState Of(int now, int mine) => over && bad && run.StartedAt is null ? StepState.Bad : now > mine ? StepState.Done
+            : StepState.Now;
+    }
+}

@@ -1,0 +1,64 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Web.Runs;
+
+namespace BackupDr.Web.Tests;
+
+public sealed class RunStoryTests
+{
+    static readonly DateTimeOffset Start = new(2026, 11, 21, 3, 0, 0, TimeSpan.Zero);
+
+    static Run Backup(RunState state, JobProgress? progress = null) => new()
+    {
+        Id = RunId.New(TimeProvider.System), Kind = JobKind.Backup, State = state, Title = "Backup /srv/data of web-1",
+        Host = HostId.New(TimeProvider.System), HostName = "web-1", CreatedAt = Start, Epoch = 1, RequestedBy = "schedule",
+        StartedAt = state == RunState.Queued ? null : Start,
+        FinishedAt = state is RunState.Complete or RunState.Failed or RunState.Cancelled ? Start.AddMinutes(1) : null,
+        Progress = progress,
+    };
+
+    static JobProgress Uploading(long done) => new() { Phase = "uploading", BytesDone = done, BytesTotal = 4000 };
+
+    [Fact]
+    public void The_time_left_follows_from_the_rate_so_far()
+        => Assert.Equal(TimeSpan.FromSeconds(30), RunStory.Left(Backup(RunState.Running, Uploading(1000)), Start.AddSeconds(10)));
+
+    [Fact]
+    public void Nothing_is_promised_before_there_is_a_rate()
+    {
+        Assert.Null(RunStory.Left(Backup(RunState.Running, Uploading(0)), Start.AddSeconds(10)));
+        Assert.Null(RunStory.Left(Backup(RunState.Running, Uploading(1000)), Start.AddSeconds(1)));
+        Assert.Null(RunStory.Left(Backup(RunState.Queued), Start.AddSeconds(10)));
+    }
+
+    [Theory]
+    [InlineData(RunState.Queued, "Now Later Later Later")]
+    [InlineData(RunState.Running, "Done Done Now Later")]
+    [InlineData(RunState.Complete, "Done Done Done Done")]
+    [InlineData(RunState.Failed, "Done Done Bad Later")]
+    [InlineData(RunState.Cancelled, "Done Done Bad Later")]
+    public void The_steps_show_how_far_a_run_came(RunState state, string expected)
+    {
+        var steps = RunStory.Steps(Backup(state, state == RunState.Queued ? null : Uploading(10)));
+
+        Assert.Equal(expected, string.Join(' ', steps.Select(s => s.State)));
+    }
+
+    [Fact]
+    public void A_run_cancelled_before_it_began_stops_at_the_first_step()
+    {
+        var run = Backup(RunState.Cancelled) with { StartedAt = null };
+
+        Assert.Equal(StepState.Bad, RunStory.Steps(run)[0].State);
+    }
+
+    [Fact]
+    public void An_incomplete_backup_counts_what_is_missing_first()
+    {
+        var result = new BackupResult { SnapshotId = new string('a', 64), TakenAt = Start, MissingCount = 2, BytesAdded = 2048 };
+        var run = Backup(RunState.Incomplete) with { Result = new JobResult { Outcome = JobOutcome.Incomplete, Backup = result } };
+
+        Assert.Equal("2 entries missing, 2 KiB added", RunStory.Result(run));
+    }
+}
