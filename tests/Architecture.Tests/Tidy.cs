@@ -23,7 +23,8 @@ public static partial class Tidy
     private static partial Regex Region { get; }
 
     [GeneratedRegex(@"^\s*(?:\[[^\]]*\]\s*)*" +
-        @"(?:(?:public|internal|private|protected|file|static|sealed|abstract|readonly|ref|partial|unsafe)\s+)*(?:class|struct|interface|enum|record|namespace)\b")]
+        @"(?:(?:public|internal|private|protected|file|static|sealed|abstract|readonly|ref|partial|unsafe)\s+)*" +
+        @"(?:class|struct|interface|enum|record|namespace)\b")]
     private static partial Regex TypeHeader { get; }
 
     public static IEnumerable<string> TooLong(SourceFile file)
