@@ -14,7 +14,8 @@ public sealed class Secret : IDisposable
     /// <summary>The secret's UTF-8 bytes.</summary>
     public static Secret FromText(string text) => new(Encoding.UTF8.GetBytes(text));
 
-    /// <summary>A fresh one: <paramref name="sizeBytes"/> random bytes of the system's generator, at least 16, in base64url letters.</summary>
+    /// <summary>A fresh one: <paramref name="sizeBytes"/> random bytes of the system's generator, at least 16, in base64url
+    /// letters.</summary>
     public static Secret Random(int sizeBytes = 24)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sizeBytes, 16);

@@ -38,7 +38,7 @@ public sealed class WallTests
     // System calls live in one layer, so that errno is turned into a typed error in one place.
     static readonly Dictionary<string, string[]> NativeLibraries = new()
     {
-        ["BackupDr.Contracts"] = [], ["BackupDr.Storage"] = ["libc"], ["BackupDr.Engine"] = ["libcrypto.so.3", "libzstd.so.1"],
+        ["BackupDr.Contracts"] = [], ["BackupDr.Storage"] = ["libc"], ["BackupDr.Engine"] = ["libcrypto", "libzstd"],
             ["BackupDr.Sources"] = [],
         ["BackupDr.Agent"] = [], ["backupdr"] = [], ["BackupDr.Scheduler"] = [], ["BackupDr.Web"] = [],
     };

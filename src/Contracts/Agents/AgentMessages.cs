@@ -68,7 +68,8 @@ public sealed record LeaseRequest
     public string AgentVersion { get; init; } = "";
     /// <summary><see cref="AgentProtocol.Version"/> of the agent.</summary>
     public int ProtocolVersion { get; init; } = AgentProtocol.Version;
-    /// <summary>Runs that this agent process executes now. A run leased to this host that is not among them was lost by a restart.</summary>
+    /// <summary>Runs that this agent process executes now. A run leased to this host that is not among them was lost by a
+    /// restart.</summary>
     public IReadOnlyList<RunId> Running { get; init; } = [];
 }
 

@@ -26,7 +26,8 @@ public sealed record ScheduleSpec
     public string TimeZone { get; init; } = "UTC";
 }
 
-/// <summary>How many recovery points are kept, in restic's terms. Applied from a later version on; until then nothing is forgotten.</summary>
+/// <summary>How many recovery points are kept, in restic's terms. Applied from a later version on; until then nothing is
+/// forgotten.</summary>
 public sealed record RetentionSpec
 {
     /// <summary>Hourly points.</summary>
