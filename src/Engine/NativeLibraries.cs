@@ -14,9 +14,11 @@ public static class NativeLibraries
     public static void Check()
     {
         if (!Compression.Zstd.IsPresent)
-            throw new UnavailableException("library.missing", "The library libzstd.so.1 cannot be loaded.", "Install it, on Debian with: apt-get install libzstd1");
+            throw new UnavailableException("library.missing", "The library libzstd.so.1 cannot be loaded.",
+                "Install it, on Debian with: apt-get install libzstd1");
         if (!Crypto.LibCrypto.IsPresent)
-            throw new UnavailableException("library.missing", "The library libcrypto.so.3 cannot be loaded.", "Install it, on Debian with: apt-get install libssl3");
+            throw new UnavailableException("library.missing", "The library libcrypto.so.3 cannot be loaded.",
+                "Install it, on Debian with: apt-get install libssl3");
     }
 
     internal static IntPtr Load(params ReadOnlySpan<string> names)

@@ -40,10 +40,13 @@ public sealed class Repository : IDisposable
     /// <exception cref="StoreException">The place cannot be written.</exception>
     public static async Task<Repository> Init(IObjectStore store, Secret password, RepositoryOptions options, CancellationToken ct)
     {
-        if (password.Bytes.IsEmpty) throw new BadInputException("password", "The password is empty.", "Give a password of at least 12 characters, or a generated one.");
+        if (password.Bytes.IsEmpty)
+            throw new BadInputException("password", "The password is empty.",
+                "Give a password of at least 12 characters, or a generated one.");
         if (await store.Head(ObjectLayout.Config, ct) is not null) throw AlreadyThere(store);
         var master = MasterKey.Random();
-        var key = PasswordKey.Make(master, password, options.Kdf, options.UserName, options.HostName, UnixTime.From(options.Clock.GetUtcNow()));
+        var key = PasswordKey.Make(master, password, options.Kdf, options.UserName, options.HostName,
+            UnixTime.From(options.Clock.GetUtcNow()));
         var keyBytes = key.Write();
         var config = new ConfigFile(2, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)), Polynomial.RandomIrreducible());
         using var box = new SealedBox(master);
@@ -54,7 +57,8 @@ public sealed class Repository : IDisposable
     }
 
     static RepositoryException AlreadyThere(IObjectStore store)
-        => new(RepositoryFault.Exists, $"There is a repository at {store.Url} already.", "Open it with its password, or choose another place.");
+        => new(RepositoryFault.Exists, $"There is a repository at {store.Url} already.",
+            "Open it with its password, or choose another place.");
 
     /// <summary>Opens a repository.</summary>
     /// <exception cref="RepositoryException">Missing, WrongPassword, Unsupported, Damaged or OtherRepository.</exception>
@@ -69,16 +73,19 @@ public sealed class Repository : IDisposable
         await store.Read(ObjectLayout.Config, 0, stored, ct);
         var master = await OpenKey(store, password, ct);
         using var box = new SealedBox(master);
-        if (!box.TryOpen(stored, out var json)) throw RepositoryException.Damaged("config", "it does not open with the repository's key; bytes were changed.");
+        if (!box.TryOpen(stored, out var json))
+            throw RepositoryException.Damaged("config", "it does not open with the repository's key; bytes were changed.");
         var config = ConfigFile.Read(json);
         if (options.ExpectedId is { } expected && expected != config.Id)
-            throw new RepositoryException(RepositoryFault.OtherRepository, $"The repository at {store.Url} is {config.Id[..8]}, not {expected[..Math.Min(8, expected.Length)]} as expected.",
+            throw new RepositoryException(RepositoryFault.OtherRepository,
+                $"The repository at {store.Url} is {config.Id[..8]}, not {expected[..Math.Min(8, expected.Length)]} as expected.",
                 "Somebody put another repository in its place; find out who before anything is written.");
         return new Repository(store, master, config, options);
     }
 
     static RepositoryException NotThere(IObjectStore store, Exception? inner)
-        => new(RepositoryFault.Missing, $"There is no repository at {store.Url}.", "Check the address, or make one with 'backupdr repo init'.", inner);
+        => new(RepositoryFault.Missing, $"There is no repository at {store.Url}.",
+            "Check the address, or make one with 'backupdr repo init'.", inner);
 
     static async Task<MasterKey> OpenKey(IObjectStore store, Secret password, CancellationToken ct)
     {
@@ -93,13 +100,15 @@ public sealed class Repository : IDisposable
         }
         throw keys == 0
             ? RepositoryException.Damaged("keys", $"there is no key file in {store.Url}.")
-            : new RepositoryException(RepositoryFault.WrongPassword, $"Wrong password: none of the {keys} key file(s) of {store.Url} opens with it.", "Check the password file.");
+            : new RepositoryException(RepositoryFault.WrongPassword,
+            $"Wrong password: none of the {keys} key file(s) of {store.Url} opens with it.", "Check the password file.");
     }
 
     /// <summary>A further password's key file; gives its id.</summary>
     public async Task<BlobId> AddKey(Secret password, CancellationToken ct)
     {
-        var bytes = PasswordKey.Make(_key, password, Options.Kdf, Options.UserName, Options.HostName, UnixTime.From(Options.Clock.GetUtcNow())).Write();
+        var bytes = PasswordKey.Make(_key, password, Options.Kdf, Options.UserName, Options.HostName,
+            UnixTime.From(Options.Clock.GetUtcNow())).Write();
         var id = new BlobId(SHA256.HashData(bytes));
         await Store.Put(ObjectLayout.Of(ObjectLayout.Keys, id), bytes, ct);
         return id;
@@ -125,7 +134,8 @@ public sealed class Repository : IDisposable
     internal async Task<ReadOnlyMemory<byte>> ReadUnpacked(string folder, BlobId id, CancellationToken ct)
     {
         var name = ObjectLayout.Of(folder, id);
-        var head = await Store.Head(name, ct) ?? throw new StoreException(StoreFault.Missing, $"read {name} in {Store.Url}: there is no such object");
+        var head = await Store.Head(name, ct) ?? throw new StoreException(StoreFault.Missing,
+            $"read {name} in {Store.Url}: there is no such object");
         if (head.SizeBytes > MaximumUnpackedBytes) throw RepositoryException.Damaged(name.Value, $"{head.SizeBytes} bytes are too many.");
         var stored = new byte[head.SizeBytes];
         await Store.Read(name, 0, stored, ct);
@@ -160,10 +170,13 @@ public sealed class Repository : IDisposable
         var snapshots = await Snapshots(latest ? filter : SnapshotFilter.All, ct);
         if (latest)
             return snapshots.Count > 0 ? snapshots[^1]
-                : throw new RepositoryException(RepositoryFault.NoSuchSnapshot, $"There is no snapshot{filter.Words} in {Store.Url}.", "List them with 'backupdr snapshots'.");
-        var fitting = snapshots.Where(snapshot => snapshot.Id.ToString().StartsWith(idPrefixOrLatest, StringComparison.Ordinal) && idPrefixOrLatest.Length > 0).ToList();
+                : throw new RepositoryException(RepositoryFault.NoSuchSnapshot, $"There is no snapshot{filter.Words} in {Store.Url}.",
+                "List them with 'backupdr snapshots'.");
+        var fitting = snapshots.Where(snapshot => snapshot.Id.ToString().StartsWith(idPrefixOrLatest, StringComparison.Ordinal)
+            && idPrefixOrLatest.Length > 0).ToList();
         return fitting.Count == 1 ? fitting[0] : throw new RepositoryException(RepositoryFault.NoSuchSnapshot,
-            fitting.Count == 0 ? $"There is no snapshot '{idPrefixOrLatest}' in {Store.Url}." : $"'{idPrefixOrLatest}' fits {fitting.Count} snapshots.", "List them with 'backupdr snapshots'.");
+            fitting.Count == 0 ? $"There is no snapshot '{idPrefixOrLatest}' in {Store.Url}."
+                : $"'{idPrefixOrLatest}' fits {fitting.Count} snapshots.", "List them with 'backupdr snapshots'.");
     }
 
     /// <summary>Loads the union of all index files. Load snapshots before the index, never after.</summary>
@@ -176,7 +189,8 @@ public sealed class Repository : IDisposable
             try
             {
                 await foreach (var id in IndexIds(ct))
-                    foreach (var pack in IndexFile.Read((await ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}")) index.Load(pack);
+                    foreach (var pack in IndexFile.Read((await ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
+                        index.Load(pack);
                 return index;
             }
             // An index file that vanished was replaced by another one meanwhile: list again.
@@ -213,6 +227,7 @@ public sealed record SnapshotFilter
     public bool Fits(Snapshot snapshot) => (HostName is null || snapshot.HostName == HostName)
         && Paths.All(path => snapshot.Paths.Contains(path)) && Tags.All(tag => snapshot.Tags.Contains(tag));
 
-    internal string Words => (HostName is null ? "" : $" of host {HostName}") + (Paths.Count == 0 ? "" : $" with {string.Join(", ", Paths)}")
+    internal string Words
+        => (HostName is null ? "" : $" of host {HostName}") + (Paths.Count == 0 ? "" : $" with {string.Join(", ", Paths)}")
         + (Tags.Count == 0 ? "" : $" tagged {string.Join(", ", Tags)}");
 }

@@ -109,7 +109,8 @@ public sealed class CryptoVectorTests
     [InlineData(32768, 0, 1)]
     public void Key_files_that_would_cost_too_much_are_refused_before_any_work(int n, int r, int p)
     {
-        var text = Vector.Of("scrypt").Text("key_file_text").Replace("\"N\":32768,\"r\":8,\"p\":4", $"\"N\":{n},\"r\":{r},\"p\":{p}", StringComparison.Ordinal);
+        var text = Vector.Of("scrypt").Text("key_file_text")
+            .Replace("\"N\":32768,\"r\":8,\"p\":4", $"\"N\":{n},\"r\":{r},\"p\":{p}", StringComparison.Ordinal);
 
         var e = Assert.Throws<RepositoryException>(() => KeyFile.Read(Encoding.UTF8.GetBytes(text), "key"));
 

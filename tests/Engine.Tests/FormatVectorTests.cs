@@ -73,7 +73,8 @@ public sealed class FormatVectorTests
         foreach (var vector in Vector.Of("trees").EnumerateArray())
         {
             var text = vector.Text("json");
-            if (text.Contains("ufffd", StringComparison.Ordinal)) continue;   // version 0.14 lost the bytes of a link target there; nobody can write that text back
+            // version 0.14 lost the bytes of a link target there; nobody can write that text back
+            if (text.Contains("ufffd", StringComparison.Ordinal)) continue;
             var json = new GoJson();
 
             TreeBlob.Write(TreeBlob.Read(Encoding.UTF8.GetBytes(text), "vector"), json);
@@ -94,7 +95,8 @@ public sealed class FormatVectorTests
             var entries = PackHeader.Read(header, name);
 
             Assert.Equal(header, PackHeader.Write(entries));
-            Assert.Equal(vector.GetProperty("entries").EnumerateArray().Select(entry => (entry.Text("id"), entry.Int("offset"), entry.Int("length"))),
+            Assert.Equal(vector.GetProperty("entries").EnumerateArray()
+                .Select(entry => (entry.Text("id"), entry.Int("offset"), entry.Int("length"))),
                 entries.Select(entry => (entry.Id.ToString(), (int)entry.Offset, (int)entry.Length)));
         }
     }
@@ -151,9 +153,12 @@ public sealed class FormatVectorTests
     [InlineData("")]
     public void Names_that_could_leave_a_folder_are_refused_on_reading(string name)
     {
-        var text = Vector.Of("trees").EnumerateArray().First(tree => tree.Text("json").Contains("\"name\":\"srv\"", StringComparison.Ordinal)).Text("json");
+        var text = Vector.Of("trees").EnumerateArray()
+            .First(tree => tree.Text("json").Contains("\"name\":\"srv\"", StringComparison.Ordinal)).Text("json");
 
-        var e = Assert.Throws<RepositoryException>(() => TreeBlob.Read(Encoding.UTF8.GetBytes(text.Replace("\"name\":\"srv\"", $"\"name\":\"{name}\"", StringComparison.Ordinal)), "tree x"));
+        var e = Assert.Throws<RepositoryException>(()
+            => TreeBlob.Read(Encoding.UTF8.GetBytes(text.Replace("\"name\":\"srv\"", $"\"name\":\"{name}\"", StringComparison.Ordinal)),
+                "tree x"));
 
         Assert.Equal(RepositoryFault.Damaged, e.Fault);
     }
@@ -167,7 +172,8 @@ public sealed class FormatVectorTests
         [
             Encoding.UTF8.GetBytes(Vector.Of("trees").EnumerateArray().MaxBy(tree => tree.Text("json").Length).Text("json")),
             Encoding.UTF8.GetBytes(Vector.Of("index").Text("json")), Encoding.UTF8.GetBytes(Vector.Of("snapshot").Text("json")),
-            Encoding.UTF8.GetBytes(Vector.Of("config").Text("plaintext")), Encoding.UTF8.GetBytes(Vector.Of("scrypt").Text("key_file_text")), Vector.Of("pack_uncompressed").Hex("header_plaintext"),
+            Encoding.UTF8.GetBytes(Vector.Of("config").Text("plaintext")),
+                Encoding.UTF8.GetBytes(Vector.Of("scrypt").Text("key_file_text")), Vector.Of("pack_uncompressed").Hex("header_plaintext"),
         ];
         Action<byte[]>[] parsers =
         [

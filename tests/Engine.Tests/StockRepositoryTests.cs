@@ -49,7 +49,8 @@ public sealed class StockRepositoryTests
                 Assert.Equal(entry.Text("type"), node.Type.ToString().ToLowerInvariant());
                 Assert.Equal((uint)entry.GetProperty("mode_field").GetInt64(), GoFileMode.Encode(node.Type, node.Permissions));
                 Assert.Equal(entry.GetProperty("uid").GetInt64(), node.Uid);
-                if (entry.TryGetProperty("linktarget_raw_b64", out var target)) Assert.Equal(target.GetBytesFromBase64(), node.LinkTarget.Bytes.ToArray());
+                if (entry.TryGetProperty("linktarget_raw_b64", out var target))
+                    Assert.Equal(target.GetBytesFromBase64(), node.LinkTarget.Bytes.ToArray());
                 if (node.Type != NodeType.File) continue;
                 using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
                 foreach (var id in node.Content) hash.AppendData(await reader.Read(BlobType.Data, id, ct));
@@ -78,11 +79,15 @@ public sealed class StockRepositoryTests
     {
         var ct = TestContext.Current.CancellationToken;
 
-        var wrong = await Assert.ThrowsAsync<RepositoryException>(() => Repository.Open(Load("auto"), Secret.FromText("no"), new RepositoryOptions(), ct));
-        var missing = await Assert.ThrowsAsync<RepositoryException>(() => Repository.Open(new MemoryStore(), Password, new RepositoryOptions(), ct));
-        var other = await Assert.ThrowsAsync<RepositoryException>(() => Repository.Open(Load("auto"), Password, new RepositoryOptions { ExpectedId = new string('0', 64) }, ct));
+        var wrong = await Assert.ThrowsAsync<RepositoryException>(()
+            => Repository.Open(Load("auto"), Secret.FromText("no"), new RepositoryOptions(), ct));
+        var missing = await Assert.ThrowsAsync<RepositoryException>(()
+            => Repository.Open(new MemoryStore(), Password, new RepositoryOptions(), ct));
+        var other = await Assert.ThrowsAsync<RepositoryException>(()
+            => Repository.Open(Load("auto"), Password, new RepositoryOptions { ExpectedId = new string('0', 64) }, ct));
 
-        Assert.Equal((RepositoryFault.WrongPassword, RepositoryFault.Missing, RepositoryFault.OtherRepository), (wrong.Fault, missing.Fault, other.Fault));
+        Assert.Equal((RepositoryFault.WrongPassword, RepositoryFault.Missing, RepositoryFault.OtherRepository),
+            (wrong.Fault, missing.Fault, other.Fault));
     }
 
     [Fact, Clause("F-5.3"), Clause("F-5.4")]
@@ -103,12 +108,15 @@ public sealed class StockRepositoryTests
             {
                 using var repository = await Repository.Open(store, Password, new RepositoryOptions(), ct);
                 var report = await RepositoryCheck.Execute(repository, readData: true, null, ct);
-                // A key file's own bytes are not authenticated but for the master key, so a flip in its host name changes nothing that matters.
-                Assert.True(!report.IsGood || name.StartsWith("keys/", StringComparison.Ordinal), $"seed {seed}, round {round}: a flip in {name} was not found");
+                // A key file's own bytes are not authenticated but for the master key, so a flip in its host name changes nothing that
+                // matters.
+                Assert.True(!report.IsGood || name.StartsWith("keys/", StringComparison.Ordinal),
+                    $"seed {seed}, round {round}: a flip in {name} was not found");
             }
             catch (RepositoryException e)
             {
-                Assert.True(name == "config" || name.StartsWith("keys/", StringComparison.Ordinal), $"seed {seed}, round {round}, {name}: {e.Message}");
+                Assert.True(name == "config" || name.StartsWith("keys/", StringComparison.Ordinal),
+                    $"seed {seed}, round {round}, {name}: {e.Message}");
             }
         }
     }

@@ -4,7 +4,9 @@ using System.Security.Cryptography;
 
 namespace BackupDr.TestKit;
 
-/// <summary>A second machine for tests: its own network, mount and host-name namespaces on this one, joined to it by a cable (a veth pair).</summary>
+/// <summary>
+/// A second machine for tests: its own network, mount and host-name namespaces on this one, joined to it by a cable (a veth pair).
+/// </summary>
 /// <remarks>
 /// Folders named as hidden are covered by empty ones, so a program that works here needs neither the SDK nor the checkout. Needs root,
 /// iproute2 and util-linux. Everything is taken down by <see cref="DisposeAsync"/>; the namespaces live as long as one keeper process.
@@ -36,16 +38,19 @@ public sealed class IsolatedHost : IAsyncDisposable
     {
         if (!Environment.IsPrivilegedProcess) return "root";
         foreach (var tool in (string[])["/usr/sbin/ip", "/usr/bin/unshare", "/usr/bin/nsenter"])
-            if (!File.Exists(tool) && !File.Exists(tool.Replace("/usr", "", StringComparison.Ordinal))) return tool == "/usr/sbin/ip" ? "iproute2" : "util-linux";
+            if (!File.Exists(tool) && !File.Exists(tool.Replace("/usr", "", StringComparison.Ordinal)))
+                return tool == "/usr/sbin/ip" ? "iproute2" : "util-linux";
         return null;
     }
 
     /// <summary>Makes one.</summary>
     /// <param name="name">Host name inside, letters and digits.</param>
     /// <param name="hidden">Absolute folders that are empty inside. Those that do not exist are left out.</param>
-    /// <param name="writable">Absolute folders that get an own empty, writable file system inside, so that nothing installed there stays here.</param>
+    /// <param name="writable">Absolute folders that get an own empty, writable file system inside, so that nothing installed there stays
+    /// here.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<IsolatedHost> Start(string name, IReadOnlyList<string> hidden, IReadOnlyList<string> writable, CancellationToken ct)
+    public static async Task<IsolatedHost> Start(string name, IReadOnlyList<string> hidden, IReadOnlyList<string> writable,
+        CancellationToken ct)
     {
         var tag = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3));
         var network = $"bdr-{tag}";
@@ -63,10 +68,12 @@ public sealed class IsolatedHost : IAsyncDisposable
             await Run("ip", ["-n", network, "link", "set", "eth0", "up"], ct);
             await Run("ip", ["-n", network, "link", "set", "lo", "up"], ct);
             var empty = Directory.CreateDirectory(Path.Combine(scratch, "empty")).FullName;
-            var script = "set -e; hostname \"$1\"; shift; empty=$1; shift; while [ \"$1\" != -- ]; do mount -t tmpfs tmpfs \"$1\"; shift; done; shift; "
+            var script = "set -e; hostname \"$1\"; shift; empty=$1; shift; "
+                + "while [ \"$1\" != -- ]; do mount -t tmpfs tmpfs \"$1\"; shift; done; shift; "
                 + "for folder in \"$@\"; do [ -d \"$folder\" ] && mount --bind \"$empty\" \"$folder\"; done; echo ready; exec cat";
             var start = new ProcessStartInfo("ip") { RedirectStandardInput = true, RedirectStandardOutput = true };
-            foreach (var word in (string[])["netns", "exec", network, "unshare", "-m", "-u", "--propagation", "private", "sh", "-c", script, "sh", name, empty, .. writable, "--", .. hidden])
+            foreach (var word in (string[])["netns", "exec", network, "unshare", "-m", "-u", "--propagation", "private", "sh", "-c",
+                script, "sh", name, empty, .. writable, "--", .. hidden])
                 start.ArgumentList.Add(word);
             var keeper = Process.Start(start) ?? throw new InvalidOperationException("The keeper of the namespaces did not start.");
             var host = new IsolatedHost(name, network, cable, keeper, scratch, outer, inner);
@@ -84,8 +91,10 @@ public sealed class IsolatedHost : IAsyncDisposable
     /// <summary>A command that runs inside, as root, with its output redirected. The caller starts and disposes it.</summary>
     public ProcessStartInfo Command(params IReadOnlyList<string> words)
     {
-        var start = new ProcessStartInfo("nsenter") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (var word in (string[])["-t", _keeper.Id.ToString(CultureInfo.InvariantCulture), "-m", "-u", "-n", "--", .. words]) start.ArgumentList.Add(word);
+        var start = new ProcessStartInfo("nsenter") { RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true };
+        foreach (var word in (string[])["-t", _keeper.Id.ToString(CultureInfo.InvariantCulture), "-m", "-u", "-n", "--", .. words])
+            start.ArgumentList.Add(word);
         start.Environment.Remove("DOTNET_ROOT");
         return start;
     }
@@ -116,7 +125,8 @@ public sealed class IsolatedHost : IAsyncDisposable
     async Task<List<int>> Pids()
     {
         var text = await Run("ip", ["netns", "pids", _network], CancellationToken.None, mayFail: true);
-        return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => int.Parse(line, CultureInfo.InvariantCulture)).Where(pid => pid != _keeper.Id)];
+        return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => int.Parse(line, CultureInfo.InvariantCulture))
+            .Where(pid => pid != _keeper.Id)];
     }
 
     static void TryKill(int pid)

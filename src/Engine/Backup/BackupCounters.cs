@@ -38,6 +38,7 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
         if (!force && clock.GetElapsedTime(last) < ReportEvery) return;
         if (Interlocked.CompareExchange(ref _reportedAt, clock.GetTimestamp(), last) != last) return;
         var (files, bytes) = (Interlocked.Read(ref FilesTotal), Interlocked.Read(ref BytesTotal));
-        progress.Report(new BackupProgress(Interlocked.Read(ref FilesDone), files < 0 ? null : files, Interlocked.Read(ref Bytes), bytes < 0 ? null : bytes, current, Interlocked.Read(ref _missingCount)));
+        progress.Report(new BackupProgress(Interlocked.Read(ref FilesDone), files < 0 ? null : files, Interlocked.Read(ref Bytes),
+            bytes < 0 ? null : bytes, current, Interlocked.Read(ref _missingCount)));
     }
 }

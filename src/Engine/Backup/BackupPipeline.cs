@@ -7,7 +7,9 @@ using BackupDr.Engine.Format;
 
 namespace BackupDr.Engine.Backup;
 
-/// <summary>Walks a source and stores it: one walker, several file workers, several chunk workers, joined by short bounded queues.</summary>
+/// <summary>
+/// Walks a source and stores it: one walker, several file workers, several chunk workers, joined by short bounded queues.
+/// </summary>
 /// <remarks>
 /// A file of one chunk is stored by the worker that read it; chunks of larger files go to the chunk workers, so a big file keeps all
 /// processors busy and never stands before small ones. A folder's tree is stored by whoever completes its last entry.
@@ -43,7 +45,8 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
     }
 
     /// <summary>Starts workers; the first failure stops all of them and is the one thrown, later ones are only echoes of it.</summary>
-    Task[] Start(int count, Func<Task> body, CancellationTokenSource stop) => [.. Enumerable.Range(0, count).Select(_ => Task.Run(async () =>
+    Task[] Start(int count, Func<Task> body, CancellationTokenSource stop)
+        => [.. Enumerable.Range(0, count).Select(_ => Task.Run(async () =>
     {
         try { await body(); }
         catch (Exception e)
@@ -96,7 +99,8 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
     {
         if (frame.Folder.OpenFolder(node, counters) is not { } folder) { await Done(frame.Pending, slot, null, ct); return; }
         var subtree = before is { Type: NodeType.Dir } ? before.Subtree : null;
-        stack.Push(await Enter(folder, new PendingFolder(frame.Pending.Path.Join(node.Name.Bytes), node, frame.Pending, slot, subtree), ct));
+        stack.Push(await Enter(folder, new PendingFolder(frame.Pending.Path.Join(node.Name.Bytes), node, frame.Pending, slot, subtree),
+            ct));
     }
 
     async Task<Frame> Enter(ISourceFolder folder, PendingFolder pending, CancellationToken ct)
@@ -162,7 +166,8 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
             TreeBlob.Write(current.Nodes(), json);
             var tree = await blobs.Store(BlobType.Tree, json.Written, ct);
             if (current.Parent is null || current.Own is null) { _root = tree; return; }
-            Interlocked.Increment(ref current.Before is null ? ref counters.FoldersNew : ref tree == current.Before ? ref counters.FoldersUnmodified : ref counters.FoldersChanged);
+            Interlocked.Increment(ref current.Before is null ? ref counters.FoldersNew
+                : ref tree == current.Before ? ref counters.FoldersUnmodified : ref counters.FoldersChanged);
             if (!current.Parent.Complete(current.Slot, current.Own with { Subtree = tree })) return;
         }
     }
@@ -194,9 +199,13 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
         try
         {
             var after = job.File.Stat();
-            if (after.SizeBytes != stat.SizeBytes || after.ModifiedAt != stat.ModifiedAt) counters.Remark(path, "changed while it was read; the snapshot holds what was read");
+            if (after.SizeBytes != stat.SizeBytes || after.ModifiedAt != stat.ModifiedAt)
+                counters.Remark(path, "changed while it was read; the snapshot holds what was read");
         }
-        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException) { counters.Remark(path, $"could not be looked at again after reading: {e.Message}"); }
+        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
+        {
+            counters.Remark(path, $"could not be looked at again after reading: {e.Message}");
+        }
         await content.Close(ct);
     }
 
@@ -205,7 +214,8 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
         Interlocked.Increment(ref job.Before is null ? ref counters.FilesNew : ref counters.FilesChanged);
         Interlocked.Increment(ref counters.FilesDone);
         counters.Report(path);
-        await Done(job.Folder, job.Slot, stat with { Name = job.Node.Name, SizeBytes = (ulong)content.LengthBytes, Content = content.Ids() }, ct);
+        await Done(job.Folder, job.Slot,
+            stat with { Name = job.Node.Name, SizeBytes = (ulong)content.LengthBytes, Content = content.Ids() }, ct);
     }
 
     /// <summary>Cuts a file. Its only chunk is stored here; the chunks of a longer file are handed to the chunk workers.</summary>

@@ -31,7 +31,8 @@ public sealed record BackupRequest
 /// <param name="BytesTotal">Plain bytes in all, or null while unknown.</param>
 /// <param name="Current">A file being read.</param>
 /// <param name="Missing">Entries that could not be taken so far.</param>
-public readonly record struct BackupProgress(long FilesDone, long? FilesTotal, long BytesDone, long? BytesTotal, FilePath Current, long Missing);
+public readonly record struct BackupProgress(long FilesDone, long? FilesTotal, long BytesDone, long? BytesTotal, FilePath Current,
+    long Missing);
 
 /// <summary>Something worth telling about one path.</summary>
 public sealed record Problem(FilePath Path, string Message);

@@ -7,15 +7,19 @@ using BackupDr.Engine.Locks;
 namespace BackupDr.Engine.Backup;
 
 /// <summary>Takes one snapshot.</summary>
-/// <remarks>Source: docs/format/restic-v2.md, F-8: shared lock, snapshots, index, packs, index files, lock checked, snapshot, lock checked again.</remarks>
+/// <remarks>
+/// Source: docs/format/restic-v2.md, F-8: shared lock, snapshots, index, packs, index files, lock checked, snapshot, lock checked again.
+/// </remarks>
 public static class BackupRun
 {
     /// <summary>Stores a source and publishes its snapshot.</summary>
     /// <returns>The snapshot, also where entries are missing: then it is not complete and lists them.</returns>
     /// <exception cref="RepositoryException">Locked, LockLost or Damaged; nothing was published.</exception>
-    /// <exception cref="Storage.StoreException">The store failed; nothing was published, and what was stored is used by the next run.</exception>
+    /// <exception cref="Storage.StoreException">The store failed; nothing was published, and what was stored is used by the next
+    /// run.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing was published.</exception>
-    public static async Task<BackupSummary> Execute(Repository repository, IItemSource source, BackupRequest request, IProgress<BackupProgress>? progress, CancellationToken ct)
+    public static async Task<BackupSummary> Execute(Repository repository, IItemSource source, BackupRequest request,
+        IProgress<BackupProgress>? progress, CancellationToken ct)
     {
         var clock = repository.Options.Clock;
         var (begun, startedAt) = (clock.GetTimestamp(), clock.GetUtcNow());
@@ -39,7 +43,8 @@ public static class BackupRun
             await indexWriter.Flush(stop.Token);
             var snapshot = new Snapshot
             {
-                Time = UnixTime.From(time), Parent = parent?.Id, Tree = tree, Paths = paths, HostName = request.HostName, UserName = request.UserName,
+                Time = UnixTime.From(time), Parent = parent?.Id, Tree = tree, Paths = paths, HostName = request.HostName,
+                UserName = request.UserName,
                 Excludes = request.Excludes, Tags = request.Tags, ProgramVersion = repository.Options.ProgramVersion,
                 Summary = Summarise(counters, packs, startedAt, clock.GetUtcNow()).Write(),
             };
@@ -53,7 +58,8 @@ public static class BackupRun
     /// <summary>A path as restic's JSON holds it; bytes that are no UTF-8 become U+FFFD there as well.</summary>
     static string Text(FilePath path) => System.Text.Encoding.UTF8.GetString(path.Bytes);
 
-    static async Task<Snapshot?> ChooseParent(Repository repository, BackupRequest request, List<string> paths, DateTimeOffset time, CancellationToken ct)
+    static async Task<Snapshot?> ChooseParent(Repository repository, BackupRequest request, List<string> paths, DateTimeOffset time,
+        CancellationToken ct)
     {
         if (request.Parent is { } wanted) return await repository.FindSnapshot(wanted.ToString(), SnapshotFilter.All, ct);
         var fitting = await repository.Snapshots(new SnapshotFilter { HostName = request.HostName, Paths = paths }, ct);
@@ -70,20 +76,25 @@ public static class BackupRun
         throw LockLost();
     }
 
-    static RepositoryException LockLost() => new(RepositoryFault.LockLost, "The repository lock was lost while the backup ran, so its snapshot was not published.",
-        "Somebody removed the lock (restic unlock), or this machine slept for more than 22 minutes. Run the backup again; what was stored is reused.");
+    static RepositoryException LockLost()
+        => new(RepositoryFault.LockLost, "The repository lock was lost while the backup ran, so its snapshot was not published.",
+        "Somebody removed the lock (restic unlock), or this machine slept for more than 22 minutes. "
+            + "Run the backup again; what was stored is reused.");
 
     static SnapshotSummary Summarise(BackupCounters counters, PackWriter packs, DateTimeOffset start, DateTimeOffset end)
-        => new(UnixTime.From(start), UnixTime.From(end), counters.FilesNew, counters.FilesChanged, counters.FilesUnmodified, counters.FoldersNew, counters.FoldersChanged,
+        => new(UnixTime.From(start), UnixTime.From(end), counters.FilesNew, counters.FilesChanged, counters.FilesUnmodified,
+            counters.FoldersNew, counters.FoldersChanged,
             counters.FoldersUnmodified, counters.DataBlobs, counters.TreeBlobs, counters.BytesNew, packs.StoredBytes,
             counters.FilesNew + counters.FilesChanged + counters.FilesUnmodified, counters.Bytes);
 
-    static BackupSummary Summary(BlobId id, BlobId tree, BlobId? parent, DateTimeOffset time, BackupCounters counters, PackWriter packs, TimeSpan duration) => new()
+    static BackupSummary Summary(BlobId id, BlobId tree, BlobId? parent, DateTimeOffset time, BackupCounters counters, PackWriter packs,
+        TimeSpan duration) => new()
     {
         SnapshotId = id, TreeId = tree, ParentId = parent, Time = time, Duration = duration,
         FilesNew = counters.FilesNew, FilesChanged = counters.FilesChanged, FilesUnmodified = counters.FilesUnmodified,
         FoldersNew = counters.FoldersNew, FoldersChanged = counters.FoldersChanged, FoldersUnmodified = counters.FoldersUnmodified,
-        Bytes = counters.Bytes, BytesNew = counters.BytesNew, BytesStored = packs.StoredBytes, BlobsNew = counters.DataBlobs + counters.TreeBlobs,
+        Bytes = counters.Bytes, BytesNew = counters.BytesNew, BytesStored = packs.StoredBytes,
+        BlobsNew = counters.DataBlobs + counters.TreeBlobs,
         Missing = counters.AllMissing, Remarks = counters.AllRemarks,
     };
 

@@ -2,7 +2,9 @@ using BackupDr.Engine.Blobs;
 
 namespace BackupDr.Engine.Backup;
 
-/// <summary>The blobs of a file while its chunks are stored in any order. The last of them, or the end of reading, finishes the file.</summary>
+/// <summary>
+/// The blobs of a file while its chunks are stored in any order. The last of them, or the end of reading, finishes the file.
+/// </summary>
 /// <param name="finish">Called once, when reading has ended and every chunk is stored.</param>
 sealed class FileContent(Func<FileContent, CancellationToken, ValueTask> finish)
 {

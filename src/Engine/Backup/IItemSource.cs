@@ -21,8 +21,8 @@ public interface IItemSource : IDisposable
 /// <summary>An open folder of a source. Used by one thread at a time; folders of one source may be used in parallel.</summary>
 public interface ISourceFolder : IDisposable
 {
-    /// <summary>Everything in the folder that the selection takes, with metadata, in no order. Entries that vanished meanwhile are left out;
-    /// entries that cannot be read are reported and left out.</summary>
+    /// <summary>Everything in the folder that the selection takes, with metadata, in no order. Entries that vanished meanwhile are left
+    /// out; entries that cannot be read are reported and left out.</summary>
     IReadOnlyList<Node> List(ISourceProblems problems, CancellationToken ct);
 
     /// <summary>Opens a child folder; null where it vanished or cannot be opened (reported).</summary>

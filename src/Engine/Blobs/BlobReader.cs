@@ -17,7 +17,8 @@ public sealed class BlobReader(Repository repository, BlobIndex index)
     public async Task<byte[]> Read(BlobType type, BlobId id, CancellationToken ct)
     {
         if (!index.TryFind(type, id, out var place)) throw RepositoryException.Damaged($"{type} blob {id}", "it is in no index.");
-        if (place.Entry.DecodedLength > MaximumDecoded) throw RepositoryException.Damaged($"{type} blob {id}", $"{place.Entry.DecodedLength} bytes are too many.");
+        if (place.Entry.DecodedLength > MaximumDecoded)
+            throw RepositoryException.Damaged($"{type} blob {id}", $"{place.Entry.DecodedLength} bytes are too many.");
         var box = new byte[place.Entry.Length];
         await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, place.Pack), place.Entry.Offset, box, ct);
         return Open(box, place);
@@ -37,5 +38,6 @@ public sealed class BlobReader(Repository repository, BlobIndex index)
 
     /// <summary>A folder's nodes.</summary>
     /// <exception cref="RepositoryException">Damaged.</exception>
-    public async Task<IReadOnlyList<Node>> ReadTree(BlobId id, CancellationToken ct) => TreeBlob.Read(await Read(BlobType.Tree, id, ct), $"tree {id}");
+    public async Task<IReadOnlyList<Node>> ReadTree(BlobId id, CancellationToken ct)
+        => TreeBlob.Read(await Read(BlobType.Tree, id, ct), $"tree {id}");
 }

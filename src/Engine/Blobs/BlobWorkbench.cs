@@ -71,7 +71,8 @@ sealed class BlobWorkbench(MasterKey key, int compressionLevel) : IDisposable
 
     void Grow(int length)
     {
-        if (_scratch.Length < length) _scratch = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        if (_scratch.Length < length)
+            _scratch = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
     }
 
     public void Dispose()

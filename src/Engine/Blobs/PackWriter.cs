@@ -5,7 +5,8 @@ using BackupDr.Engine.Indexing;
 
 namespace BackupDr.Engine.Blobs;
 
-/// <summary>Collects sealed blobs into packs, verifies each finished pack by decoding it, stores it and hands it to the index. Safe for concurrent use.</summary>
+/// <summary>Collects sealed blobs into packs, verifies each finished pack by decoding it, stores it and hands it to the index. Safe for
+/// concurrent use.</summary>
 /// <remarks>
 /// Source: docs/format/restic-v2.md, F-5.7 and F-8.1. Data blobs are spread at random over two open packs, so that the order of a pack does
 /// not tell the chunk lengths of a file. Whoever fills a pack finishes it; the others go on with a fresh one.
@@ -14,6 +15,7 @@ sealed class PackWriter(Repository repository, IndexWriter index)
 {
     const int LargestSealedBlob = (8 << 20) + SealedBox.Overhead;
     const int LargestTail = 4 << 20;
+    const string BadMemory = "Test this machine's memory before anything else is backed up.";
 
     sealed class OpenPack
     {
@@ -32,11 +34,14 @@ sealed class PackWriter(Repository repository, IndexWriter index)
     /// <summary>Bytes of all packs stored so far.</summary>
     public long StoredBytes => Interlocked.Read(ref _storedBytes);
 
-    /// <summary>Adds a sealed blob. The bytes are copied before this returns; a pack that became full is stored before the task ends.</summary>
+    /// <summary>
+    /// Adds a sealed blob. The bytes are copied before this returns; a pack that became full is stored before the task ends.
+    /// </summary>
     public ValueTask Add(BlobType type, BlobId id, ReadOnlySpan<byte> sealedBytes, uint plainLength, CancellationToken ct)
     {
         var pack = type == BlobType.Tree ? _trees : _data[id.GetHashCode() >> 7 & 1];
-        if (sealedBytes.Length > LargestSealedBlob) return new ValueTask(Finish(Alone(type, id, sealedBytes, plainLength), ct));   // a huge folder's tree
+        // a huge folder's tree
+        if (sealedBytes.Length > LargestSealedBlob) return new ValueTask(Finish(Alone(type, id, sealedBytes, plainLength), ct));
         FullPack? full = null;
         lock (pack.Gate)
         {
@@ -53,7 +58,8 @@ sealed class PackWriter(Repository repository, IndexWriter index)
     {
         var buffer = new byte[sealedBytes.Length + 4096];
         sealedBytes.CopyTo(buffer);
-        return new FullPack(buffer, sealedBytes.Length, [new PackEntry(type, id, 0, (uint)sealedBytes.Length, plainLength)], IsRented: false);
+        return new FullPack(buffer, sealedBytes.Length, [new PackEntry(type, id, 0, (uint)sealedBytes.Length, plainLength)],
+            IsRented: false);
     }
 
     static FullPack Take(OpenPack pack)
@@ -105,12 +111,14 @@ sealed class PackWriter(Repository repository, IndexWriter index)
         return pack.Length + box.Length + 4;
     }
 
-    /// <summary>Decodes the header and every blob again, from a copy: a codec bug or bad memory must not leave this machine as a good-looking pack.</summary>
+    /// <summary>
+    /// Decodes the header and every blob again, from a copy: a codec bug or bad memory must not leave this machine as a good-looking pack.
+    /// </summary>
     void Verify(FullPack pack, int length, BlobWorkbench bench)
     {
         var header = pack.Buffer.AsSpan(pack.Length, length - pack.Length - 4).ToArray();
         if (!bench.Box.TryOpen(header, out var opened) || !PackHeader.Read(opened, "new pack").SequenceEqual(pack.Entries))
-            throw new InvalidOperationException("A new pack's header does not read back as written. Test this machine's memory before anything else is backed up.");
+            throw new InvalidOperationException("A new pack's header does not read back as written. " + BadMemory);
         uint largest = 0, longest = 0;
         foreach (var entry in pack.Entries) (largest, longest) = (Math.Max(largest, entry.DecodedLength), Math.Max(longest, entry.Length));
         var rented = largest <= 8 << 20 && longest <= LargestSealedBlob;
@@ -123,7 +131,7 @@ sealed class PackWriter(Repository repository, IndexWriter index)
                 var box = copy.AsSpan(0, (int)entry.Length);
                 pack.Buffer.AsSpan((int)entry.Offset, (int)entry.Length).CopyTo(box);
                 if (!bench.TryOpen(box, entry, plain, out var wrong))
-                    throw new InvalidOperationException($"A new blob {entry.Id} does not read back ({wrong}). Test this machine's memory before anything else is backed up.");
+                    throw new InvalidOperationException($"A new blob {entry.Id} does not read back ({wrong}). {BadMemory}");
             }
         }
         finally

@@ -13,7 +13,8 @@ public sealed class TreeBrowser(BlobReader reader)
     public const int MaximumDepth = 4096;
 
     /// <summary>Opens a repository's trees for looking.</summary>
-    public static async Task<TreeBrowser> Open(Repository repository, CancellationToken ct) => new(new BlobReader(repository, await repository.LoadIndex(ct)));
+    public static async Task<TreeBrowser> Open(Repository repository, CancellationToken ct)
+        => new(new BlobReader(repository, await repository.LoadIndex(ct)));
 
     /// <summary>The node at an absolute path; null for the root.</summary>
     /// <exception cref="NotFoundException">There is nothing at this path, or the way leads through something that is no folder.</exception>
@@ -29,7 +30,8 @@ public sealed class TreeBrowser(BlobReader reader)
         return found;
     }
 
-    static NotFoundException NotThere(Snapshot snapshot, FilePath path) => new($"'{path}' in snapshot {snapshot.ShortId}", $"See what there is with 'backupdr ls {snapshot.ShortId}'.");
+    static NotFoundException NotThere(Snapshot snapshot, FilePath path)
+        => new($"'{path}' in snapshot {snapshot.ShortId}", $"See what there is with 'backupdr ls {snapshot.ShortId}'.");
 
     /// <summary>What lies in a folder; a path to something else gives that alone.</summary>
     /// <exception cref="NotFoundException">There is nothing at this path.</exception>
@@ -41,7 +43,8 @@ public sealed class TreeBrowser(BlobReader reader)
     }
 
     /// <summary>Everything below a path, each folder before what lies in it, in the order of names.</summary>
-    public async IAsyncEnumerable<(FilePath Path, Node Node)> Walk(Snapshot snapshot, FilePath from, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<(FilePath Path, Node Node)> Walk(Snapshot snapshot, FilePath from,
+        [EnumeratorCancellation] CancellationToken ct)
     {
         var start = await Find(snapshot, from, ct);
         var root = new FilePath("/"u8.ToArray());
@@ -58,7 +61,8 @@ public sealed class TreeBrowser(BlobReader reader)
             var path = top.Path.Join(node.Name.Bytes);
             yield return (path, node);
             if (node is not { Type: NodeType.Dir, Subtree: { } subtree }) continue;
-            if (stack.Count >= MaximumDepth) throw RepositoryException.Damaged($"tree {subtree}", $"folders nest deeper than {MaximumDepth}.");
+            if (stack.Count >= MaximumDepth)
+                throw RepositoryException.Damaged($"tree {subtree}", $"folders nest deeper than {MaximumDepth}.");
             stack.Push((path, (await reader.ReadTree(subtree, ct)).GetEnumerator()));
         }
     }

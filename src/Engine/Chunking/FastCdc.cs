@@ -6,14 +6,16 @@ namespace BackupDr.Engine.Chunking;
 
 /// <summary>Content-defined chunks by a gear hash with normalised cut rules: 512 KiB at least, 1 MiB on average, 8 MiB at most.</summary>
 /// <remarks>
-/// Source: Xia et al., "FastCDC", USENIX ATC 2016; docs/format/restic-v2.md, F-10. The gear table is SHA-256 of a fixed text and a counter, so
-/// that every build cuts alike. Long runs of one byte settle to a hash that is no cut, and so give largest chunks, not smallest.
+/// Source: Xia et al., "FastCDC", USENIX ATC 2016; docs/format/restic-v2.md, F-10. The gear table is SHA-256 of a fixed text and a
+/// counter, so that every build cuts alike. Long runs of one byte settle to a hash that is no cut, and so give largest chunks, not
+/// smallest.
 /// </remarks>
 public sealed class FastCdc : IChunker
 {
     const int Normal = 1 << 20;
 
-    // Two more bits before the normal size, two fewer after it (normalisation level 2). High bits, because they depend on all 64 bytes of the window.
+    // Two more bits before the normal size, two fewer after it (normalisation level 2). High bits, because they depend on all 64 bytes of
+    // the window.
     const ulong HardMask = 0xFFFFFC0000000000, EasyMask = 0xFFFFC00000000000;
 
     static readonly ulong[] Gear = MakeGear();

@@ -11,7 +11,8 @@ public interface IChunker
 
     /// <summary>Looks for the end of the chunk that starts <paramref name="data"/>.</summary>
     /// <param name="data">Bytes from the chunk's start on, at most <see cref="Maximum"/>.</param>
-    /// <param name="scanned">How many of them an earlier call for the same chunk saw; the state is carried in <paramref name="state"/>.</param>
+    /// <param name="scanned">How many of them an earlier call for the same chunk saw; the state is carried in
+    /// <paramref name="state"/>.</param>
     /// <param name="state">0 for a new chunk; else as the earlier call left it.</param>
     /// <returns>Length of the chunk, or 0 where more bytes are needed.</returns>
     int FindCut(ReadOnlySpan<byte> data, int scanned, ref ulong state);

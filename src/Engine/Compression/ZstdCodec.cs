@@ -32,7 +32,8 @@ public sealed unsafe class ZstdCodec : IBlobCodec
         }
         byte none = 0;
         fixed (byte* from = plain, to = target)
-            return (int)Zstd.Must(Zstd.ZSTD_compress2(_compress, to, (nuint)target.Length, plain.IsEmpty ? &none : from, (nuint)plain.Length), "compress");
+            return (int)Zstd.Must(Zstd.ZSTD_compress2(_compress, to, (nuint)target.Length, plain.IsEmpty ? &none : from,
+                (nuint)plain.Length), "compress");
     }
 
     /// <inheritdoc/>
@@ -42,7 +43,8 @@ public sealed unsafe class ZstdCodec : IBlobCodec
         byte none = 0;
         fixed (byte* from = frame, to = plain)
         {
-            var length = Zstd.ZSTD_decompressDCtx(_decompress, plain.IsEmpty ? &none : to, (nuint)plain.Length, frame.IsEmpty ? &none : from, (nuint)frame.Length);
+            var length = Zstd.ZSTD_decompressDCtx(_decompress, plain.IsEmpty ? &none : to, (nuint)plain.Length, frame.IsEmpty ? &none
+                : from, (nuint)frame.Length);
             return Zstd.ZSTD_isError(length) == 0 && length == (nuint)plain.Length;
         }
     }

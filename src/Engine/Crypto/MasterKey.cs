@@ -11,7 +11,8 @@ public sealed class MasterKey
     /// <summary>Takes 32 bytes for encryption, 16 for the tag's cipher, 16 for the polynomial.</summary>
     public MasterKey(ReadOnlySpan<byte> encrypt, ReadOnlySpan<byte> macK, ReadOnlySpan<byte> macR)
     {
-        if (encrypt.Length != 32 || macK.Length != 16 || macR.Length != 16) throw new ArgumentException("A master key is 32, 16 and 16 bytes.", nameof(encrypt));
+        if (encrypt.Length != 32 || macK.Length != 16 || macR.Length != 16)
+            throw new ArgumentException("A master key is 32, 16 and 16 bytes.", nameof(encrypt));
         (Encrypt, MacK, MacR) = (encrypt.ToArray(), macK.ToArray(), macR.ToArray());
     }
 
@@ -20,13 +21,15 @@ public sealed class MasterKey
     internal byte[] MacR { get; }
 
     /// <summary>A fresh random one.</summary>
-    public static MasterKey Random() => new(RandomNumberGenerator.GetBytes(32), RandomNumberGenerator.GetBytes(16), RandomNumberGenerator.GetBytes(16));
+    public static MasterKey Random()
+        => new(RandomNumberGenerator.GetBytes(32), RandomNumberGenerator.GetBytes(16), RandomNumberGenerator.GetBytes(16));
 
     /// <summary>The key that a password's 64 derived bytes make.</summary>
     public static MasterKey FromDerived(ReadOnlySpan<byte> derived) => new(derived[..32], derived[32..48], derived[48..64]);
 
     /// <summary>The JSON that a key file holds sealed.</summary>
-    public byte[] Write() => new GoJson().Open('{').Name("mac"u8).Open('{').Name("k"u8).Base64Text(MacK).Name("r"u8).Base64Text(MacR).Close('}')
+    public byte[] Write()
+        => new GoJson().Open('{').Name("mac"u8).Open('{').Name("k"u8).Base64Text(MacK).Name("r"u8).Base64Text(MacR).Close('}')
         .Name("encrypt"u8).Base64Text(Encrypt).Close('}').Written.ToArray();
 
     /// <summary>Reads that JSON.</summary>
@@ -52,6 +55,7 @@ public sealed class MasterKey
             }
             else input.Skip();
         }
-        return encrypt.Length == 32 && k.Length == 16 && r.Length == 16 ? new MasterKey(encrypt, k, r) : throw input.Bad("a master key of the wrong size");
+        return encrypt.Length == 32 && k.Length == 16 && r.Length == 16 ? new MasterKey(encrypt, k, r)
+            : throw input.Bad("a master key of the wrong size");
     }
 }

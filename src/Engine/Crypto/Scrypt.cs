@@ -17,7 +17,8 @@ public static class Scrypt
         byte none = 0;
         fixed (byte* passwordAt = password, saltAt = salt, keyAt = key)
         {
-            var done = LibCrypto.EVP_PBE_scrypt(password.IsEmpty ? &none : passwordAt, (nuint)password.Length, salt.IsEmpty ? &none : saltAt, (nuint)salt.Length,
+            var done = LibCrypto.EVP_PBE_scrypt(password.IsEmpty ? &none : passwordAt, (nuint)password.Length,
+                salt.IsEmpty ? &none : saltAt, (nuint)salt.Length,
                 (ulong)n, (ulong)r, (ulong)p, memory, keyAt, (nuint)length);
             if (done != 1) throw new CryptographicException($"scrypt with N={n}, r={r}, p={p} failed; it needs {memory >> 20} MiB.");
         }

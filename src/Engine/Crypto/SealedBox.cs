@@ -41,7 +41,8 @@ public sealed unsafe class SealedBox : IDisposable
         }
     }
 
-    static readonly Lazy<IntPtr> Poly1305Mac = new(() => LibCrypto.EVP_MAC_fetch(IntPtr.Zero, "POLY1305", null) is var mac && mac != IntPtr.Zero
+    static readonly Lazy<IntPtr> Poly1305Mac = new(() => LibCrypto.EVP_MAC_fetch(IntPtr.Zero, "POLY1305", null) is var mac
+        && mac != IntPtr.Zero
         ? mac : throw new CryptographicException("libcrypto offers no POLY1305."));
 
     /// <summary>Seals in place: <paramref name="box"/> is IV (filled here), plain bytes (become ciphertext), tag (filled here).</summary>

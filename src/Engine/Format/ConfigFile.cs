@@ -30,14 +30,18 @@ public sealed record ConfigFile(int Version, string Id, ulong ChunkerPolynomial)
             else if (member.SequenceEqual("id"u8)) id = input.Id().ToString();
             else if (member.SequenceEqual("chunker_polynomial"u8))
             {
-                if (!ulong.TryParse(input.Text(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out polynomial)) throw input.Bad("no polynomial");
+                if (!ulong.TryParse(input.Text(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out polynomial))
+                    throw input.Bad("no polynomial");
             }
             else input.Skip();
         }
         if (version != 2)
-            throw new RepositoryException(RepositoryFault.Unsupported, $"config: repository version {version}; this program works with version 2.", "Migrate it with 'restic migrate upgrade_repo_v2'.");
+            throw new RepositoryException(RepositoryFault.Unsupported,
+                $"config: repository version {version}; this program works with version 2.",
+                "Migrate it with 'restic migrate upgrade_repo_v2'.");
         if (id is null) throw input.Bad("no id");
-        if (Polynomial.Degree(polynomial) != 53 || !Polynomial.IsIrreducible(polynomial)) throw input.Bad($"chunker polynomial {polynomial:x} is not irreducible of degree 53");
+        if (Polynomial.Degree(polynomial) != 53 || !Polynomial.IsIrreducible(polynomial))
+            throw input.Bad($"chunker polynomial {polynomial:x} is not irreducible of degree 53");
         return new ConfigFile(2, id, polynomial);
     }
 }

@@ -147,7 +147,8 @@ public sealed class GoJson
     }
 
     static readonly SearchValues<byte> Plain = SearchValues.Create(
-        [.. Enumerable.Range(0x20, 0x60).Select(value => (byte)value).Where(value => value is not ((byte)'"' or (byte)'\\' or (byte)'<' or (byte)'>' or (byte)'&'))]);
+        [.. Enumerable.Range(0x20, 0x60).Select(value => (byte)value)
+            .Where(value => value is not ((byte)'"' or (byte)'\\' or (byte)'<' or (byte)'>' or (byte)'&'))]);
 
     static int PlainPrefix(ReadOnlySpan<byte> utf8)
     {

@@ -54,7 +54,8 @@ public static class GoQuote
         }
     }
 
-    static void Write(ArrayBufferWriter<byte> output, FormattableString text) => output.Write(Encoding.ASCII.GetBytes(text.ToString(CultureInfo.InvariantCulture)));
+    static void Write(ArrayBufferWriter<byte> output, FormattableString text)
+        => output.Write(Encoding.ASCII.GetBytes(text.ToString(CultureInfo.InvariantCulture)));
 
     static bool IsPrintable(Rune rune) => Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
         or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
@@ -91,7 +92,8 @@ public static class GoQuote
         if (letter is >= (byte)'0' and <= (byte)'7') return TryOctal(ref rest, output);
         var digits = letter switch { (byte)'x' => 2, (byte)'u' => 4, (byte)'U' => 8, _ => 0 };
         if (digits == 0 || rest.Length <= digits) return false;
-        if (!uint.TryParse(rest.Slice(1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
+        if (!uint.TryParse(rest.Slice(1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+            return false;
         rest = rest[(digits + 1)..];
         if (digits == 2) { output.Write([(byte)value]); return true; }
         if (!Rune.TryCreate(value, out var rune)) return false;

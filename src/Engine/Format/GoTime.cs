@@ -16,7 +16,8 @@ public static class GoTime
         var (days, second) = (Math.DivRem(time.Seconds, 86400, out var rest), rest);
         if (second < 0) { days--; second += 86400; }
         var (year, month, day) = CivilFrom(days);
-        var text = string.Create(CultureInfo.InvariantCulture, $"{year:d4}-{month:d2}-{day:d2}T{second / 3600:d2}:{second / 60 % 60:d2}:{second % 60:d2}");
+        var text = string.Create(CultureInfo.InvariantCulture,
+            $"{year:d4}-{month:d2}-{day:d2}T{second / 3600:d2}:{second / 60 % 60:d2}:{second % 60:d2}");
         if (time.Nanoseconds != 0) text += string.Create(CultureInfo.InvariantCulture, $".{time.Nanoseconds:d9}").TrimEnd('0');
         return text + "Z";
     }
@@ -27,7 +28,8 @@ public static class GoTime
         time = default;
         if (text.Length < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') return false;
         if (!Digits(text[..4], out var year) || !Digits(text.Slice(5, 2), out var month) || !Digits(text.Slice(8, 2), out var day)
-            || !Digits(text.Slice(11, 2), out var hour) || !Digits(text.Slice(14, 2), out var minute) || !Digits(text.Slice(17, 2), out var second)) return false;
+            || !Digits(text.Slice(11, 2), out var hour) || !Digits(text.Slice(14, 2), out var minute)
+            || !Digits(text.Slice(17, 2), out var second)) return false;
         if (month is < 1 or > 12 || day < 1 || day > DaysIn(year, month) || hour > 23 || minute > 59 || second > 59) return false;
         var rest = text[19..];
         var nanoseconds = 0;
@@ -53,12 +55,14 @@ public static class GoTime
         seconds = 0;
         if (text is "Z" or "z") return true;
         if (text.Length != 6 || text[0] is not ('+' or '-') || text[3] != ':') return false;
-        if (!Digits(text.Slice(1, 2), out var hours) || !Digits(text.Slice(4, 2), out var minutes) || hours > 23 || minutes > 59) return false;
+        if (!Digits(text.Slice(1, 2), out var hours) || !Digits(text.Slice(4, 2), out var minutes) || hours > 23 || minutes > 59)
+            return false;
         seconds = (hours * 3600 + minutes * 60) * (text[0] == '-' ? -1 : 1);
         return true;
     }
 
-    static bool Digits(ReadOnlySpan<char> text, out int value) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
+    static bool Digits(ReadOnlySpan<char> text, out int value)
+        => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
     static int DaysIn(int year, int month) => month switch
     {

@@ -77,13 +77,18 @@ public static class IndexFile
         {
             if (member.SequenceEqual("id"u8)) id = input.Id();
             else if (member.SequenceEqual("type"u8))
-                type = input.Text() switch { "data" => BlobType.Data, "tree" => BlobType.Tree, var other => throw input.Bad($"unknown type of blob '{other}'") };
+                type = input.Text() switch
+                {
+                    "data" => BlobType.Data, "tree" => BlobType.Tree,
+                    var other => throw input.Bad($"unknown type of blob '{other}'"),
+                };
             else if (member.SequenceEqual("offset"u8)) offset = input.Unsigned32();
             else if (member.SequenceEqual("length"u8)) length = input.Unsigned32();
             else if (member.SequenceEqual("uncompressed_length"u8)) plain = input.Unsigned32();
             else input.Skip();
         }
-        if (id is null || type is null || length < Crypto.SealedBox.Overhead || uint.MaxValue - offset < length) throw input.Bad("a blob that is not described wholly");
+        if (id is null || type is null || length < Crypto.SealedBox.Overhead || uint.MaxValue - offset < length)
+            throw input.Bad("a blob that is not described wholly");
         return new PackEntry(type.Value, id.Value, offset, length, plain);
     }
 }

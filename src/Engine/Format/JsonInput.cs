@@ -13,7 +13,8 @@ ref struct JsonInput(ReadOnlySpan<byte> json, string where)
     public readonly JsonTokenType Token => _reader.TokenType;
     public readonly long Offset => _reader.TokenStartIndex;
 
-    public readonly RepositoryException Bad(string what) => RepositoryException.Damaged(_where, $"JSON at byte {_reader.TokenStartIndex}: {what}");
+    public readonly RepositoryException Bad(string what)
+        => RepositoryException.Damaged(_where, $"JSON at byte {_reader.TokenStartIndex}: {what}");
 
     /// <summary>Moves to the next token; the end of the text is an error.</summary>
     public void Next()
@@ -105,7 +106,8 @@ ref struct JsonInput(ReadOnlySpan<byte> json, string where)
         Expect2(JsonTokenType.String);
         Span<byte> hash = stackalloc byte[BlobId.Size];
         if (_reader.ValueIsEscaped || _reader.ValueSpan.Length != 2 * BlobId.Size
-            || Convert.FromHexString(_reader.ValueSpan, hash, out _, out var written) != System.Buffers.OperationStatus.Done || written != BlobId.Size)
+            || Convert.FromHexString(_reader.ValueSpan, hash, out _, out var written) != System.Buffers.OperationStatus.Done
+            || written != BlobId.Size)
             throw Bad("no id of 64 hexadecimal characters");
         return new BlobId(hash);
     }

@@ -28,7 +28,8 @@ public sealed record KeyFile
 
     /// <summary>The file's bytes.</summary>
     public byte[] Write() => new GoJson().Open('{').Name("created"u8).Text(GoTime.Format(Created)).Name("username"u8).Text(UserName)
-        .Name("hostname"u8).Text(HostName).Name("kdf"u8).Text("scrypt").Name("N"u8).Number((long)N).Name("r"u8).Number((long)R).Name("p"u8).Number((long)P)
+        .Name("hostname"u8).Text(HostName).Name("kdf"u8).Text("scrypt").Name("N"u8).Number((long)N).Name("r"u8).Number((long)R)
+        .Name("p"u8).Number((long)P)
         .Name("salt"u8).Base64Text(Salt).Name("data"u8).Base64Text(Sealed).Close('}').Written.ToArray();
 
     /// <summary>Reads a file's bytes.</summary>
@@ -56,8 +57,10 @@ public sealed record KeyFile
         }
         if (kdf != "scrypt") throw new RepositoryException(RepositoryFault.Unsupported, $"{where}: key derivation '{kdf}' is unknown.");
         if (n is < 2 or > int.MaxValue || !ulong.IsPow2(n) || r is 0 or > 1024 || p is 0 or > 1024 || 128 * n * r > MaximumScryptBytes)
-            throw new RepositoryException(RepositoryFault.Unsupported, $"{where}: scrypt with N={n}, r={r}, p={p} is refused; it may need 1 GiB at most.");
+            throw new RepositoryException(RepositoryFault.Unsupported,
+                $"{where}: scrypt with N={n}, r={r}, p={p} is refused; it may need 1 GiB at most.");
         if (salt.Length != 64) throw input.Bad($"a salt of {salt.Length} bytes; 64 are needed");
-        return new KeyFile { Created = created, UserName = user, HostName = host, N = (int)n, R = (int)r, P = (int)p, Salt = salt, Sealed = data };
+        return new KeyFile { Created = created, UserName = user, HostName = host, N = (int)n, R = (int)r, P = (int)p, Salt = salt,
+            Sealed = data };
     }
 }

@@ -27,8 +27,8 @@ public readonly record struct Xattr(string Name, byte[] Value);
 
 /// <summary>One directory entry in a tree: what the file system tells of it, and for files and folders where its content is.</summary>
 /// <remarks>
-/// Source: docs/format/restic-v2.md, trees. A source fills everything but <see cref="Content"/> and <see cref="Subtree"/>; the engine adds those.
-/// One shape serves walking, storing, listing and restoring.
+/// Source: docs/format/restic-v2.md, trees. A source fills everything but <see cref="Content"/> and <see cref="Subtree"/>; the engine adds
+/// those. One shape serves walking, storing, listing and restoring.
 /// </remarks>
 public sealed record Node
 {
@@ -36,7 +36,9 @@ public sealed record Node
     public required FilePath Name { get; init; }
     /// <summary>Kind.</summary>
     public required NodeType Type { get; init; }
-    /// <summary>Permission bits and setuid, setgid, sticky as in st_mode (0 to 07777). The tree's own bit layout is the format's business.</summary>
+    /// <summary>
+    /// Permission bits and setuid, setgid, sticky as in st_mode (0 to 07777). The tree's own bit layout is the format's business.
+    /// </summary>
     public required int Permissions { get; init; }
     /// <summary>Last change of the content.</summary>
     public required UnixTime ModifiedAt { get; init; }

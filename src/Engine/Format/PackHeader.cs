@@ -51,7 +51,8 @@ public static class PackHeader
     }
 
     /// <summary>Reads the entries; offsets follow from the lengths.</summary>
-    /// <exception cref="RepositoryException">An entry has an unknown type, is cut short or lies outside a pack; the message gives its offset.</exception>
+    /// <exception cref="RepositoryException">An entry has an unknown type, is cut short or lies outside a pack; the message gives its
+    /// offset.</exception>
     public static List<PackEntry> Read(ReadOnlySpan<byte> header, string where)
     {
         var entries = new List<PackEntry>(header.Length / PlainEntry);
@@ -59,15 +60,18 @@ public static class PackHeader
         for (var at = 0; at < header.Length;)
         {
             var type = header[at];
-            if (type > 3) throw RepositoryException.Damaged(where, $"pack header, offset {at}: unknown entry type {type}; expected 0 to 3.");
+            if (type > 3)
+                throw RepositoryException.Damaged(where, $"pack header, offset {at}: unknown entry type {type}; expected 0 to 3.");
             var size = EntryLength(type >= 2);
-            if (header.Length - at < size) throw RepositoryException.Damaged(where, $"pack header, offset {at}: entry needs {size} bytes, {header.Length - at} left.");
+            if (header.Length - at < size)
+                throw RepositoryException.Damaged(where, $"pack header, offset {at}: entry needs {size} bytes, {header.Length - at} left.");
             var entry = header.Slice(at, size);
             var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[1..]);
             var plain = type >= 2 ? BinaryPrimitives.ReadUInt32LittleEndian(entry[5..]) : 0;
             if (length < Crypto.SealedBox.Overhead || uint.MaxValue - offset < length)
                 throw RepositoryException.Damaged(where, $"pack header, offset {at}: a blob of {length} bytes does not fit.");
-            if (type >= 2 && plain == 0) throw RepositoryException.Damaged(where, $"pack header, offset {at}: a compressed blob of plain length 0.");
+            if (type >= 2 && plain == 0)
+                throw RepositoryException.Damaged(where, $"pack header, offset {at}: a compressed blob of plain length 0.");
             entries.Add(new PackEntry((BlobType)(type & 1), new BlobId(entry[^BlobId.Size..]), offset, length, plain));
             offset += length;
             at += size;

@@ -55,12 +55,15 @@ public sealed record Snapshot
 /// <param name="DataAddedPacked">Stored bytes of new blobs.</param>
 /// <param name="TotalFiles">Files in the snapshot.</param>
 /// <param name="TotalBytes">Plain bytes in the snapshot.</param>
-public sealed record SnapshotSummary(UnixTime Start, UnixTime End, long FilesNew, long FilesChanged, long FilesUnmodified, long DirsNew, long DirsChanged,
+public sealed record SnapshotSummary(UnixTime Start, UnixTime End, long FilesNew, long FilesChanged, long FilesUnmodified, long DirsNew,
+    long DirsChanged,
     long DirsUnmodified, long DataBlobs, long TreeBlobs, long DataAdded, long DataAddedPacked, long TotalFiles, long TotalBytes)
 {
     /// <summary>The JSON of it.</summary>
-    public byte[] Write() => new GoJson().Open('{').Name("backup_start"u8).Text(GoTime.Format(Start)).Name("backup_end"u8).Text(GoTime.Format(End))
-        .Name("files_new"u8).Number(FilesNew).Name("files_changed"u8).Number(FilesChanged).Name("files_unmodified"u8).Number(FilesUnmodified)
+    public byte[] Write()
+        => new GoJson().Open('{').Name("backup_start"u8).Text(GoTime.Format(Start)).Name("backup_end"u8).Text(GoTime.Format(End))
+        .Name("files_new"u8).Number(FilesNew).Name("files_changed"u8).Number(FilesChanged).Name("files_unmodified"u8)
+        .Number(FilesUnmodified)
         .Name("dirs_new"u8).Number(DirsNew).Name("dirs_changed"u8).Number(DirsChanged).Name("dirs_unmodified"u8).Number(DirsUnmodified)
         .Name("data_blobs"u8).Number(DataBlobs).Name("tree_blobs"u8).Number(TreeBlobs).Name("data_added"u8).Number(DataAdded)
         .Name("data_added_packed"u8).Number(DataAddedPacked).Name("total_files_processed"u8).Number(TotalFiles)

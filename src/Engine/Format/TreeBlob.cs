@@ -9,12 +9,14 @@ namespace BackupDr.Engine.Format;
 /// <remarks>Source: docs/format/restic-v2.md, F-7.2 to F-7.10.</remarks>
 public static class TreeBlob
 {
-    static readonly byte[][] TypeWords = ["file"u8.ToArray(), "dir"u8.ToArray(), "symlink"u8.ToArray(), "dev"u8.ToArray(), "chardev"u8.ToArray(), "fifo"u8.ToArray(), "socket"u8.ToArray()];
+    static readonly byte[][] TypeWords = ["file"u8.ToArray(), "dir"u8.ToArray(), "symlink"u8.ToArray(), "dev"u8.ToArray(),
+        "chardev"u8.ToArray(), "fifo"u8.ToArray(), "socket"u8.ToArray()];
 
     /// <summary>Writes a tree. <paramref name="nodes"/> must be sorted by name bytes, without doubles.</summary>
     /// <param name="nodes">Finished nodes: files with content, folders with subtree.</param>
     /// <param name="json">Cleared first; holds the tree's bytes afterwards.</param>
-    /// <exception cref="InvalidOperationException">The nodes are not sorted, or a folder has no subtree: a bug, caught before it is stored.</exception>
+    /// <exception cref="InvalidOperationException">The nodes are not sorted, or a folder has no subtree: a bug, caught before it is
+    /// stored.</exception>
     public static void Write(IReadOnlyList<Node> nodes, GoJson json)
     {
         json.Clear();
@@ -54,7 +56,8 @@ public static class TreeBlob
         if (node.Xattrs.Count > 0)
         {
             json.Name("extended_attributes"u8).Open('[');
-            foreach (var xattr in node.Xattrs) json.Open('{').Name("name"u8).Text(xattr.Name).Name("value"u8).Base64Text(xattr.Value).Close('}');
+            foreach (var xattr in node.Xattrs)
+                json.Open('{').Name("name"u8).Text(xattr.Name).Name("value"u8).Base64Text(xattr.Value).Close('}');
             json.Close(']');
         }
         if (node.GenericAttributes is { } generic) json.Name("generic_attributes"u8).Verbatim(generic);
@@ -131,7 +134,8 @@ public static class TreeBlob
         while (input.NextMember(out var member))
             if (!ReadIdentity(ref input, member, ref draft) && !ReadRest(ref input, member, ref draft, json)) input.Skip();
         if (draft.Name is null || draft.Type is not { } type) throw input.Bad("a node without name or type");
-        if (!IsLegalName(draft.Name)) throw input.Bad($"'{new FilePath([.. draft.Name.Where(value => value != 0)])}' is no name that may stand in a tree");
+        if (!IsLegalName(draft.Name))
+            throw input.Bad($"'{new FilePath([.. draft.Name.Where(value => value != 0)])}' is no name that may stand in a tree");
         if (type == NodeType.File && draft.Content is null) throw input.Bad($"file '{new FilePath(draft.Name)}' has no content");
         if (type == NodeType.Dir && draft.Subtree is null) throw input.Bad($"folder '{new FilePath(draft.Name)}' has no subtree");
         var target = draft.LinkTargetRaw ?? draft.LinkTarget ?? [];
@@ -142,7 +146,8 @@ public static class TreeBlob
             ModifiedAt = draft.ModifiedAt, AccessedAt = draft.AccessedAt, ChangedAt = draft.ChangedAt,
             Uid = draft.Uid, Gid = draft.Gid, User = draft.User, Group = draft.Group, Inode = draft.Inode, DeviceId = draft.DeviceId,
             SizeBytes = draft.SizeBytes, Links = draft.Links, LinkTarget = new FilePath(target), Device = draft.Device,
-            Xattrs = draft.Xattrs ?? (IReadOnlyList<Xattr>)[], Content = draft.Content ?? (IReadOnlyList<BlobId>)[], Subtree = draft.Subtree,
+            Xattrs = draft.Xattrs ?? (IReadOnlyList<Xattr>)[], Content = draft.Content ?? (IReadOnlyList<BlobId>)[],
+            Subtree = draft.Subtree,
             GenericAttributes = draft.Generic, Error = draft.Error,
         };
     }
@@ -153,7 +158,8 @@ public static class TreeBlob
         {
             if (!GoQuote.TryUnquote(input.TextBytes(), out draft.Name)) throw input.Bad("a name with an unknown escape");
         }
-        else if (member.SequenceEqual("type"u8)) draft.Type = TypeOf(input.TextBytes()) ?? throw input.Bad($"unknown kind of node '{input.Text()}'");
+        else if (member.SequenceEqual("type"u8))
+            draft.Type = TypeOf(input.TextBytes()) ?? throw input.Bad($"unknown kind of node '{input.Text()}'");
         else if (member.SequenceEqual("mode"u8)) draft.Mode = input.Unsigned32();
         else if (member.SequenceEqual("mtime"u8)) draft.ModifiedAt = input.Time();
         else if (member.SequenceEqual("atime"u8)) draft.AccessedAt = input.Time();

@@ -6,7 +6,8 @@ namespace BackupDr.Engine.Format;
 public readonly record struct UnixTime(long Seconds, int Nanoseconds) : IComparable<UnixTime>
 {
     /// <inheritdoc/>
-    public int CompareTo(UnixTime other) => Seconds != other.Seconds ? Seconds.CompareTo(other.Seconds) : Nanoseconds.CompareTo(other.Nanoseconds);
+    public int CompareTo(UnixTime other)
+        => Seconds != other.Seconds ? Seconds.CompareTo(other.Seconds) : Nanoseconds.CompareTo(other.Nanoseconds);
 
     /// <summary>From a .NET instant; exact, because its unit is 100 ns.</summary>
     public static UnixTime From(DateTimeOffset time)

@@ -23,7 +23,8 @@ public static class UnpackedFile
     /// <exception cref="RepositoryException">Damaged: not sealed with our key, an unknown encoding, or a broken frame.</exception>
     public static ReadOnlyMemory<byte> Read(byte[] stored, SealedBox box, IBlobCodec codec, string where)
     {
-        if (!box.TryOpen(stored, out var plain)) throw RepositoryException.Damaged(where, "it does not open with the repository's key; bytes were changed.");
+        if (!box.TryOpen(stored, out var plain))
+            throw RepositoryException.Damaged(where, "it does not open with the repository's key; bytes were changed.");
         if (plain.IsEmpty) throw RepositoryException.Damaged(where, "it is empty.");
         if (plain[0] is (byte)'{' or (byte)'[') return stored.AsMemory(SealedBox.IvSize, plain.Length);
         if (plain[0] != CompressedMark) throw RepositoryException.Damaged(where, $"unknown encoding {plain[0]}.");
@@ -41,6 +42,7 @@ public static class UnpackedFile
     static ReadOnlyMemory<byte> Growing(ReadOnlySpan<byte> frame, IBlobCodec codec, string where)
     {
         using var stream = new ZstdStream();
-        return stream.TryDecompress(frame, MaximumPlain, out var json) ? json : throw RepositoryException.Damaged(where, "its zstd frame is broken or too large.");
+        return stream.TryDecompress(frame, MaximumPlain, out var json) ? json
+            : throw RepositoryException.Damaged(where, "its zstd frame is broken or too large.");
     }
 }

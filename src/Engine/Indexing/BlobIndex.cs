@@ -10,7 +10,9 @@ namespace BackupDr.Engine.Indexing;
 /// <param name="Entry">Its place there.</param>
 public readonly record struct BlobPlace(BlobId Pack, PackEntry Entry);
 
-/// <summary>All blobs of a repository: what was loaded, in flat tables without an object a blob, and what this process added since.</summary>
+/// <summary>
+/// All blobs of a repository: what was loaded, in flat tables without an object a blob, and what this process added since.
+/// </summary>
 /// <remarks>Lookups may run in parallel with <see cref="Add"/>; loading is done by one thread before the first lookup.</remarks>
 public sealed class BlobIndex
 {
@@ -44,7 +46,8 @@ public sealed class BlobIndex
         {
             var slot = SlotOf(blob.Type, blob.Id);
             if (_slots[slot] != 0) continue;
-            _rows[_count] = new Row(blob.Id, (uint)number | (blob.Type == BlobType.Tree ? TreeBit : 0), blob.Offset, blob.Length, blob.PlainLength);
+            _rows[_count] = new Row(blob.Id, (uint)number | (blob.Type == BlobType.Tree ? TreeBit : 0), blob.Offset, blob.Length,
+                blob.PlainLength);
             _slots[slot] = ++_count;
         }
     }
@@ -64,7 +67,8 @@ public sealed class BlobIndex
         if (_slots.Length > 0 && _slots[SlotOf(type, id)] is > 0 and var found)
         {
             ref readonly var row = ref _rows[found - 1];
-            place = new BlobPlace(_packs[(int)(row.PackAndType & ~TreeBit)], new PackEntry(type, id, row.Offset, row.Length, row.PlainLength));
+            place = new BlobPlace(_packs[(int)(row.PackAndType & ~TreeBit)],
+                new PackEntry(type, id, row.Offset, row.Length, row.PlainLength));
             return true;
         }
         return _added.TryGetValue((type, id), out place);

@@ -2,7 +2,9 @@ using BackupDr.Engine.Format;
 
 namespace BackupDr.Engine.Indexing;
 
-/// <summary>Writes index files for packs that are durable: often enough that a crash loses little, seldom enough that there are few.</summary>
+/// <summary>
+/// Writes index files for packs that are durable: often enough that a crash loses little, seldom enough that there are few.
+/// </summary>
 /// <remarks>Source: docs/format/restic-v2.md, F-6.4. Safe for concurrent use.</remarks>
 sealed class IndexWriter(Repository repository, BlobIndex index)
 {
@@ -24,7 +26,8 @@ sealed class IndexWriter(Repository repository, BlobIndex index)
             if (_packs.Count == 0) _since = repository.Options.Clock.GetTimestamp();
             _packs.Add(pack);
             _blobs += pack.Blobs.Count;
-            if (_blobs >= MaximumBlobs || _packs.Count >= MaximumPacks || repository.Options.Clock.GetElapsedTime(_since) >= MaximumAge) due = Take();
+            if (_blobs >= MaximumBlobs || _packs.Count >= MaximumPacks || repository.Options.Clock.GetElapsedTime(_since) >= MaximumAge)
+                due = Take();
         }
         if (due is not null) await Write(due, ct);
     }

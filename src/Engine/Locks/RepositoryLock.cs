@@ -44,7 +44,8 @@ public sealed class RepositoryLock : IAsyncDisposable
         var options = repository.Options;
         var taken = new RepositoryLock(repository, new LockFile
         {
-            Time = UnixTime.From(options.Clock.GetUtcNow()), IsExclusive = exclusive, HostName = options.HostName, UserName = options.UserName, Pid = Environment.ProcessId,
+            Time = UnixTime.From(options.Clock.GetUtcNow()), IsExclusive = exclusive, HostName = options.HostName,
+            UserName = options.UserName, Pid = Environment.ProcessId,
         });
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);
@@ -82,13 +83,16 @@ public sealed class RepositoryLock : IAsyncDisposable
             if (id == _current || !(other.IsExclusive || _identity.IsExclusive)) continue;
             var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
             throw new RepositoryException(RepositoryFault.Locked,
-                $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} (process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
-                age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'restic unlock'." : "Wait until it is done, or end it.");
+                $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} "
+                + $"(process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
+                age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'restic unlock'."
+                    : "Wait until it is done, or end it.");
         }
     }
 
     async Task<BlobId> Write(CancellationToken ct)
-        => await _repository.WriteUnpacked(ObjectLayout.Locks, (_identity with { Time = UnixTime.From(_repository.Options.Clock.GetUtcNow()) }).Write(), ct);
+        => await _repository.WriteUnpacked(ObjectLayout.Locks,
+            (_identity with { Time = UnixTime.From(_repository.Options.Clock.GetUtcNow()) }).Write(), ct);
 
     async Task KeepFresh()
     {
@@ -136,7 +140,8 @@ public sealed class RepositoryLock : IAsyncDisposable
         var removed = 0;
         foreach (var (id, other) in await List(repository, ct))
         {
-            if (other.HostName != repository.Options.HostName || other.UserName != repository.Options.UserName || isRunning(other.Pid)) continue;
+            if (other.HostName != repository.Options.HostName || other.UserName != repository.Options.UserName || isRunning(other.Pid))
+                continue;
             if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
         }
         return removed;

@@ -3,19 +3,23 @@ using System.Numerics;
 
 namespace BackupDr.Engine.Memory;
 
-/// <summary>Byte buffers that are given back and used again, so that a long run touches no fresh memory. Bounded by what its users hold at once.</summary>
+/// <summary>
+/// Byte buffers that are given back and used again, so that a long run touches no fresh memory. Bounded by what its users hold at once.
+/// </summary>
 /// <remarks>Sizes are powers of two from 16 KiB to 32 MiB; larger ones are refused.</remarks>
 public sealed class BufferPool
 {
     const int SmallestBits = 14, LargestBits = 25;
-    readonly ConcurrentStack<byte[]>[] _free = [.. Enumerable.Range(0, LargestBits - SmallestBits + 1).Select(_ => new ConcurrentStack<byte[]>())];
+    readonly ConcurrentStack<byte[]>[] _free = [.. Enumerable.Range(0, LargestBits - SmallestBits + 1)
+        .Select(_ => new ConcurrentStack<byte[]>())];
 
     /// <summary>A buffer of at least <paramref name="length"/> bytes with any content.</summary>
     public byte[] Rent(int length)
     {
         var bits = BitsFor(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, LargestBits, nameof(length));
-        return _free[bits - SmallestBits].TryPop(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(1 << bits, pinned: bits >= 20);
+        return _free[bits - SmallestBits].TryPop(out var buffer) ? buffer
+            : GC.AllocateUninitializedArray<byte>(1 << bits, pinned: bits >= 20);
     }
 
     /// <summary>Gives a rented buffer back; it must not be touched afterwards.</summary>

@@ -5,10 +5,10 @@ namespace BackupDr.Engine.Restore;
 
 /// <summary>Where a restore writes. Implemented by the files source; the engine owns the interface.</summary>
 /// <remarks>
-/// Paths are relative to the target: a list of names that the engine has checked (no slash, NUL, "." or ".."). An implementation never leaves
-/// the target and never follows a link on the way. Folders come before what lies in them; <see cref="FinishFolder"/> comes after all of it,
-/// children before parents. Files are written out of order and from several threads at once. Failures of single entries are thrown as
-/// <see cref="BackupDrException"/>; the engine lists them and goes on.
+/// Paths are relative to the target: a list of names that the engine has checked (no slash, NUL, "." or ".."). An implementation never
+/// leaves the target and never follows a link on the way. Folders come before what lies in them; <see cref="FinishFolder"/> comes after
+/// all of it, children before parents. Files are written out of order and from several threads at once. Failures of single entries are
+/// thrown as <see cref="BackupDrException"/>; the engine lists them and goes on.
 /// </remarks>
 public interface IRestoreTarget : IDisposable
 {
@@ -27,7 +27,9 @@ public interface IRestoreTarget : IDisposable
     /// <summary>Applies owner, mode, attributes and times of a folder.</summary>
     void FinishFolder(IReadOnlyList<FilePath> path, Node folder);
 
-    /// <summary>Called once, after everything else: makes what was restored durable. A restore that did not get here is not complete.</summary>
+    /// <summary>
+    /// Called once, after everything else: makes what was restored durable. A restore that did not get here is not complete.
+    /// </summary>
     /// <exception cref="BackupDrException">The device did not take all of it.</exception>
     void Complete() { }
 }

@@ -80,7 +80,9 @@ sealed class RestorePlan(BlobIndex index)
             places.Add(place);
             size += place.Entry.DecodedLength;
         }
-        if (size != file.Node.SizeBytes) throw RepositoryException.Damaged("tree", $"file '{file.Node.Name}' is {file.Node.SizeBytes} bytes long, but its blobs make {size}.");
+        if (size != file.Node.SizeBytes)
+            throw RepositoryException.Damaged("tree",
+                $"file '{file.Node.Name}' is {file.Node.SizeBytes} bytes long, but its blobs make {size}.");
         long offset = 0;
         foreach (var place in places)
         {

@@ -33,7 +33,9 @@ public sealed record RestoreSummary
     public TimeSpan Duration { get; init; }
 }
 
-/// <summary>Puts a snapshot, or a part of it, onto a target: planned by pack, read in merged ranges, written out of order, every blob verified.</summary>
+/// <summary>
+/// Puts a snapshot, or a part of it, onto a target: planned by pack, read in merged ranges, written out of order, every blob verified.
+/// </summary>
 public sealed class RestoreRun
 {
     /// <summary>Gaps up to this size are read along instead of asking twice.</summary>
@@ -61,7 +63,8 @@ public sealed class RestoreRun
     /// <summary>Restores.</summary>
     /// <param name="repository">An open repository.</param>
     /// <param name="snapshot">What is restored.</param>
-    /// <param name="from">Absolute path inside it: everything below is put straight into the target. Empty: the absolute paths are made again.</param>
+    /// <param name="from">Absolute path inside it: everything below is put straight into the target. Empty: the absolute paths are made
+    /// again.</param>
     /// <param name="only">Absolute paths that are restored, with the folders that lead to them; empty for all.</param>
     /// <param name="target">Where it is written.</param>
     /// <param name="progress">Told about five times a second.</param>
@@ -87,7 +90,8 @@ public sealed class RestoreRun
         };
     }
 
-    async Task Plan(TreeBrowser browser, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only, RestorePlan plan, CancellationToken ct)
+    async Task Plan(TreeBrowser browser, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only, RestorePlan plan,
+        CancellationToken ct)
     {
         var skip = from.Parts().Count;
         var wanted = only.Select(path => path.Parts()).ToList();
@@ -219,7 +223,9 @@ public sealed class RestoreRun
         {
             var start = blobs[from].Entry.Offset;
             var (to, end) = (from, start);
-            while (to < blobs.Count && (to == from || (blobs[to].Entry.Offset - end <= LargestGap && blobs[to].Entry.Offset + blobs[to].Entry.Length - start <= LargestRange)))
+            while (to < blobs.Count
+                && (to == from || (blobs[to].Entry.Offset - end <= LargestGap
+                && blobs[to].Entry.Offset + blobs[to].Entry.Length - start <= LargestRange)))
             {
                 end = blobs[to].Entry.Offset + blobs[to].Entry.Length;
                 to++;
@@ -263,7 +269,11 @@ public sealed class RestoreRun
         var plain = isRented ? _repository.Buffers.Rent((int)length) : new byte[length];
         try
         {
-            if (!bench.TryOpen(box, blob.Entry, plain, out var wrong)) { FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}"); return; }
+            if (!bench.TryOpen(box, blob.Entry, plain, out var wrong))
+            {
+                FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
+                return;
+            }
             foreach (var part in blob.Parts) WritePart(part, plain.AsSpan(0, (int)length));
         }
         finally

@@ -22,7 +22,9 @@ public sealed record ProofFindings
     public long LiveChanged { get; init; }
 }
 
-/// <summary>Compares a restored tree with its snapshot, blob by blob, and with the live source where a file there is still the one of the snapshot.</summary>
+/// <summary>
+/// Compares a restored tree with its snapshot, blob by blob, and with the live source where a file there is still the one of the snapshot.
+/// </summary>
 public sealed class ProofComparison
 {
     readonly BlobReader _reader;
@@ -48,7 +50,8 @@ public sealed class ProofComparison
     /// <param name="live">The root of the live source in the same form, or null.</param>
     /// <param name="progress">Told the files compared so far.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<ProofFindings> Execute(Repository repository, Snapshot snapshot, ISourceFolder restored, ISourceFolder? live, IProgress<long>? progress, CancellationToken ct)
+    public static async Task<ProofFindings> Execute(Repository repository, Snapshot snapshot, ISourceFolder restored, ISourceFolder? live,
+        IProgress<long>? progress, CancellationToken ct)
     {
         var comparison = new ProofComparison(new BlobReader(repository, await repository.LoadIndex(ct)));
         await comparison.Folder(snapshot.Tree, new FilePath("/"u8.ToArray()), restored, live, progress, 0, ct);
@@ -59,9 +62,11 @@ public sealed class ProofComparison
         };
     }
 
-    async Task Folder(BlobId tree, FilePath path, ISourceFolder restored, ISourceFolder? live, IProgress<long>? progress, int depth, CancellationToken ct)
+    async Task Folder(BlobId tree, FilePath path, ISourceFolder restored, ISourceFolder? live, IProgress<long>? progress, int depth,
+        CancellationToken ct)
     {
-        if (depth > TreeBrowser.MaximumDepth) throw RepositoryException.Damaged($"tree {tree}", $"folders nest deeper than {TreeBrowser.MaximumDepth}.");
+        if (depth > TreeBrowser.MaximumDepth)
+            throw RepositoryException.Damaged($"tree {tree}", $"folders nest deeper than {TreeBrowser.MaximumDepth}.");
         var there = restored.List(_dropped, ct).ToDictionary(node => node.Name);
         var alive = live?.List(_dropped, ct).ToDictionary(node => node.Name);
         foreach (var node in await _reader.ReadTree(tree, ct))
@@ -76,7 +81,8 @@ public sealed class ProofComparison
             {
                 using var below = restored.OpenFolder(found, _dropped);
                 if (below is null) { Differs(at, $"cannot be opened: {_dropped.Last}"); continue; }
-                using var aliveBelow = alive is not null && alive.TryGetValue(node.Name, out var twin) && twin.Type == NodeType.Dir ? live!.OpenFolder(twin, _dropped) : null;
+                using var aliveBelow = alive is not null && alive.TryGetValue(node.Name, out var twin)
+                    && twin.Type == NodeType.Dir ? live!.OpenFolder(twin, _dropped) : null;
                 await Folder(subtree, at, below, aliveBelow, progress, depth + 1, ct);
             }
             else if (node.Type == NodeType.File)
@@ -92,9 +98,12 @@ public sealed class ProofComparison
 
     void CompareMetadata(FilePath path, Node node, Node found)
     {
-        if (node.Type != NodeType.Symlink && node.Permissions != found.Permissions) Differs(path, $"mode is {Octal(found.Permissions)}, not {Octal(node.Permissions)}");
-        if (node.ModifiedAt != found.ModifiedAt) Differs(path, $"modification time is {GoTime.Format(found.ModifiedAt)}, not {GoTime.Format(node.ModifiedAt)}");
-        if (node.Type == NodeType.Symlink && node.LinkTarget != found.LinkTarget) Differs(path, $"points to '{found.LinkTarget}', not '{node.LinkTarget}'");
+        if (node.Type != NodeType.Symlink && node.Permissions != found.Permissions)
+            Differs(path, $"mode is {Octal(found.Permissions)}, not {Octal(node.Permissions)}");
+        if (node.ModifiedAt != found.ModifiedAt)
+            Differs(path, $"modification time is {GoTime.Format(found.ModifiedAt)}, not {GoTime.Format(node.ModifiedAt)}");
+        if (node.Type == NodeType.Symlink && node.LinkTarget != found.LinkTarget)
+            Differs(path, $"points to '{found.LinkTarget}', not '{node.LinkTarget}'");
     }
 
     static string Octal(int permissions) => Convert.ToString(permissions, 8).PadLeft(4, '0');
@@ -106,9 +115,17 @@ public sealed class ProofComparison
         try
         {
             if ((ulong)file.SizeBytes != node.SizeBytes) { Differs(path, $"is {file.SizeBytes} bytes long, not {node.SizeBytes}"); return; }
-            if (!HasContent(file, node, out var wrongAt, ct)) { Differs(path, $"differs from the snapshot at or after byte {wrongAt}"); return; }
+            if (!HasContent(file, node, out var wrongAt, ct))
+            {
+                Differs(path, $"differs from the snapshot at or after byte {wrongAt}");
+                return;
+            }
         }
-        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException) { Differs(path, $"cannot be read: {e.Message}"); return; }
+        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
+        {
+            Differs(path, $"cannot be read: {e.Message}");
+            return;
+        }
         _files++;
         _bytes += (long)node.SizeBytes;
     }
@@ -116,7 +133,8 @@ public sealed class ProofComparison
     void CompareLive(Node node, Dictionary<FilePath, Node>? alive, ISourceFolder? live, CancellationToken ct)
     {
         if (alive is null || live is null) return;
-        if (!alive.TryGetValue(node.Name, out var twin) || twin.Type != NodeType.File || twin.SizeBytes != node.SizeBytes || twin.ModifiedAt != node.ModifiedAt)
+        if (!alive.TryGetValue(node.Name, out var twin) || twin.Type != NodeType.File || twin.SizeBytes != node.SizeBytes
+            || twin.ModifiedAt != node.ModifiedAt)
         {
             _liveChanged++;
             return;
@@ -136,7 +154,8 @@ public sealed class ProofComparison
         foreach (var id in node.Content)
         {
             ct.ThrowIfCancellationRequested();
-            if (!_reader.Index.TryFind(BlobType.Data, id, out var place)) throw RepositoryException.Damaged($"blob {id}", "it is in no index.");
+            if (!_reader.Index.TryFind(BlobType.Data, id, out var place))
+                throw RepositoryException.Damaged($"blob {id}", "it is in no index.");
             var length = (int)place.Entry.DecodedLength;
             var chunk = length <= _buffer.Length ? _buffer.AsSpan(0, length) : new byte[length];
             for (var filled = 0; filled < length;)

@@ -54,7 +54,8 @@ public sealed class RepositoryCheck
     /// <param name="readData">Whether every pack is read, hashed and decoded.</param>
     /// <param name="progress">Told after each pack that was read.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress, CancellationToken ct)
+    public static async Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress,
+        CancellationToken ct)
     {
         await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
@@ -66,7 +67,8 @@ public sealed class RepositoryCheck
         if (readData) await check.ReadPacks(progress, stop.Token);
         return new CheckReport
         {
-            Errors = check._errors, Remarks = check._remarks, Snapshots = check._snapshots, Packs = check._packs.Count, Trees = check._trees.Count, BytesRead = check._bytesRead,
+            Errors = check._errors, Remarks = check._remarks, Snapshots = check._snapshots, Packs = check._packs.Count,
+            Trees = check._trees.Count, BytesRead = check._bytesRead,
         };
     }
 
@@ -79,7 +81,8 @@ public sealed class RepositoryCheck
         {
             if (!ObjectLayout.TryId(listed, out var id)) continue;
             _snapshots++;
-            await Guard(async () => snapshots.Add(SnapshotFile.Read((await _repository.ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)));
+            await Guard(async () => snapshots.Add(
+                SnapshotFile.Read((await _repository.ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)));
         }
         return snapshots;
     }
@@ -91,7 +94,8 @@ public sealed class RepositoryCheck
             {
                 foreach (var pack in IndexFile.Read((await _repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
                 {
-                    if (_packs.TryGetValue(pack.Id, out var known) && !known.Blobs.SequenceEqual(pack.Blobs)) Error($"index {id}: pack {pack.Id} is listed differently in two index files.");
+                    if (_packs.TryGetValue(pack.Id, out var known) && !known.Blobs.SequenceEqual(pack.Blobs))
+                        Error($"index {id}: pack {pack.Id} is listed differently in two index files.");
                     _packs[pack.Id] = pack;
                     _index.Load(pack);
                 }
@@ -107,11 +111,13 @@ public sealed class RepositoryCheck
             if (!ObjectLayout.TryId(listed, out var id)) continue;
             if (!_packs.TryGetValue(id, out var pack)) { unnamed++; continue; }
             missing.Remove(id);
-            var expected = PackHeader.PackLength(pack.Blobs.Sum(blob => (long)blob.Length), pack.Blobs.Sum(blob => PackHeader.EntryLength(blob.PlainLength != 0)));
+            var expected = PackHeader.PackLength(pack.Blobs.Sum(blob => (long)blob.Length),
+                pack.Blobs.Sum(blob => PackHeader.EntryLength(blob.PlainLength != 0)));
             if (listed.SizeBytes != expected) Error($"pack {id}: {listed.SizeBytes} bytes; its blobs and header make {expected}.");
         }
         foreach (var id in missing) Error($"pack {id}: it is in the index, but not in the store.");
-        if (unnamed > 0) _remarks.Add($"{unnamed} packs are in no index: left by an interrupted backup, harmless, removed by the next prune.");
+        if (unnamed > 0)
+            _remarks.Add($"{unnamed} packs are in no index: left by an interrupted backup, harmless, removed by the next prune.");
     }
 
     async Task WalkTrees(Snapshot snapshot, CancellationToken ct)
@@ -140,7 +146,11 @@ public sealed class RepositoryCheck
         ulong size = 0;
         foreach (var id in node.Content)
         {
-            if (!_index.TryFind(BlobType.Data, id, out var place)) { Error($"snapshot {snapshot.ShortId}, {path}: blob {id} is in no index."); return; }
+            if (!_index.TryFind(BlobType.Data, id, out var place))
+            {
+                Error($"snapshot {snapshot.ShortId}, {path}: blob {id} is in no index.");
+                return;
+            }
             size += place.Entry.DecodedLength;
         }
         if (size != node.SizeBytes) Error($"snapshot {snapshot.ShortId}, {path}: {node.SizeBytes} bytes long, but its blobs make {size}.");
@@ -149,7 +159,8 @@ public sealed class RepositoryCheck
     async Task ReadPacks(IProgress<CheckProgress>? progress, CancellationToken ct)
     {
         var done = 0;
-        await Parallel.ForEachAsync(_packs.Values, new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, async (pack, token) =>
+        await Parallel.ForEachAsync(_packs.Values,
+            new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, async (pack, token) =>
         {
             await Guard(() => ReadPack(pack, token));
             progress?.Report(new CheckProgress(Interlocked.Increment(ref done), _packs.Count));
@@ -159,7 +170,8 @@ public sealed class RepositoryCheck
     async Task ReadPack(IndexedPack pack, CancellationToken ct)
     {
         var name = ObjectLayout.Of(ObjectLayout.Data, pack.Id);
-        if (await _repository.Store.Head(name, ct) is not { } head || head.SizeBytes is < 4 or > int.MaxValue) return;   // told by the structure's part
+        // told by the structure's part
+        if (await _repository.Store.Head(name, ct) is not { } head || head.SizeBytes is < 4 or > int.MaxValue) return;
         var length = (int)head.SizeBytes;
         var isRented = length <= 32 << 20;
         var bytes = isRented ? _repository.Buffers.Rent(length) : new byte[length];
@@ -186,14 +198,25 @@ public sealed class RepositoryCheck
             Error($"pack {pack.Id}: a header of {headerLength} bytes does not fit.");
             return;
         }
-        if (!bench.Box.TryOpen(bytes[^(int)(headerLength + 4)..^4], out var header)) { Error($"pack {pack.Id}: its header does not open."); return; }
+        if (!bench.Box.TryOpen(bytes[^(int)(headerLength + 4)..^4], out var header))
+        {
+            Error($"pack {pack.Id}: its header does not open.");
+            return;
+        }
         var entries = PackHeader.Read(header, $"pack {pack.Id}");
-        if (!entries.OrderBy(entry => entry.Offset).SequenceEqual(pack.Blobs.OrderBy(entry => entry.Offset))) Error($"pack {pack.Id}: its header and the index differ.");
+        if (!entries.OrderBy(entry => entry.Offset).SequenceEqual(pack.Blobs.OrderBy(entry => entry.Offset)))
+            Error($"pack {pack.Id}: its header and the index differ.");
         foreach (var entry in entries)
         {
-            if (entry.Offset + (long)entry.Length > bytes.Length || entry.DecodedLength > BlobReader.MaximumDecoded) { Error($"pack {pack.Id}: blob {entry.Id} lies outside of it."); continue; }
-            var plain = entry.DecodedLength <= 32 << 20 ? _repository.Buffers.Rent((int)entry.DecodedLength) : new byte[entry.DecodedLength];
-            if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong)) Error($"pack {pack.Id}: {entry.Type} blob {entry.Id}: {wrong}.");
+            if (entry.Offset + (long)entry.Length > bytes.Length || entry.DecodedLength > BlobReader.MaximumDecoded)
+            {
+                Error($"pack {pack.Id}: blob {entry.Id} lies outside of it.");
+                continue;
+            }
+            var plain = entry.DecodedLength <= 32 << 20 ? _repository.Buffers.Rent((int)entry.DecodedLength)
+                : new byte[entry.DecodedLength];
+            if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong))
+                Error($"pack {pack.Id}: {entry.Type} blob {entry.Id}: {wrong}.");
             if (entry.DecodedLength <= 32 << 20) _repository.Buffers.Return(plain);
         }
     }

@@ -8,8 +8,7 @@ namespace BackupDr.Sources.Files;
 /// <c>*.tmp</c> matches a name anywhere; <c>cache/*.bin</c> a run of names anywhere; <c>/srv/x</c> from the root of the file system;
 /// a slash at the end: folders only; <c>*</c> and <c>?</c> stop at slashes, <c>**</c> stands for any number of folders, <c>[a-z]</c> and
 /// <c>[!a-z]</c> for one byte, <c>\</c> takes the next character as it is. <c>!</c> in front takes back what an earlier pattern left out.
-/// The last
-/// pattern that matches decides; below a folder that is left out nothing is looked at. Names are compared as bytes.
+/// The last pattern that matches decides; below a folder that is left out nothing is looked at. Names are compared as bytes.
 /// </remarks>
 public sealed class ExcludeRules
 {

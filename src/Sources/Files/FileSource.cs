@@ -8,8 +8,8 @@ namespace BackupDr.Sources.Files;
 /// <summary>Folders and files of this host as something to back up.</summary>
 /// <remarks>
 /// Everything below a target is reached through open folders, name by name and without following links: a folder that is exchanged for a
-/// link
-/// meanwhile leads nowhere, and paths may be longer than the kernel takes in one piece. The folders above a target are followed as typed.
+/// link meanwhile leads nowhere, and paths may be longer than the kernel takes in one piece. The folders above a target are followed
+/// as typed.
 /// </remarks>
 public sealed class FileSource : IItemSource
 {

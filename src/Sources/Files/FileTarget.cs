@@ -11,11 +11,9 @@ namespace BackupDr.Sources.Files;
 /// <summary>A folder of this host that a restore writes into.</summary>
 /// <remarks>
 /// Never leaves the folder: each step down refuses links, and every entry is made under a random name first and then renamed, so that what
-/// stood
-/// there is replaced whole or not at all and is never written through. Folders are 0700 until they are finished. What exists already is
-/// treated
-/// by the <see cref="OverwritePolicy"/>: Never keeps it (Contracts' default), Always is what stock restic does, IfChanged is Always without
-/// rewriting files whose size and modification time are right already.
+/// stood there is replaced whole or not at all and is never written through. Folders are 0700 until they are finished. What exists
+/// already is treated by the <see cref="OverwritePolicy"/>: Never keeps it (Contracts' default), Always is what stock restic does,
+/// IfChanged is Always without rewriting files whose size and modification time are right already.
 /// </remarks>
 public sealed class FileTarget : IRestoreTarget
 {

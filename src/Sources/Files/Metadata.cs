@@ -8,8 +8,7 @@ namespace BackupDr.Sources.Files;
 /// other.</summary>
 /// <remarks>
 /// Owner first (it clears setuid and capabilities), then attributes (file rights may forbid them later; an ACL changes the permission
-/// bits),
-/// then permissions, times last. Without root owners stay the restoring user's, as with cp -p; that is a remark, not a failure.
+/// bits), then permissions, times last. Without root owners stay the restoring user's, as with cp -p; that is a remark, not a failure.
 /// </remarks>
 static class Metadata
 {

@@ -19,10 +19,8 @@ public sealed record RetryOptions
 /// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>
 /// <remarks>
 /// Only faults that are transient by kind are repeated. A put that is told "exists" after a failed try reads the object back: when the
-/// bytes are
-/// ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was handed out; stores
-/// whose
-/// pages fail on their own repeat a page themselves.
+/// bytes are ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was
+/// handed out; stores whose pages fail on their own repeat a page themselves.
 /// </remarks>
 public sealed class RetryingStore : IObjectStore
 {

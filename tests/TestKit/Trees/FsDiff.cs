@@ -4,8 +4,7 @@ using BackupDr.Storage.Posix;
 namespace BackupDr.TestKit.Trees;
 
 /// <summary>Compares two folders strictly: names, kinds, bytes, permissions, owners, times to the nanosecond, attributes, link targets,
-/// groups of hard
-/// links, devices, holes. Sockets are nobody's to restore and are left out.</summary>
+/// groups of hard links, devices, holes. Sockets are nobody's to restore and are left out.</summary>
 public sealed class FsDiff
 {
     readonly List<string> _differences = [];

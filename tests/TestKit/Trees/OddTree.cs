@@ -19,8 +19,7 @@ public sealed class OddTree
     /// <param name="at">An empty folder.</param>
     /// <param name="seed">Replays the tree.</param>
     /// <param name="forStockRestic">Leaves out what Debian's restic 0.14 cannot keep: link targets that are not UTF-8, hard links and
-    /// attributes of
-    /// symbolic links, paths longer than the kernel takes in one piece.</param>
+    /// attributes of symbolic links, paths longer than the kernel takes in one piece.</param>
     public static void Make(FilePath at, int seed, bool forStockRestic = false)
     {
         var tree = new OddTree(seed);
