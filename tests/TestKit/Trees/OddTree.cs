@@ -12,17 +12,19 @@ public sealed class OddTree
     const OpenFlags AFolder = OpenFlags.ReadOnly | OpenFlags.Folder;
 
     readonly Random _random;
+    readonly int _always;
 
-    OddTree(int seed) => _random = new Random(seed);
+    OddTree(int seed, int always) => (_random, _always) = (new Random(seed), always);
 
     /// <summary>Fills the existing folder <paramref name="at"/>. As root also owners, devices and capabilities.</summary>
     /// <param name="at">An empty folder.</param>
     /// <param name="seed">Replays the tree.</param>
     /// <param name="forStockRestic">Leaves out what Debian's restic 0.14 cannot keep: link targets that are not UTF-8, hard links and
     /// attributes of symbolic links, paths longer than the kernel takes in one piece.</param>
-    public static void Make(FilePath at, int seed, bool forStockRestic = false)
+    /// <param name="everythingReadable">Gives the owner the right to read every file: for a user who is not root.</param>
+    public static void Make(FilePath at, int seed, bool forStockRestic = false, bool everythingReadable = false)
     {
-        var tree = new OddTree(seed);
+        var tree = new OddTree(seed, everythingReadable ? 0x100 : 0);
         using var root = Descriptor.OpenFolder(at);
         tree.Names(root, forStockRestic);
         tree.Contents(root);
@@ -83,7 +85,8 @@ public sealed class OddTree
         using var folder = Folder(root, "modes"u8);
         foreach (var mode in (int[])[0x000, 0x100, 0x1FF, 0x9ED, 0x5E8, 0xFFF, 0x3FF])   // 0, 0400, 0777, 04755, 02750, 07777, 01777
         {
-            File(folder, Encoding.ASCII.GetBytes($"file-{Convert.ToString(mode, 8)}"), Bytes(3), file => file.TrySetPermissions(mode));
+            File(folder, Encoding.ASCII.GetBytes($"file-{Convert.ToString(mode, 8)}"), Bytes(3), file
+                => file.TrySetPermissions(mode | _always));
             using var sub = Folder(folder, Encoding.ASCII.GetBytes($"folder-{Convert.ToString(mode, 8)}"));
             File(sub, "inside"u8, "x"u8);
             sub.TrySetPermissions(AccountNames.IsRoot ? mode : mode | 0x140);
@@ -187,7 +190,7 @@ public sealed class OddTree
             {
                 var size = _random.Next(4) == 0 ? _random.Next(300_000) : _random.Next(500);
                 File(parent, name, Bytes(size), file
-                    => { file.TrySetPermissions(_random.Next(0x1000)); return file.TrySetTimes(time, time); });
+                    => { file.TrySetPermissions(_random.Next(0x1000) | _always); return file.TrySetTimes(time, time); });
             }
         }
     }
