@@ -83,7 +83,9 @@ static class DurableWrite
     }
 
     /// <summary>Makes the names in a folder durable.</summary>
-    /// <remarks>Some network file systems have no fsync for folders and say EINVAL: their rename is as durable as the server makes it.</remarks>
+    /// <remarks>
+    /// Some network file systems have no fsync for folders and say EINVAL: their rename is as durable as the server makes it.
+    /// </remarks>
     public static void SyncEntries(Descriptor folder)
     {
         try { folder.Sync(); }
