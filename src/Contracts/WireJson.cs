@@ -39,6 +39,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(AuditPage))]
 [JsonSerializable(typeof(ListHostsRequest))]
+[JsonSerializable(typeof(FolderPath))]
 [JsonSerializable(typeof(ShowHostRequest))]
 [JsonSerializable(typeof(Host))]
 [JsonSerializable(typeof(CreateJoinTokenRequest))]

@@ -5,7 +5,16 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Evidence;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Runs;
+using BackupDr.Scheduler.Secrets;
+using BackupDr.Scheduler.Timing;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Npgsql;
 
@@ -70,6 +79,15 @@ public static class SchedulerNode
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
+        services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>().AddSingleton<AgentIdentities>();
+        services.AddSingleton<RepositoryTable>().AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
+        services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>();
+        services.AddDataProtection().SetApplicationName("backupdr");
+        services.AddOptions<KeyManagementOptions>().Configure<KeyRing>((options, ring) => options.XmlRepository = ring);
+        services.AddSingleton<KeyRing>();
+        services.AddOpenApi("openapi");
+        QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider => provider.GetRequiredService<NpgsqlDataSource>());
+        if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));
@@ -81,8 +99,12 @@ public static class SchedulerNode
     {
         app.UseMiddleware<ListenerWall>();
         app.UseWhen(http => IsApi(http.Request.Path), api => api.UseMiddleware<Problems>());
+        app.UseMiddleware<CallerMiddleware>();
         app.UseRouting();
         app.MapHealth();
+        app.MapOpenApi("/api/v1/{documentName}.json");
+        app.MapApi();
+        app.MapAgents();
     }
 
     static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal) || path.StartsWithSegments("/agent", StringComparison.Ordinal);
@@ -134,6 +156,13 @@ public static class SchedulerNode
         {
             if (console.Scheme == "https") options.UseHttps(System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(settings.Console.CertificateFile, settings.Console.CertificateKeyFile));
             Mark(options, Listener.Console);
+        });
+        if (!Listeners.TryParse(settings.Agents.Url, out var agents, out var agentsAddress)) throw new InvalidOperationException("Agents:Url was not checked.");
+        kestrel.Listen(new IPEndPoint(agentsAddress, agents.Port), options =>
+        {
+            var authority = options.ApplicationServices.GetRequiredService<CertificateAuthority>();
+            options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(authority.Greeting()) });
+            Mark(options, Listener.Agents);
         });
     }
 

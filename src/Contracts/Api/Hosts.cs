@@ -93,3 +93,6 @@ public sealed record BrowseHostRequest(HostId Host, FilePath Path);
 
 /// <summary>POST hosts/{id}/retire: its agent is refused from now on; recovery points stay.</summary>
 public sealed record RetireHostRequest(HostId Id);
+
+/// <summary>Body of the browse routes: which folder.</summary>
+public sealed record FolderPath(FilePath Path);

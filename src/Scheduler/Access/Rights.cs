@@ -1,4 +1,11 @@
 using System.Collections.Frozen;
+using BackupDr.Scheduler.Health;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Restores;
+using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.Access;
 
@@ -8,6 +15,53 @@ public static class Rights
 {
     static readonly FrozenDictionary<Type, Right> Table = new Dictionary<Type, Right>
     {
+        [typeof(AnswerRequest)] = Right.AgentWork,
+        [typeof(CompleteRun)] = Right.AgentWork,
+        [typeof(LeaseRun)] = Right.AgentWork,
+        [typeof(RecordInventory)] = Right.AgentWork,
+        [typeof(RenewCertificate)] = Right.AgentWork,
+        [typeof(ReportRun)] = Right.AgentWork,
+        [typeof(ListAudit)] = Right.AuditRead,
+        [typeof(RequestDrill)] = Right.DrillStart,
+        [typeof(BrowseHost)] = Right.HostBrowse,
+        [typeof(CreateJoinToken)] = Right.HostManage,
+        [typeof(RetireHost)] = Right.HostManage,
+        [typeof(ShowJoinToken)] = Right.HostManage,
+        [typeof(ListHosts)] = Right.HostRead,
+        [typeof(ShowHost)] = Right.HostRead,
+        [typeof(JoinAgent)] = Right.JoinHost,
+        [typeof(ChangePassword)] = Right.OwnAccount,
+        [typeof(ShowMe)] = Right.OwnAccount,
+        [typeof(SignOut)] = Right.OwnAccount,
+        [typeof(BrowseRecoveryPoint)] = Right.PointBrowse,
+        [typeof(ListRecoveryPoints)] = Right.PointRead,
+        [typeof(ShowRecoveryPoint)] = Right.PointRead,
+        [typeof(ListItems)] = Right.PolicyRead,
+        [typeof(ListPolicies)] = Right.PolicyRead,
+        [typeof(PreviewPolicy)] = Right.PolicyRead,
+        [typeof(ShowItem)] = Right.PolicyRead,
+        [typeof(ShowPolicy)] = Right.PolicyRead,
+        [typeof(CreatePolicy)] = Right.PolicyWrite,
+        [typeof(EditPolicy)] = Right.PolicyWrite,
+        [typeof(PausePolicy)] = Right.PolicyWrite,
+        [typeof(RemovePolicy)] = Right.PolicyWrite,
+        [typeof(ResumePolicy)] = Right.PolicyWrite,
+        [typeof(PlanRestore)] = Right.RestoreRead,
+        [typeof(RequestRestore)] = Right.RestoreStart,
+        [typeof(CancelRun)] = Right.RunCancel,
+        [typeof(ListRuns)] = Right.RunRead,
+        [typeof(ReadRunEvents)] = Right.RunRead,
+        [typeof(ShowRun)] = Right.RunRead,
+        [typeof(FirePolicy)] = Right.RunStart,
+        [typeof(RetryRun)] = Right.RunStart,
+        [typeof(RunPolicy)] = Right.RunStart,
+        [typeof(ShowSafety)] = Right.SafetyRead,
+        [typeof(RevealRepositoryPassword)] = Right.SecretReveal,
+        [typeof(SignIn)] = Right.SignIn,
+        [typeof(CreateLocation)] = Right.StorageManage,
+        [typeof(ListLocations)] = Right.StorageRead,
+        [typeof(ListRepositories)] = Right.StorageRead,
+        [typeof(CreateUser)] = Right.UserManage,
     }.ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>

@@ -22,6 +22,21 @@ public readonly struct Row(NpgsqlDataReader reader)
     public TimeSpan Span(string column) => reader.GetFieldValue<TimeSpan>(reader.GetOrdinal(column));
     public TimeSpan? SpanOrNull(string column) => IsNull(column) ? null : Span(column);
 
+    // By position, for statements that read many columns.
+    public bool IsNull(int column) => reader.IsDBNull(column);
+    public string Text(int column) => reader.GetString(column);
+    public string? TextOrNull(int column) => IsNull(column) ? null : Text(column);
+    public int Int(int column) => reader.GetInt32(column);
+    public long Long(int column) => reader.GetInt64(column);
+    public double Double(int column) => reader.GetDouble(column);
+    public bool Bool(int column) => reader.GetBoolean(column);
+    public byte[] Bytes(int column) => reader.GetFieldValue<byte[]>(column);
+    public DateTimeOffset Time(int column) => reader.GetFieldValue<DateTimeOffset>(column);
+    public DateTimeOffset? TimeOrNull(int column) => IsNull(column) ? null : Time(column);
+    public T Id<T>(int column) where T : struct, ITypedId<T> => T.From(reader.GetGuid(column));
+    public T? IdOrNull<T>(int column) where T : struct, ITypedId<T> => IsNull(column) ? null : Id<T>(column);
+    public T Word<T>(int column) where T : struct, Enum => Word<T>(reader.GetName(column));
+
     /// <summary>A typed id.</summary>
     public T Id<T>(string column) where T : struct, ITypedId<T> => T.From(reader.GetGuid(reader.GetOrdinal(column)));
 

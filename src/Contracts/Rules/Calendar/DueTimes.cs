@@ -1,0 +1,33 @@
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Contracts.Rules.Calendar;
+
+/// <summary>Nominal times of interval schedules: multiples of the interval since 1970-01-01T00:00:00Z. Pure.</summary>
+public static class DueTimes
+{
+    /// <summary>Shortest and longest interval.</summary>
+    public static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(7);
+
+    /// <summary>The newest nominal time that is not after <paramref name="now"/>.</summary>
+    public static DateTimeOffset Previous(TimeSpan every, DateTimeOffset now) => new(now.UtcTicks - now.UtcTicks % every.Ticks, TimeSpan.Zero);
+
+    /// <summary>The first nominal time after <paramref name="now"/>.</summary>
+    public static DateTimeOffset Next(TimeSpan every, DateTimeOffset now) => Previous(every, now) + every;
+
+    /// <summary>What is wrong with a policy's objectives and interval, one sentence each.</summary>
+    public static IEnumerable<(string Field, string Problem, string Hint)> Problems(PolicySpec spec)
+    {
+        if (spec.Rpo < TimeSpan.FromMinutes(1) || spec.Rpo > TimeSpan.FromDays(365))
+            yield return ("rpo", $"A recovery point objective of {spec.Rpo} is outside of 1 minute to 365 days.", "For example 24 hours.");
+        if (spec.Rto < TimeSpan.FromMinutes(1) || spec.Rto > TimeSpan.FromDays(30))
+            yield return ("rto", $"A recovery time objective of {spec.Rto} is outside of 1 minute to 30 days.", "For example 4 hours.");
+        if (spec.Schedule.Cron is null && (spec.Schedule.Every < Shortest || spec.Schedule.Every > Longest))
+            yield return ("schedule", $"An interval of {spec.Schedule.Every} is outside of 1 minute to 7 days.", "For example 24 hours.");
+        if (spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
+            yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.", "Run at least as often as the recovery point objective.");
+        if (spec.Retention.Floor < 1 || spec.Retention.KeepHourly < 0 || spec.Retention.KeepDaily < 0 || spec.Retention.KeepMonthly < 0)
+            yield return ("retention", "Numbers of kept points cannot be negative, and the floor is at least 1.", "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
+        if (spec.Proof.MaximumAge < TimeSpan.FromDays(1) || spec.Proof.MaximumAge > TimeSpan.FromDays(365))
+            yield return ("proof", $"A proof age of {spec.Proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
+    }
+}

@@ -1,0 +1,41 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Runs;
+
+namespace BackupDr.Scheduler.Api;
+
+/// <summary>The routes of the agents' listener.</summary>
+static class AgentEndpoints
+{
+    public static void MapAgents(this IEndpointRouteBuilder app)
+    {
+        var agent = app.MapGroup(AgentProtocol.Root);
+        agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription();
+        agent.MapPost("renew", (Caller caller, RenewRequest request, RenewCertificate handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<RenewCertificate>().ExcludeFromDescription();
+        agent.MapPost("inventory", async (Caller caller, InventoryRequest request, RecordInventory handler, CancellationToken ct) =>
+        {
+            await handler.Handle(caller, request, ct);
+            return Results.NoContent();
+        }).For<RecordInventory>().ExcludeFromDescription();
+        agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
+        {
+            var answer = await handler.Handle(caller, request, ct);
+            return answer.Run is null && answer.Requests.Count == 0 ? Results.NoContent() : Results.Json(answer, WireJson.Default.LeaseAnswer);
+        }).For<LeaseRun>().ExcludeFromDescription();
+        agent.MapPost("report", (Caller caller, ReportRequest request, ReportRun handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<ReportRun>().ExcludeFromDescription();
+        agent.MapPost("complete", async (Caller caller, CompleteRequest request, CompleteRun handler, CancellationToken ct) =>
+        {
+            await handler.Handle(caller, request, ct);
+            return Results.NoContent();
+        }).For<CompleteRun>().ExcludeFromDescription();
+        agent.MapPost("requests/{id}", async (Caller caller, string id, AgentRequestAnswer answer, AnswerRequest handler, CancellationToken ct) =>
+        {
+            await handler.Handle(caller, RequestId.Parse(id), answer, ct);
+            return Results.NoContent();
+        }).For<AnswerRequest>().ExcludeFromDescription();
+        app.MapGet("/install.sh", async (string? token, InstallScript script, CancellationToken ct) => Results.Text(await script.Text(token ?? "", ct), "text/x-shellscript")).ExcludeFromDescription();
+        app.MapGet("/agent.tar.gz", async (string? token, InstallScript script, CancellationToken ct) => Results.File(await script.Archive(token ?? "", ct), "application/gzip")).ExcludeFromDescription();
+    }
+}

@@ -1,0 +1,172 @@
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
+using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Timing;
+using Npgsql;
+
+namespace BackupDr.Scheduler.Policies;
+
+/// <summary>Reads policies and checks what people write into them.</summary>
+static class PolicyTable
+{
+    const string Select = "select p.id, p.name, p.spec, p.version, p.paused_at, p.pause_reason, p.created_at, clock() from policy p";
+
+    public static async Task<List<Policy>> List(SqlSource tx, string where, object? value, CancellationToken ct)
+    {
+        var policies = await tx.Query($"{Select} where p.removed_at is null and {where} order by p.name", [value], row =>
+        {
+            var spec = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.PolicySpec)!;
+            return new Policy
+            {
+                Id = row.Id<PolicyId>(0), Name = row.Text(1), Spec = spec, Version = row.Int(3), PausedAt = row.TimeOrNull(4), PauseReason = row.TextOrNull(5), CreatedAt = row.Time(6),
+                NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
+            };
+        }, ct);
+        for (var i = 0; i < policies.Count; i++)
+            policies[i] = policies[i] with { Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2", policies[i].Id.Value, ct) };
+        return policies;
+    }
+
+    public static async Task<Policy> Get(SqlSource tx, PolicyId id, CancellationToken ct)
+        => (await List(tx, "p.id = $1", id.Value, ct)).FirstOrDefault() ?? throw new NotFoundException("A policy with this id");
+
+    /// <summary>Refuses what a policy cannot be.</summary>
+    public static void Check(PolicySpec spec)
+    {
+        foreach (var (field, problem, hint) in DueTimes.Problems(spec)) throw new BadInputException(field, problem, hint);
+        FiringTimes.Check(spec.Schedule);
+    }
+
+    public static string Name(string text)
+    {
+        var name = text.Trim();
+        return name.Length is > 0 and <= 100 ? name : throw new BadInputException("name", "A policy needs a name of 1 to 100 characters.", "For example: Web servers, daily.");
+    }
+
+    public static string Write(PolicySpec spec) => JsonSerializer.Serialize(spec, WireJson.Default.PolicySpec);
+}
+
+/// <summary>All policies with their items.</summary>
+public sealed class ListPolicies(Postgres db)
+{
+    /// <summary>Lists.</summary>
+    public async Task<IReadOnlyList<Policy>> Handle(Caller caller, ListPoliciesRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyRead);
+        return await PolicyTable.List(db, "$1::uuid is null", null, ct);
+    }
+}
+
+/// <summary>One policy.</summary>
+public sealed class ShowPolicy(Postgres db)
+{
+    /// <summary>Shows.</summary>
+    public async Task<Policy> Handle(Caller caller, ShowPolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyRead);
+        return await PolicyTable.Get(db, request.Id, ct);
+    }
+}
+
+/// <summary>What a policy would do, before it is saved.</summary>
+public sealed class PreviewPolicy(TimeProvider clock)
+{
+    /// <summary>Previews.</summary>
+    public Task<PolicyPreview> Handle(Caller caller, PreviewPolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyRead);
+        PolicyTable.Check(request.Spec);
+        var next = new List<DateTimeOffset>();
+        var at = clock.GetUtcNow();
+        while (next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due) next.Add(at = due);
+        var worst = TimeSpan.Zero;
+        for (var i = 1; i < next.Count; i++) worst = next[i] - next[i - 1] > worst ? next[i] - next[i - 1] : worst;
+        return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst {ItemStates.Words(worst)} of changes are lost. Nothing is ever forgotten in this version."));
+    }
+}
+
+/// <summary>Changes a policy's name, objectives and schedule.</summary>
+public sealed class EditPolicy(Postgres db, IFiringEngine firing)
+{
+    /// <summary>Changes it.</summary>
+    public async Task<Policy> Handle(Caller caller, EditPolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyWrite);
+        PolicyTable.Check(request.Spec);
+        var policy = await db.InTransaction(async tx =>
+        {
+            try
+            {
+                if (await tx.Execute("update policy set name = $2, spec = $3, version = version + 1 where id = $1 and removed_at is null", [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec))], ct) == 0) throw new NotFoundException("A policy with this id");
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw NameTaken(request.Name); }
+            await Audit.Add(tx, caller, "policy.edit", request.Id.ToString(), PolicyTable.Write(request.Spec), ct);
+            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
+            return await PolicyTable.Get(tx, request.Id, ct);
+        }, ct);
+        if (policy.PausedAt is null) await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
+        return policy;
+    }
+
+    internal static ConflictException NameTaken(string name) => new("policy.name", $"There is another policy named '{name.Trim()}'.", "Choose another name.");
+}
+
+/// <summary>Stops a policy from making new runs. Runs under way go on.</summary>
+public sealed class PausePolicy(Postgres db, IFiringEngine firing)
+{
+    /// <summary>Pauses.</summary>
+    public async Task Handle(Caller caller, PausePolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyWrite);
+        if (string.IsNullOrWhiteSpace(request.Reason)) throw new BadInputException("reason", "Say why the policy is paused.", "For example: the host moves this week.");
+        await db.InTransaction(async tx =>
+        {
+            if (await tx.Execute("update policy set paused_at = clock(), pause_reason = $2 where id = $1 and paused_at is null and removed_at is null", [request.Id.Value, request.Reason.Trim()], ct) == 0)
+                throw new NotFoundException("An active policy with this id");
+            await Audit.Add(tx, caller, "policy.pause", request.Id.ToString(), request.Reason.Trim(), ct);
+            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
+        }, ct);
+        await firing.Remove(PolicyFirings.Key(request.Id), ct);
+    }
+}
+
+/// <summary>Lets a paused policy make runs again.</summary>
+public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
+{
+    /// <summary>Resumes.</summary>
+    public async Task Handle(Caller caller, ResumePolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyWrite);
+        var policy = await db.InTransaction(async tx =>
+        {
+            if (await tx.Execute("update policy set paused_at = null, pause_reason = null where id = $1 and paused_at is not null and removed_at is null", [request.Id.Value], ct) == 0)
+                throw new NotFoundException("A paused policy with this id");
+            await Audit.Add(tx, caller, "policy.resume", request.Id.ToString(), "", ct);
+            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
+            return await PolicyTable.Get(tx, request.Id, ct);
+        }, ct);
+        await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
+    }
+}
+
+/// <summary>Removes a policy: its items are retired, recovery points stay.</summary>
+public sealed class RemovePolicy(Postgres db, IFiringEngine firing)
+{
+    /// <summary>Removes.</summary>
+    public async Task Handle(Caller caller, RemovePolicyRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyWrite);
+        await db.InTransaction(async tx =>
+        {
+            if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [request.Id.Value], ct) == 0) throw new NotFoundException("A policy with this id");
+            await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [request.Id.Value], ct);
+            await Audit.Add(tx, caller, "policy.remove", request.Id.ToString(), "", ct);
+            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
+        }, ct);
+        await firing.Remove(PolicyFirings.Key(request.Id), ct);
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Evidence;
+using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Repositories;
+
+namespace BackupDr.Scheduler.Runs;
+
+/// <summary>What the end of a run brings about, in the transaction of its end.</summary>
+public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
+{
+    internal Task Apply(Transaction tx, EndedRun run, JobResult result, CancellationToken ct) => run.Kind switch
+    {
+        JobKind.Init => RepositoryTable.Initialised(tx, run.Repository, result.ConfigId, ct),
+        JobKind.Backup when result.Backup is not null => Backup(tx, run, result, ct),
+        JobKind.Drill => Drill(tx, run, result, ct),
+        JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
+        _ => Task.CompletedTask,
+    };
+
+    async Task Backup(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        if (run.Item is not { } item) return;
+        var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete, ct);
+        var (spec, source, name, hasProof) = await tx.First("""
+            select p.spec, i.source, i.name, exists (select 1 from recovery_point r where r.item_id = i.id and r.proof is not null)
+                   or exists (select 1 from run d where d.item_id = i.id and d.kind = 'Drill' and d.state in ('Queued', 'Leased', 'Running'))
+            from item i join policy p on p.id = i.policy_id where i.id = $1
+            """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
+        var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
+        if (hasProof || !policy.Proof.DrillAfterFirst) return;
+        await RunTable.Add(tx, new NewRun
+        {
+            Id = RunId.New(clock), Kind = JobKind.Drill, Title = $"Drill {name}", Item = item, Policy = run.Policy, Host = run.Host, Repository = run.Repository, Point = point,
+            RequestedBy = "system: first proof",
+            Job = new StoredJob(Drill: new DrillJob { SnapshotId = result.Backup!.SnapshotId, LiveSource = JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec) }),
+        }, ct);
+    }
+
+    async Task Drill(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        var drill = result.Drill ?? new DrillResult { Result = ProofResult.Skipped, Reason = result.Error?.Message ?? "It was cancelled." };
+        // A drill that could not be made at all proves nothing, and one that failed to restore is a failed proof.
+        if (result.Drill is null && result.Outcome == JobOutcome.Failed) drill = drill with { Result = ProofResult.Failed };
+        if (run.Point is { } point && drill.Result != ProofResult.Skipped) await RecoveryPointTable.Proven(tx, point, run.Id, drill, ct);
+        await evidence.Append(tx, "drill", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
+        {
+            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["result"] = drill.Result.ToString(), ["reason"] = drill.Reason ?? "",
+            ["filesCompared"] = Text(drill.FilesCompared), ["bytesCompared"] = Text(drill.BytesCompared), ["mismatches"] = Text(drill.Mismatches.Count),
+            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture), ["isolated"] = drill.Isolated ? "yes" : "no",
+        }), ct);
+    }
+
+    static JsonElement Body(Dictionary<string, string> members) => JsonSerializer.SerializeToElement(members, EvidenceJson.Default.DictionaryStringString);
+
+    Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+        => evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
+        {
+            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["target"] = result.Restore!.Target.ToString(),
+            ["outcome"] = result.Outcome.ToString(), ["files"] = Text(result.Restore.Files), ["bytes"] = Text(result.Restore.Bytes), ["problems"] = Text(result.Restore.ProblemCount),
+        }), ct);
+
+    static string Text(long number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}
+
+/// <summary>Writes the members of an evidence record.</summary>
+[System.Text.Json.Serialization.JsonSerializable(typeof(Dictionary<string, string>))]
+sealed partial class EvidenceJson : System.Text.Json.Serialization.JsonSerializerContext;

@@ -1,0 +1,83 @@
+using System.Collections.Frozen;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+
+namespace BackupDr.Scheduler.Runs;
+
+/// <summary>What can happen to a run.</summary>
+public enum RunTrigger
+{
+    /// <summary>An agent took it.</summary>
+    Claimed,
+    /// <summary>Its agent reported for the first time.</summary>
+    Started,
+    /// <summary>The lease ended without a report, and it may be tried again.</summary>
+    LeaseExpired,
+    /// <summary>The lease ended without a report, after somebody had asked to cancel.</summary>
+    LeaseExpiredCancelled,
+    /// <summary>The lease ended without a report too many times.</summary>
+    LeaseExpiredTooOften,
+    /// <summary>The agent did all of it.</summary>
+    Completed,
+    /// <summary>The agent did it with something missing.</summary>
+    CompletedPartly,
+    /// <summary>The agent could not do it.</summary>
+    Broke,
+    /// <summary>Stopped because somebody asked: by its agent, or before any agent had it.</summary>
+    Cancelled,
+}
+
+/// <summary>Every legal move of a run, once. docs/concepts/run.md holds the same table and a test compares them.</summary>
+public static class RunStates
+{
+    static readonly FrozenDictionary<(RunState, RunTrigger), RunState> Moves = new Dictionary<(RunState, RunTrigger), RunState>
+    {
+        [(RunState.Queued, RunTrigger.Claimed)] = RunState.Leased,
+        [(RunState.Queued, RunTrigger.Cancelled)] = RunState.Cancelled,
+        [(RunState.Leased, RunTrigger.Started)] = RunState.Running,
+        [(RunState.Leased, RunTrigger.LeaseExpired)] = RunState.Queued,
+        [(RunState.Leased, RunTrigger.LeaseExpiredCancelled)] = RunState.Cancelled,
+        [(RunState.Leased, RunTrigger.LeaseExpiredTooOften)] = RunState.Failed,
+        [(RunState.Leased, RunTrigger.Completed)] = RunState.Complete,
+        [(RunState.Leased, RunTrigger.CompletedPartly)] = RunState.Incomplete,
+        [(RunState.Leased, RunTrigger.Broke)] = RunState.Failed,
+        [(RunState.Leased, RunTrigger.Cancelled)] = RunState.Cancelled,
+        [(RunState.Running, RunTrigger.LeaseExpired)] = RunState.Queued,
+        [(RunState.Running, RunTrigger.LeaseExpiredCancelled)] = RunState.Cancelled,
+        [(RunState.Running, RunTrigger.LeaseExpiredTooOften)] = RunState.Failed,
+        [(RunState.Running, RunTrigger.Completed)] = RunState.Complete,
+        [(RunState.Running, RunTrigger.CompletedPartly)] = RunState.Incomplete,
+        [(RunState.Running, RunTrigger.Broke)] = RunState.Failed,
+        [(RunState.Running, RunTrigger.Cancelled)] = RunState.Cancelled,
+    }.ToFrozenDictionary();
+
+    /// <summary>The legal moves.</summary>
+    public static IEnumerable<(RunState From, RunTrigger On, RunState To)> All => Moves.Select(move => (move.Key.Item1, move.Key.Item2, move.Value));
+
+    /// <summary>Where a trigger leads; false where it is not legal, which is an ordinary answer because two nodes may race.</summary>
+    public static bool TryMove(RunState from, RunTrigger on, out RunState to) => Moves.TryGetValue((from, on), out to);
+
+    /// <summary>Whether nothing can happen to it any more.</summary>
+    public static bool IsOver(RunState state) => state is RunState.Complete or RunState.Incomplete or RunState.Failed or RunState.Cancelled;
+
+    /// <summary>What an agent's answer triggers.</summary>
+    public static RunTrigger Of(JobOutcome outcome) => outcome switch
+    {
+        JobOutcome.Complete => RunTrigger.Completed,
+        JobOutcome.Incomplete => RunTrigger.CompletedPartly,
+        JobOutcome.Cancelled => RunTrigger.Cancelled,
+        _ => RunTrigger.Broke,
+    };
+
+    /// <summary>What the end of a lease triggers.</summary>
+    /// <param name="cancelAsked">Somebody had asked to cancel.</param>
+    /// <param name="leases">Leases so far.</param>
+    public static RunTrigger OfExpiry(bool cancelAsked, long leases)
+        => cancelAsked ? RunTrigger.LeaseExpiredCancelled : leases >= MaximumLeases ? RunTrigger.LeaseExpiredTooOften : RunTrigger.LeaseExpired;
+
+    /// <summary>How often a run is tried.</summary>
+    public const int MaximumLeases = 5;
+
+    /// <summary>Pause before the next try: 1, 2, 4, 8 … seconds times two, at most two minutes.</summary>
+    public static TimeSpan BackOff(long leases) => TimeSpan.FromSeconds(Math.Min(120, 1L << (int)Math.Min(leases, 7)));
+}

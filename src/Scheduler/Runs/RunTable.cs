@@ -1,0 +1,94 @@
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.Database;
+
+namespace BackupDr.Scheduler.Runs;
+
+/// <summary>A run to be made.</summary>
+sealed record NewRun
+{
+    public required RunId Id { get; init; }
+    public required JobKind Kind { get; init; }
+    public required string Title { get; init; }
+    public required HostId Host { get; init; }
+    public required RepositoryId Repository { get; init; }
+    public required StoredJob Job { get; init; }
+    public required string RequestedBy { get; init; }
+    public ItemId? Item { get; init; }
+    public PolicyId? Policy { get; init; }
+    public RecoveryPointId? Point { get; init; }
+    public DateTimeOffset? NominalAt { get; init; }
+}
+
+/// <summary>A job as it is kept: without the repository's password, which is opened for each lease.</summary>
+sealed record StoredJob(BackupJob? Backup = null, RestoreJob? Restore = null, DrillJob? Drill = null, CheckJob? Check = null);
+
+/// <summary>Writes and reads runs and their events. Every change of state is a guarded update and an event in one transaction.</summary>
+static class RunTable
+{
+    /// <summary>Inserts a run and wakes its host. False where the same firing or the same id made one already.</summary>
+    public static async Task<bool> Add(Transaction tx, NewRun run, CancellationToken ct)
+    {
+        var made = await tx.Execute("""
+            insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job)
+            values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing
+            """, [run.Id.Value, run.Kind.ToString(), run.Title, run.Item?.Value, run.Policy?.Value, run.Host.Value, run.Repository.Value, run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job))], ct);
+        if (made == 0) return false;
+        await Event(tx, run.Id, 0, EventLevel.Info, "run.queued", $"Queued by {run.RequestedBy}.", ct);
+        await Notifications.WakeHost(tx, run.Host, ct);
+        await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
+        return true;
+    }
+
+    /// <summary>Adds a line of the control plane to a run's log.</summary>
+    public static Task Event(Transaction tx, RunId run, long epoch, EventLevel level, string code, string text, CancellationToken ct)
+        => tx.Execute("""
+            insert into run_event (run_id, seq, epoch, at, level, code, text)
+            select $1, coalesce(max(seq), 0) + 1, $2, clock(), $3, $4, $5 from run_event where run_id = $1
+            """, [run.Value, epoch, level.ToString(), code, text], ct);
+
+    public static string Write(StoredJob job) => JsonSerializer.Serialize(
+        new Job { Kind = default, Repository = NoRepository, Backup = job.Backup, Restore = job.Restore, Drill = job.Drill, Check = job.Check }, WireJson.Default.Job);
+
+    // The column holds the wire's shape with an empty repository, so that there is one shape; kind and repository are columns of their own.
+    static readonly RepositoryAccess NoRepository = new() { Id = default, Url = "", Password = "" };
+
+    public static Job ReadJob(string json, JobKind kind, RepositoryAccess repository)
+        => JsonSerializer.Deserialize(json, WireJson.Default.Job)! with { Kind = kind, Repository = repository };
+
+    public const string Select = """
+        select r.id, r.kind, r.state, r.title, r.item_id, r.policy_id, r.host_id, h.name, r.nominal_at, r.created_at, r.started_at, r.finished_at, r.lease_epoch,
+               r.requested_by, r.cancel_asked_at is not null, r.progress, r.result, coalesce(r.point_id, (select p.id from recovery_point p where p.run_id = r.id)), r.job,
+               h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
+               r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in ('Leased', 'Running') and o.id <> r.id)
+        from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id
+        """;
+
+    public static Run Read(Row row)
+    {
+        var state = row.Word<RunState>(2);
+        var job = JsonSerializer.Deserialize(row.Text(18), WireJson.Default.Job)!;
+        return new Run
+        {
+            Id = row.Id<RunId>(0), Kind = row.Word<JobKind>(1), State = state, Title = row.Text(3), Item = row.IdOrNull<ItemId>(4), Policy = row.IdOrNull<PolicyId>(5),
+            Host = row.Id<HostId>(6), HostName = row.Text(7), NominalAt = row.TimeOrNull(8), CreatedAt = row.Time(9), StartedAt = row.TimeOrNull(10), FinishedAt = row.TimeOrNull(11),
+            Epoch = row.Long(12), RequestedBy = row.Text(13), CancelAsked = row.Bool(14),
+            Progress = row.IsNull(15) ? null : JsonSerializer.Deserialize(row.Text(15), WireJson.Default.JobProgress),
+            Result = row.IsNull(16) ? null : JsonSerializer.Deserialize(row.Text(16), WireJson.Default.JobResult),
+            RecoveryPoint = row.IdOrNull<RecoveryPointId>(17), Target = job.Restore?.Target,
+            WaitsFor = state == RunState.Queued ? WaitsFor(row) : null,
+        };
+    }
+
+    static string WaitsFor(Row row)
+    {
+        if (row.IsNull(19) || !row.Bool(19)) return $"the agent on {row.Text(7)}, which is not online";
+        if (row.Text(1) != nameof(JobKind.Init) && row.Text(20) != nameof(RepositoryState.Ready))
+            return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
+        if (row.Bool(21)) return "a pause after a lost lease";
+        return row.Bool(22) ? "another backup of the same item to end" : $"a free slot on {row.Text(7)}";
+    }
+}

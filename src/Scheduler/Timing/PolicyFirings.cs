@@ -1,0 +1,59 @@
+using BackupDr.Contracts;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.Runs;
+
+namespace BackupDr.Scheduler.Timing;
+
+/// <summary>The loops of a node: fires policies and ends expired leases. Every node with the role runs them; the tables decide.</summary>
+public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
+{
+    const string Prefix = "policy/";
+    static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2);
+    static readonly Caller Schedule = Caller.System("schedule");
+
+    /// <summary>The key under which a policy is scheduled.</summary>
+    internal static string Key(PolicyId policy) => Prefix + policy;
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var firing = engine.Run(Fire, stoppingToken);
+        await Reconcile(stoppingToken);
+        await Task.WhenAll(firing, ExpireLeases(stoppingToken));
+    }
+
+    /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>
+    async Task Reconcile(CancellationToken ct)
+    {
+        foreach (var policy in await PolicyTable.List(db, "p.paused_at is null and $1::uuid is null", null, ct)) await engine.ScheduleOrReplace(Key(policy.Id), policy.Spec.Schedule, ct);
+    }
+
+    async Task Fire(Firing firing, CancellationToken ct)
+    {
+        if (!firing.Key.StartsWith(Prefix, StringComparison.Ordinal) || !TypedId.TryParse<PolicyId>(firing.Key[Prefix.Length..], out var policy)) return;
+        var started = await firePolicy.Handle(Schedule, policy, firing.NominalAt, ct);
+        LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
+    }
+
+    async Task ExpireLeases(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(LeasesEvery, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ct))
+            {
+                try { await expiry.Run(ct); }
+                catch (Npgsql.NpgsqlException e) { LogPaused(log, e.Message); }
+            }
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+    }
+
+    [LoggerMessage(2001, LogLevel.Information, "{Policy} fired for {NominalAt:u}: {Runs} runs")]
+    static partial void LogFired(ILogger log, string policy, DateTimeOffset nominalAt, int runs);
+
+    [LoggerMessage(2002, LogLevel.Warning, "Expired leases wait for the database: {Reason}")]
+    static partial void LogPaused(ILogger log, string reason);
+}
