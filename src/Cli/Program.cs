@@ -1,1 +1,3 @@
-return 0;
+using BackupDr.Cli;
+
+return await CommandLine.Run(args);

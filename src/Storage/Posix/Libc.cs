@@ -136,6 +136,15 @@ static partial class Libc
     [LibraryImport(Name, SetLastError = true)]
     public static partial int fremovexattr(Descriptor fd, in byte name);
 
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int clock_gettime(int clock, out TimeSpec now);
+
+    [LibraryImport(Name, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int execv(string path, string?[] arguments);
+
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int flock(Descriptor fd, int operation);
+
     [LibraryImport(Name)]
     public static partial uint geteuid();
 

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Reflection;
+using BackupDr.Cli.Commands;
+using BackupDr.Contracts;
+
+namespace BackupDr.Cli;
+
+/// <summary>The program: one list of commands, and the one place where failures become words and exit codes.</summary>
+static class CommandLine
+{
+    /// <summary>Every command, in the order of the help text. Each makes itself; nothing is found by reflection.</summary>
+    static IEnumerable<Command> All()
+    {
+        yield return RepoCommand.Make();
+        yield return BackupCommand.Make();
+        yield return SnapshotsCommand.Make();
+        yield return LsCommand.Make();
+        yield return RestoreCommand.Make();
+        yield return CheckCommand.Make();
+    }
+
+    /// <summary>Programs beside this one that take over with the arguments as they stand.</summary>
+    static readonly (string Verb, string Program, string Words)[] Siblings =
+    [
+        ("agent", "backupdr-agent", "The daemon of a protected host: agent join, agent run."),
+    ];
+
+    public static string Version { get; } =
+        typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    /// <summary>Runs one command.</summary>
+    public static async Task<int> Run(string[] args)
+    {
+        try
+        {
+            foreach (var (verb, program, _) in Siblings)
+                if (args.Length > 0 && args[0] == verb) return Sibling.Become(program, args[1..]);
+            var root = new RootCommand("BackupDr: backups in restic's open format, proven by real restores.");
+            foreach (var command in All()) root.Add(command);
+            foreach (var (verb, _, words) in Siblings) root.Add(new Command(verb, words));
+            var parsed = root.Parse(args);
+            if (parsed.Errors.Count > 0) throw Refused(parsed);
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (BackupDrException e)
+        {
+            Output.Failure(e, args.Contains("--json"));
+            return ExitCodes.Of(e);
+        }
+        catch (OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync("Stopped. What was stored is kept and reused by the next run.");
+            return ExitCodes.Interrupted;
+        }
+    }
+
+    static BadInputException Refused(ParseResult parsed)
+    {
+        var names = new List<string> { "backupdr" };
+        for (var at = parsed.CommandResult; at is { Parent: CommandResult parent }; at = parent) names.Insert(1, at.Command.Name);
+        return new BadInputException("arguments", string.Join(" ", parsed.Errors.Select(error => error.Message)),
+            $"See '{string.Join(' ', names)} --help'.");
+    }
+}

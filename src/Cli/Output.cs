@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using BackupDr.Contracts;
+
+namespace BackupDr.Cli;
+
+/// <summary>Where a command's words go: results to stdout as text or as JSON, everything else to stderr.</summary>
+sealed class Output(bool json, bool quiet)
+{
+    static readonly JsonWriterOptions Plain = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public bool IsJson => json;
+
+    /// <summary>Whether progress is shown: never with --json or --quiet.</summary>
+    public bool ShowsProgress => !json && !quiet;
+
+    /// <summary>A line of the result; nothing with --json.</summary>
+    public void Line(string text = "")
+    {
+        if (!json) Console.Out.WriteLine(text);
+    }
+
+    /// <summary>A line that --quiet leaves out.</summary>
+    public void Note(string text)
+    {
+        if (!quiet) Line(text);
+    }
+
+    /// <summary>One JSON value on a line of its own; nothing without --json.</summary>
+    public void Json(Action<Utf8JsonWriter> write)
+    {
+        if (json) Console.Out.WriteLine(JsonText(write));
+    }
+
+    /// <summary>Something went wrong with one path; the command goes on.</summary>
+    public void Problem(FilePath path, string message)
+    {
+        if (!json) Console.Error.WriteLine($"{path}: {message}");
+        else Console.Error.WriteLine(JsonText(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("message_type", "error");
+            writer.WriteString("item", path.ToString());
+            writer.WriteString("message", message);
+            writer.WriteEndObject();
+        }));
+    }
+
+    /// <summary>Why the command failed: what, where, what to do.</summary>
+    public static void Failure(BackupDrException failure, bool asJson)
+    {
+        if (!asJson)
+        {
+            Console.Error.WriteLine($"backupdr: {failure.Message}");
+            if (failure.Hint is { } hint) Console.Error.WriteLine($"  {hint}");
+            return;
+        }
+        Console.Error.WriteLine(JsonText(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("message_type", "exit_error");
+            writer.WriteNumber("exit_code", ExitCodes.Of(failure));
+            writer.WriteString("code", failure.Code);
+            writer.WriteString("message", failure.Message);
+            if (failure.Hint is { } hint) writer.WriteString("hint", hint);
+            writer.WriteEndObject();
+        }));
+    }
+
+    static string JsonText(Action<Utf8JsonWriter> write)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, Plain)) write(writer);
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>"1.234 GiB", as restic writes sizes.</summary>
+    public static string Size(long bytes)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+        var (value, unit) = ((double)bytes, 0);
+        while (value >= 1024 && unit < units.Length - 1) { value /= 1024; unit++; }
+        return unit == 0 ? $"{bytes} B" : string.Create(CultureInfo.InvariantCulture, $"{value:0.000} {units[unit]}");
+    }
+
+    /// <summary>"1:02:03" or "2:03".</summary>
+    public static string Time(TimeSpan duration)
+        => duration.ToString(duration.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using BackupDr.Contracts;
+using BackupDr.Engine;
+using BackupDr.Storage;
+using BackupDr.Storage.Layers;
+
+namespace BackupDr.Cli;
+
+/// <summary>The options that every repository command has, and how they open one.</summary>
+sealed class RepositoryArguments
+{
+    static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(2);   // a person waits
+
+    readonly Option<string?> _repository = new("--repo", "-r")
+    {
+        Description = "The repository, as restic writes it: /path or local:/path. Else BACKUPDR_REPOSITORY, RESTIC_REPOSITORY.",
+    };
+    readonly Option<string?> _passwordFile = new("--password-file", "-p")
+    {
+        Description = "File with the password. Else BACKUPDR_PASSWORD_FILE, BACKUPDR_PASSWORD, RESTIC_PASSWORD_FILE, RESTIC_PASSWORD.",
+    };
+    readonly Option<bool> _json = new("--json") { Description = "Results and errors as JSON, without progress." };
+    readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "No progress and no remarks." };
+
+    /// <summary>Adds the options to a command.</summary>
+    public RepositoryArguments(Command command)
+    {
+        command.Options.Add(_repository);
+        command.Options.Add(_passwordFile);
+        command.Options.Add(_json);
+        command.Options.Add(_quiet);
+    }
+
+    /// <summary>Where the words go.</summary>
+    public Output Output(ParseResult given) => new(given.GetValue(_json), given.GetValue(_quiet));
+
+    /// <summary>The repository's address.</summary>
+    public string Url(ParseResult given) => given.GetValue(_repository) ?? Setting("REPOSITORY")
+        ?? throw new BadInputException("--repo", "No repository was given.", "Write --repo PATH, or set BACKUPDR_REPOSITORY.");
+
+    /// <summary>The store below the repository.</summary>
+    public IObjectStore Store(ParseResult given)
+        => new RetryingStore(StoreFactory.Open(Url(given)), new RetryOptions { Budget = StorePatience }, TimeProvider.System);
+
+    /// <summary>Opens the repository.</summary>
+    public async Task<Repository> Open(ParseResult given, CancellationToken ct)
+    {
+        NativeLibraries.Check();
+        var store = Store(given);
+        using var password = Password(given);
+        return await Repository.Open(store, password, Options, ct);
+    }
+
+    public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}" };
+
+    /// <summary>The password, from the first place that has one.</summary>
+    public Secret Password(ParseResult given)
+    {
+        if (given.GetValue(_passwordFile) is { } file) return FromFile(file);
+        foreach (var prefix in (string[])["BACKUPDR_", "RESTIC_"])
+        {
+            if (Environment.GetEnvironmentVariable(prefix + "PASSWORD_FILE") is { Length: > 0 } named) return FromFile(named);
+            if (Environment.GetEnvironmentVariable(prefix + "PASSWORD") is { Length: > 0 } text) return Secret.FromText(text);
+        }
+        if (!Console.IsInputRedirected && !Console.IsErrorRedirected) return Ask();
+        throw new BadInputException("--password-file", "No password was given.",
+            "Write --password-file FILE, or set BACKUPDR_PASSWORD_FILE or BACKUPDR_PASSWORD.");
+    }
+
+    static Secret FromFile(string path)
+    {
+        string text;
+        try { text = File.ReadAllText(path).Trim(); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new BadInputException("--password-file", $"The password file cannot be read: {e.Message}", "Check its path and its rights.");
+        }
+        return text.Length > 0 ? Secret.FromText(text)
+            : throw new BadInputException("--password-file", $"The password file {path} is empty.", "Write the password into it.");
+    }
+
+    static Secret Ask()
+    {
+        Console.Error.Write("Password of the repository: ");
+        var typed = new System.Text.StringBuilder();
+        while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
+        {
+            if (key.Key == ConsoleKey.Backspace) typed.Length = Math.Max(0, typed.Length - 1);
+            else if (!char.IsControl(key.KeyChar)) typed.Append(key.KeyChar);
+        }
+        Console.Error.WriteLine();
+        return Secret.FromText(typed.ToString());
+    }
+
+    static string? Setting(string name)
+        => Environment.GetEnvironmentVariable("BACKUPDR_" + name) is { Length: > 0 } own ? own
+            : Environment.GetEnvironmentVariable("RESTIC_" + name) is { Length: > 0 } restic ? restic : null;
+}
