@@ -10,6 +10,7 @@ namespace BackupDr.Sources.Tests;
 sealed class TreeCopy(IRestoreTarget target) : ISourceProblems
 {
     readonly Dictionary<(ulong, ulong), List<FilePath>> _links = [];
+    readonly byte[] _buffer = new byte[100_000];   // no multiple of a block, so that holes begin inside of writes
 
     public List<(FilePath Path, string Message)> Lost { get; } = [];
     public List<(FilePath Path, string Message)> Remarks { get; } = [];
@@ -54,12 +55,11 @@ sealed class TreeCopy(IRestoreTarget target) : ISourceProblems
         if (file is null) return;
         using var restored = target.OpenFile(at, node);
         if (restored is null) { Kept.Add(node.Name); return; }
-        var buffer = new byte[100_000];   // no multiple of a block, so that holes begin inside of writes
         for (long offset = 0; ;)
         {
-            var count = file.Read(offset, buffer);
+            var count = file.Read(offset, _buffer);
             if (count == 0) break;
-            restored.Write(offset, buffer.AsSpan(0, count));
+            restored.Write(offset, _buffer.AsSpan(0, count));
             offset += count;
         }
         restored.Finish(file.Stat());

@@ -13,6 +13,7 @@ namespace BackupDr.Storage.Posix;
 public sealed partial class Descriptor
 {
     const int UsualListBytes = 1024, UsualValueBytes = 1024;
+    static volatile bool _hasListAt = true;
 
     /// <summary>Names and values, sorted by name; empty where the file system has none. Must not be opened with
     /// <see cref="OpenFlags.PathOnly"/>.</summary>
@@ -24,8 +25,21 @@ public sealed partial class Descriptor
     [SkipLocalsInit]
     public IReadOnlyList<KeyValuePair<string, byte[]>> AttributesAt(ReadOnlySpan<byte> name)
     {
+        if (HasNone(name)) return [];
         Span<byte> room = stackalloc byte[NativeName.Room];
         return ReadAttributes(new NativeName(EntryPath(name, room), stackalloc byte[NativeName.Room]));
+    }
+
+    // Nearly every entry has no attribute at all; Linux 6.13 tells so in a third of the time that the way through /proc takes.
+    [SkipLocalsInit]
+    bool HasNone(ReadOnlySpan<byte> name)
+    {
+        if (!_hasListAt) return false;
+        var native = new NativeName(name, stackalloc byte[NativeName.Room]);
+        byte room = 0;
+        var bytes = Libc.listxattrat(Libc.ListXattrAt, this, in native.First, Libc.NoFollow, ref room, 0);
+        if (bytes < 0 && PosixException.Last is Errno.ENOSYS or Errno.EPERM) _hasListAt = false;   // EPERM: a container's filter
+        return bytes == 0;
     }
 
     /// <summary>Sets an attribute of the open thing.</summary>

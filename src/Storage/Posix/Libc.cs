@@ -23,6 +23,7 @@ static partial class Libc
     public static readonly nint GetDents64 = Arm ? 61 : 217;
     public static readonly nint MknodAt = Arm ? 33 : 259;
     public static readonly nint OpenAt2 = 437;
+    public static readonly nint ListXattrAt = 465;
 
     [StructLayout(LayoutKind.Sequential)]
     public struct TimeSpec
@@ -120,6 +121,9 @@ static partial class Libc
 
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint llistxattr(in byte path, ref byte buffer, nint size);
+
+    [LibraryImport(Name, EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint listxattrat(nint number, Descriptor folder, in byte name, nint flags, ref byte buffer, nint size);
 
     [LibraryImport(Name, SetLastError = true)]
     public static partial nint fgetxattr(Descriptor fd, in byte name, ref byte buffer, nint size);
