@@ -1,5 +1,7 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
+using System.Threading.RateLimiting;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Api;
@@ -14,7 +16,8 @@ using BackupDr.Scheduler.Timing;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Npgsql;
 
@@ -23,20 +26,30 @@ namespace BackupDr.Scheduler;
 /// <summary>A node: public API, agents' API and loops over one PostgreSQL. The console adds its pages to the same node.</summary>
 public static class SchedulerNode
 {
-    const int LargestApiBodyBytes = 1 << 20;
+    /// <summary>Name of the limit on calls by nobody in particular.</summary>
+    internal const string AnonymousLimit = "anonymous";
+
+    /// <summary>Largest body of a call to the public API.</summary>
+    internal const int LargestApiBodyBytes = 1 << 20;
+    const int AnonymousCallsAMinute = 300;
     const int LargestAgentBodyBytes = 8 << 20;   // a folder listing of 10,000 entries, or a full report
     static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs a node until it is told to stop: SIGINT, SIGTERM, or the end of stdin with --stdin-lifetime.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="add">What the program with the console adds to the node's parts.</param>
+    /// <param name="map">Maps the console's pages; the caller of a request is known by then.</param>
+    /// <param name="before">Adds what stands around the node's own middleware: the page for errors, security headers.</param>
     /// <returns>0 after an orderly stop; 1 where it could not start, with the reason on stderr.</returns>
-    public static async Task<int> Run(string[] args, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null)
+    public static async Task<int> Run(
+        string[] args, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null, Action<WebApplication>? before = null)
     {
         NodeSettings? settings = null;
         try
         {
             var arguments = NodeArguments.Parse(args);
             settings = Settings.Read<NodeSettings>(Settings.Load(arguments.SettingsFile));
-            await using var app = Create(settings, add, map);
+            await using var app = Create(settings, add, map, before);
             await app.StartAsync();
             if (arguments.StdinLifetime) app.Services.GetRequiredService<StdinLifetime>().Watch();
             await app.WaitForShutdownAsync();
@@ -53,15 +66,18 @@ public static class SchedulerNode
         return 1;
     }
 
-    /// <summary>Builds a node that is not started yet. Tests and <see cref="Run"/> use it.</summary>
-    public static WebApplication Create(NodeSettings settings, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null)
+    /// <summary>Builds a node that is not started yet. Tests and <see cref="Run"/> use it. The console's parts count only with that role.</summary>
+    public static WebApplication Create(
+        NodeSettings settings, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null, Action<WebApplication>? before = null)
     {
+        var hasConsole = settings.Node.Is(NodeRole.Console);
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
         builder.AddScheduler(settings);
-        add?.Invoke(builder);
+        if (hasConsole) add?.Invoke(builder);
         var app = builder.Build();
+        if (hasConsole) before?.Invoke(app);
         app.MapScheduler();
-        map?.Invoke(app);
+        if (hasConsole) map?.Invoke(app);
         return app;
     }
 
@@ -79,13 +95,15 @@ public static class SchedulerNode
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
-        services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>().AddSingleton<AgentIdentities>();
+        services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>();
+        services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>();
         services.AddDataProtection().SetApplicationName("backupdr");
         services.AddOptions<KeyManagementOptions>().Configure<KeyRing>((options, ring) => options.XmlRepository = ring);
         services.AddSingleton<KeyRing>();
-        services.AddOpenApi("openapi");
+        services.AddRateLimiter(LimitAnonymous);
+        OpenApiDocument.Add(services);
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider => provider.GetRequiredService<NpgsqlDataSource>());
         if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
@@ -97,12 +115,15 @@ public static class SchedulerNode
     /// <summary>Maps the node's routes.</summary>
     public static void MapScheduler(this WebApplication app)
     {
+        var settings = app.Services.GetRequiredService<NodeSettings>();
+        if (settings.Console.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings.Console.TrustedProxies));
         app.UseMiddleware<ListenerWall>();
         app.UseWhen(http => IsApi(http.Request.Path), api => api.UseMiddleware<Problems>());
-        app.UseMiddleware<CallerMiddleware>();
-        app.UseRouting();
+        app.UseMiddleware<CallerOfRequest>();
+        app.UseRateLimiter();
         app.MapHealth();
-        app.MapOpenApi("/api/v1/{documentName}.json");
+        if (!settings.Node.Is(NodeRole.Api)) return;
+        app.MapOpenApi("/api/v1/openapi.json");
         app.MapApi();
         app.MapAgents();
     }
@@ -119,7 +140,9 @@ public static class SchedulerNode
     {
         logging.ClearProviders();
         logging.SetMinimumLevel(options.Level);
-        logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning).AddFilter("Quartz", LogLevel.Warning);
+        var others = options.Level > LogLevel.Warning ? options.Level : LogLevel.Warning;
+        foreach (var library in (string[])["Microsoft", "System", "Npgsql", "Quartz"]) logging.AddFilter(library, others);
+        logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);   // it warns that keys are stored in clear; KeyRing seals them
         if (options.Format == LogFormat.Json) logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
         else
         {
@@ -154,16 +177,33 @@ public static class SchedulerNode
         if (!Listeners.TryParse(settings.Console.Url, out var console, out var consoleAddress)) throw new InvalidOperationException("Console:Url was not checked.");
         kestrel.Listen(new IPEndPoint(consoleAddress, console.Port), options =>
         {
-            if (console.Scheme == "https") options.UseHttps(System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(settings.Console.CertificateFile, settings.Console.CertificateKeyFile));
+            if (console.Scheme == "https")
+                options.UseHttps(X509Certificate2.CreateFromPemFile(settings.Console.CertificateFile, settings.Console.CertificateKeyFile));
             Mark(options, Listener.Console);
         });
+        if (!settings.Node.Is(NodeRole.Api)) return;
         if (!Listeners.TryParse(settings.Agents.Url, out var agents, out var agentsAddress)) throw new InvalidOperationException("Agents:Url was not checked.");
         kestrel.Listen(new IPEndPoint(agentsAddress, agents.Port), options =>
         {
-            var authority = options.ApplicationServices.GetRequiredService<CertificateAuthority>();
-            options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(authority.Greeting()) });
+            options.UseHttps(options.ApplicationServices.GetRequiredService<AgentsTls>().Options);
             Mark(options, Listener.Agents);
         });
+    }
+
+    static void LimitAnonymous(RateLimiterOptions options)
+    {
+        options.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
+        options.AddPolicy(AnonymousLimit, http => RateLimitPartition.GetFixedWindowLimiter(http.Connection.RemoteIpAddress?.ToString() ?? "",
+            _ => new FixedWindowRateLimiterOptions { PermitLimit = AnonymousCallsAMinute, Window = TimeSpan.FromMinutes(1) }));
+    }
+
+    static ForwardedHeadersOptions Forwarded(IReadOnlyList<string> proxies)
+    {
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto };
+        options.KnownProxies.Clear();
+        options.KnownIPNetworks.Clear();
+        foreach (var proxy in proxies) options.KnownProxies.Add(IPAddress.Parse(proxy));
+        return options;
     }
 
     static void Mark(ListenOptions options, Listener listener) => options.Use(next => connection =>

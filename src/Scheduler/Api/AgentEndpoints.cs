@@ -12,7 +12,7 @@ static class AgentEndpoints
     public static void MapAgents(this IEndpointRouteBuilder app)
     {
         var agent = app.MapGroup(AgentProtocol.Root);
-        agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription();
+        agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
         agent.MapPost("renew", (Caller caller, RenewRequest request, RenewCertificate handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<RenewCertificate>().ExcludeFromDescription();
         agent.MapPost("inventory", async (Caller caller, InventoryRequest request, RecordInventory handler, CancellationToken ct) =>
         {
@@ -35,7 +35,15 @@ static class AgentEndpoints
             await handler.Handle(caller, RequestId.Parse(id), answer, ct);
             return Results.NoContent();
         }).For<AnswerRequest>().ExcludeFromDescription();
-        app.MapGet("/install.sh", async (string? token, InstallScript script, CancellationToken ct) => Results.Text(await script.Text(token ?? "", ct), "text/x-shellscript")).ExcludeFromDescription();
-        app.MapGet("/agent.tar.gz", async (string? token, InstallScript script, CancellationToken ct) => Results.File(await script.Archive(token ?? "", ct), "application/gzip")).ExcludeFromDescription();
+        agent.MapGet("authority", (CertificateAuthority authority) => Results.Text(authority.AuthorityPem, "application/x-pem-file"))
+            .ExcludeFromDescription();
+        app.MapGet("/install.sh", async (InstallScript script, CancellationToken ct, string token = "")
+            => Results.Text(await script.For(token, ct), "text/x-shellscript")).ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
+        app.MapGet("/agent.tar.gz", async (InstallScript script, AgentArchive archive, CancellationToken ct, string token = "") =>
+        {
+            var file = archive.File();
+            if (token.Length > 0) await script.NoteArchive(token, ct);
+            return Results.File(file, "application/gzip");
+        }).ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
     }
 }

@@ -1,9 +1,7 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
-using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -11,6 +9,7 @@ using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
+using Microsoft.AspNetCore.Mvc;
 
 namespace BackupDr.Scheduler.Api;
 
@@ -19,14 +18,14 @@ static class ApiEndpoints
 {
     public static void MapApi(this IEndpointRouteBuilder app)
     {
-        var api = app.MapGroup("/api/v1");
+        var api = app.MapGroup("/api/v1").WithMetadata(new RequestSizeLimitAttribute(SchedulerNode.LargestApiBodyBytes));
         MapAccess(api);
         MapHosts(api);
         MapStorage(api);
         MapPolicies(api);
         MapRuns(api);
         MapPoints(api);
-        api.MapGet("live", Live).ExcludeFromDescription();
+        LiveEndpoint.Map(api);
     }
 
     static void MapAccess(RouteGroupBuilder api)
@@ -111,32 +110,4 @@ static class ApiEndpoints
 
     static T Word<T>(string field, string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) ? value
         : throw new BadInputException(field, $"'{text}' is no {field}.", $"One of {string.Join(", ", Enum.GetNames<T>())}.");
-
-    /// <summary>Server-sent events: something changed, look again. A comment every 15 seconds keeps balancers from cutting it.</summary>
-    static async Task Live(Caller caller, HttpContext http, Notifications notifications, IHostApplicationLifetime lifetime, TimeProvider clock)
-    {
-        caller.Must(Right.SafetyRead);
-        http.Response.ContentType = "text/event-stream";
-        http.Response.Headers.CacheControl = "no-store";
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
-        try
-        {
-            await http.Response.WriteAsync(": open\n\n", stop.Token);
-            await http.Response.Body.FlushAsync(stop.Token);
-            await using var changes = notifications.Live(stop.Token).GetAsyncEnumerator(stop.Token);
-            var next = changes.MoveNextAsync().AsTask();
-            while (true)
-            {
-                if (await Task.WhenAny(next, Task.Delay(TimeSpan.FromSeconds(15), clock, stop.Token)) != next) await http.Response.WriteAsync(": still here\n\n", stop.Token);
-                else
-                {
-                    if (!await next) return;
-                    await http.Response.WriteAsync($"data: {JsonSerializer.Serialize(changes.Current, WireJson.Default.LiveChange)}\n\n", stop.Token);
-                    next = changes.MoveNextAsync().AsTask();
-                }
-                await http.Response.Body.FlushAsync(stop.Token);
-            }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested) { return; }
-    }
 }

@@ -12,6 +12,7 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     const string WakeChannel = "backupdr_wake";
     const string LiveChannel = "backupdr_live";
     const int LiveBacklog = 256;
+    static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1);
 
     readonly ConcurrentDictionary<Waiter, string> _waiters = new();
     readonly ConcurrentDictionary<Channel<LiveChange>, byte> _feeds = new();
@@ -72,7 +73,7 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
                 log.LogWarning("Lost the connection that listens for changes ({Message}); connecting again", e.Message);
-                await Task.Delay(TimeSpan.FromSeconds(1), clock, stoppingToken);
+                await Task.Delay(BetweenTries, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

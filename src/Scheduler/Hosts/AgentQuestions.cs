@@ -1,7 +1,6 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
-using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Hosts;
@@ -10,40 +9,43 @@ namespace BackupDr.Scheduler.Hosts;
 public sealed class AgentQuestions(Postgres db, Notifications notifications, TimeProvider clock)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan KeptFor = TimeSpan.FromMinutes(10);
 
     /// <summary>Key on which the one who asked waits.</summary>
     internal static string AnswerKey(RequestId request) => $"answer:{request}";
 
     /// <summary>Asks, and waits for the answer.</summary>
-    /// <exception cref="UnavailableException">The agent did not answer within 15 seconds.</exception>
-    /// <exception cref="NotFoundException">The agent answered that there is no such folder.</exception>
-    public async Task<FolderListing> Ask(HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot, CancellationToken ct)
+    /// <exception cref="UnavailableException">The agent is not online, or did not answer within 15 seconds.</exception>
+    /// <exception cref="ConflictException">The agent answered that it cannot; the code is the agent's.</exception>
+    internal async Task<FolderListing> Ask(
+        HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot, CancellationToken ct)
     {
+        var about = await HostTable.Find(db, host, ct) ?? throw new NotFoundException("A host with this id");
+        if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.", "Choose another host.");
         var id = RequestId.New(clock);
-        var since = clock.GetTimestamp();
-        using var told = notifications.Listen(AnswerKey(id));
-        await db.InTransaction(async tx =>
+        using var waiter = notifications.Listen(AnswerKey(id));
+        await using (var tx = await db.Begin(ct))
         {
-            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id) values ($1, $2, $3, $4, $5, $6)", [id.Value, host.Value, kind.ToString(), path.ToString(), repository?.Value, snapshot], ct);
-            await tx.Execute("delete from agent_request where created_at < clock() - interval '10 minutes'", [], ct);
+            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id) values ($1, $2, $3, $4, $5, $6)",
+                [id, host, kind, path, repository, snapshot], ct);
+            await tx.Execute("delete from agent_request where created_at < clock() - $1", [KeptFor], ct);
             await Notifications.WakeHost(tx, host, ct);
-        }, ct);
-        while (clock.GetElapsedTime(since) < AgentProtocol.RequestTimeout)
-        {
-            if (await Answer(id, ct) is { } answer)
-                return answer.Listing ?? throw Failure(answer.Error);
-            await told.Wait(LookAgain, ct);
+            await tx.Commit(ct);
         }
-        throw new UnavailableException("agent.silent", $"The agent did not answer within {AgentProtocol.RequestTimeout.TotalSeconds:0} seconds.", "Check on the Agents page whether the host is online.");
+        var start = clock.GetTimestamp();
+        while (clock.GetElapsedTime(start) < AgentProtocol.RequestTimeout)
+        {
+            await waiter.Wait(LookAgain, ct);
+            if (await Answer(id, ct) is { } answer) return answer.Listing ?? throw Failure(answer.Error);
+        }
+        throw new UnavailableException("agent.silent", $"The agent of {about.Name} did not answer within {AgentProtocol.RequestTimeout.TotalSeconds:0} seconds.",
+            "See on the Agents page whether it is online.");
     }
 
-    async Task<AgentRequestAnswer?> Answer(RequestId id, CancellationToken ct)
-    {
-        var json = await db.First("select answer from agent_request where id = $1", [id.Value], row => row.TextOrNull(0), ct);
-        return json is null ? null : JsonSerializer.Deserialize(json, WireJson.Default.AgentRequestAnswer);
-    }
+    Task<AgentRequestAnswer?> Answer(RequestId id, CancellationToken ct)
+        => db.First("select answer from agent_request where id = $1", [id], row => row.Json("answer", WireJson.Default.AgentRequestAnswer), ct);
 
-    static BackupDrException Failure(JobError? error) => error is null
-        ? new UnavailableException("agent.answer", "The agent answered neither with a listing nor with a reason.")
+    static BackupDrException Failure(Contracts.Jobs.JobError? error) => error is null
+        ? new UnavailableException("agent.empty_answer", "The agent answered neither with a listing nor with a reason.")
         : new ConflictException(error.Code, error.Message, error.Hint);
 }

@@ -1,4 +1,3 @@
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using BackupDr.Contracts;
@@ -7,103 +6,87 @@ using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler.Hosts;
 
-/// <summary>The built-in authority: signs agents' certificates and the listener's, and recognises its own.</summary>
+/// <summary>The built-in authority: signs agents' certificates and the agents' listener's, and recognises its own.</summary>
 /// <remarks>ECDSA P-256. Its key and the listener's are sealed in the database, so every node of an installation presents the same key.</remarks>
 public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, TimeProvider clock) : IDisposable
 {
-    const string ClientAuth = "1.3.6.1.5.5.7.3.2", ServerAuth = "1.3.6.1.5.5.7.3.1", SealedRow = "1";
-
     /// <summary>How long an agent's certificate lasts; agents renew at half of it.</summary>
     public static readonly TimeSpan AgentLifetime = TimeSpan.FromDays(30);
-    static readonly TimeSpan ListenerLifetime = TimeSpan.FromDays(365), AuthorityLifetime = TimeSpan.FromDays(3650), Backdate = TimeSpan.FromMinutes(10);
 
-    X509Certificate2? _authority, _listener;
+    const string ClientUsage = "1.3.6.1.5.5.7.3.2";
+    const string ServerUsage = "1.3.6.1.5.5.7.3.1";
+    static readonly TimeSpan AuthorityLifetime = TimeSpan.FromDays(20 * 365);
+    static readonly TimeSpan ListenerLifetime = TimeSpan.FromDays(365);
+    static readonly TimeSpan Backdate = TimeSpan.FromHours(1);   // hosts whose clocks are slow
 
-    X509Certificate2 Authority => _authority ?? throw new InvalidOperationException("The authority was not loaded.");
-    X509Certificate2 ListenerCertificate => _listener ?? throw new InvalidOperationException("The authority was not loaded.");
+    X509Certificate2? _authority;
+    X509Certificate2? _listener;
 
     /// <summary>SHA-256 of the authority's certificate, 64 hex characters: what join tokens carry.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Authority.RawData));
-    /// <summary>SHA-256 of the listener's public key in base64: what the install line pins.</summary>
-    public string ListenerPin => Convert.ToBase64String(SHA256.HashData(ListenerCertificate.PublicKey.ExportSubjectPublicKeyInfo()));
+
     /// <summary>The authority's certificate.</summary>
-    public string AuthorityPem => Authority.ExportCertificatePem();
+    public string AuthorityPem => Authority.ExportCertificatePem() + "\n";
 
-    /// <summary>How the agents' listener greets: with its certificate and the authority's; asks for a client certificate and refuses foreign ones.</summary>
-    public SslServerAuthenticationOptions Greeting() => new()
-    {
-        ServerCertificateContext = SslStreamCertificateContext.Create(ListenerCertificate, [Authority], offline: true),
-        ClientCertificateRequired = true,   // asked for; whoever has none may only join
-        CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is null || (certificate is X509Certificate2 full && IsOurs(full)),
-    };
+    /// <summary>SHA-256 of the listener's public key in base64, as curl's --pinnedpubkey takes it.</summary>
+    public string ListenerPin => Convert.ToBase64String(SHA256.HashData(Listener.PublicKey.ExportSubjectPublicKeyInfo()));
 
-    /// <summary>Loads the installation's authority and listener key, or makes them at the first start. Called once, before the listener opens.</summary>
+    /// <summary>The agents' listener's certificate, with its key. The key stays when the certificate is renewed.</summary>
+    public X509Certificate2 Listener => _listener ?? throw NotLoaded();
+
+    X509Certificate2 Authority => _authority ?? throw NotLoaded();
+
+    static InvalidOperationException NotLoaded() => new("The certificate authority was not loaded.");
+
+    /// <summary>Loads the installation's authority and listener; makes them at the first start. Called once.</summary>
     public async Task Load(CancellationToken ct)
     {
-        await db.InTransaction(tx => Make(tx, ct), ct);
-        var (pem, box) = await db.First("select certificate_pem, key_sealed from authority", [], row => (row.Text(0), row.Bytes(1)), ct);
-        using var key = Key(secrets.Open("authority", SealedRow, "key_sealed", box));
-        using var certificate = X509Certificate2.CreateFromPem(pem);
-        _authority = Portable(certificate.CopyWithPrivateKey(key));
-        var listenerBox = await db.First("select key_sealed from listener_identity", [], row => row.Bytes(0), ct);
-        using var listenerKey = Key(secrets.Open("listener_identity", SealedRow, "key_sealed", listenerBox!));
-        _listener = ForListener(_authority, listenerKey, clock.GetUtcNow());
+        await using var tx = await db.Begin(ct);
+        await tx.Execute("lock table authority in share row exclusive mode", [], ct);   // nodes that start together make one
+        _authority = await Stored(tx, "authority", ct) ?? await MakeAuthority(tx, ct);
+        _listener = await Stored(tx, "listener_identity", ct);
+        if (_listener is null || _listener.NotAfter.ToUniversalTime() < clock.GetUtcNow().UtcDateTime + ListenerLifetime / 2) await SignListener(tx, ct);
+        await tx.Commit(ct);
     }
 
-    async Task Make(Transaction tx, CancellationToken ct)
+    async Task<X509Certificate2?> Stored(Transaction tx, string table, CancellationToken ct)
     {
-        // Two first nodes may start at once: the table lock lets one make it, and the other finds it made.
-        await tx.Execute("lock table authority in exclusive mode", [], ct);
-        if (await tx.Scalar<long>("select count(*) from authority", [], ct) > 0) return;
+        var (pem, box) = await tx.First($"select certificate_pem, key_sealed from {table}", [], row => (row.Text("certificate_pem"), row.Bytes("key_sealed")), ct);
+        if (pem is null) return null;
+        using var key = KeyOf(secrets.Open(table, "1", "key", box));
+        using var certificate = X509Certificate2.CreateFromPem(pem);
+        return certificate.CopyWithPrivateKey(key);
+    }
+
+    async Task<X509Certificate2> MakeAuthority(Transaction tx, CancellationToken ct)
+    {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var listenerKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=BackupDr agents authority", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         var now = clock.GetUtcNow();
-        using var certificate = request.CreateSelfSigned(now - Backdate, now + AuthorityLifetime);
-        await tx.Execute("insert into authority (certificate_pem, key_sealed) values ($1, $2)", [certificate.ExportCertificatePem(), secrets.Seal("authority", SealedRow, "key_sealed", key.ExportPkcs8PrivateKey())], ct);
-        using var listener = ForListener(certificate, listenerKey, now);
-        await tx.Execute("insert into listener_identity (certificate_pem, key_sealed, expires_at) values ($1, $2, $3)",
-            [listener.ExportCertificatePem(), secrets.Seal("listener_identity", SealedRow, "key_sealed", listenerKey.ExportPkcs8PrivateKey()), now + ListenerLifetime], ct);
+        var made = request.CreateSelfSigned(now - Backdate, now + AuthorityLifetime);
+        await tx.Execute("insert into authority (certificate_pem, key_sealed) values ($1, $2)",
+            [made.ExportCertificatePem(), secrets.Seal("authority", "1", "key", key.ExportPkcs8PrivateKey())], ct);
+        return made;
     }
 
-    static ECDsa Key(byte[] pkcs8)
+    async Task SignListener(Transaction tx, CancellationToken ct)
     {
-        var key = ECDsa.Create();
-        key.ImportPkcs8PrivateKey(pkcs8, out _);
-        return key;
-    }
-
-    // A certificate with an ephemeral key cannot be used by the TLS stack on every platform; one that went through PKCS#12 can.
-    static X509Certificate2 Portable(X509Certificate2 certificate) => X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
-
-    static X509Certificate2 ForListener(X509Certificate2 authority, ECDsa key, DateTimeOffset now)
-    {
+        using var key = _listener?.GetECDsaPrivateKey() ?? ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=BackupDr agents listener", key, HashAlgorithmName.SHA256);
-        AddLeafExtensions(request, authority, ServerAuth);
+        AddLeafExtensions(request, ServerUsage);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("backupdr-agents");
+        names.AddDnsName("agents.backupdr.internal");   // agents trust the authority, not the name
         request.CertificateExtensions.Add(names.Build());
-        using var leaf = request.Create(authority, now - Backdate, now + ListenerLifetime, Serial());
-        return Portable(leaf.CopyWithPrivateKey(key));
-    }
-
-    static void AddLeafExtensions(CertificateRequest request, X509Certificate2 authority, string usage)
-    {
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], true));
-        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, true, false));
-    }
-
-    static byte[] Serial()
-    {
-        var serial = RandomNumberGenerator.GetBytes(16);
-        serial[0] &= 0x7f;
-        return serial;
+        var now = clock.GetUtcNow();
+        using var leaf = request.Create(Authority, now - Backdate, now + ListenerLifetime, Serial());
+        _listener = leaf.CopyWithPrivateKey(key);
+        await tx.Execute("""
+            insert into listener_identity (certificate_pem, key_sealed, expires_at) values ($1, $2, $3)
+            on conflict (singleton) do update set certificate_pem = excluded.certificate_pem, key_sealed = excluded.key_sealed, expires_at = excluded.expires_at
+            """, [leaf.ExportCertificatePem(), secrets.Seal("listener_identity", "1", "key", key.ExportPkcs8PrivateKey()), now + ListenerLifetime], ct);
     }
 
     /// <summary>Signs an agent's certificate. Only the key of the request counts; the subject is the host's id, set here.</summary>
@@ -111,40 +94,64 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
     public (string Pem, string Serial, DateTimeOffset ExpiresAt) Sign(string csrPem, HostId host)
     {
         CertificateRequest asked;
-        try { asked = CertificateRequest.LoadSigningRequestPem(csrPem, HashAlgorithmName.SHA256); }
-        catch (Exception e) when (e is CryptographicException or ArgumentException) { throw new BadInputException("csrPem", "This is no certificate request in PEM form.", "Send a PKCS#10 request for an ECDSA P-256 key."); }
-        if (asked.PublicKey.GetECDsaPublicKey() is not { KeySize: 256 } key) throw new BadInputException("csrPem", "The request is not for an ECDSA P-256 key.", "Make the key with the curve P-256.");
-        using (key)
+        try
         {
-            var request = new CertificateRequest($"CN={host}", key, HashAlgorithmName.SHA256);
-            AddLeafExtensions(request, Authority, ClientAuth);
-            var now = clock.GetUtcNow();
-            using var leaf = request.Create(Authority, now - Backdate, now + AgentLifetime, Serial());
-            return (leaf.ExportCertificatePem(), leaf.SerialNumber, now + AgentLifetime);
+            asked = CertificateRequest.LoadSigningRequestPem(csrPem, HashAlgorithmName.SHA256);
         }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+            throw new BadInputException("csrPem", "This is no certificate request in PEM form.", "Send a PKCS#10 request for an ECDSA P-256 key.");
+        }
+        using var key = asked.PublicKey.GetECDsaPublicKey();
+        if (key is null || key.ExportParameters(false).Curve.Oid.Value != ECCurve.NamedCurves.nistP256.Oid.Value)
+            throw new BadInputException("csrPem", "The request is not for an ECDSA P-256 key.", "Make the key with the curve P-256.");
+        var request = new CertificateRequest($"CN={host}", key, HashAlgorithmName.SHA256);
+        AddLeafExtensions(request, ClientUsage);
+        var now = clock.GetUtcNow();
+        using var leaf = request.Create(Authority, now - Backdate, now + AgentLifetime, Serial());
+        return (leaf.ExportCertificatePem() + "\n", leaf.SerialNumber, now + AgentLifetime);
     }
 
-    /// <summary>Whether a client certificate is one of ours and still valid.</summary>
+    /// <summary>Whether a client certificate is one of ours and valid now.</summary>
     public bool IsOurs(X509Certificate2 certificate)
     {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.Add(Authority);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ClientAuth));
-        chain.ChainPolicy.VerificationTime = clock.GetUtcNow().UtcDateTime;
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;   // revocation is looked up in the database
+        chain.ChainPolicy.DisableCertificateDownloads = true;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ClientUsage));
         chain.ChainPolicy.VerificationTimeIgnored = false;
+        chain.ChainPolicy.VerificationTime = clock.GetUtcNow().UtcDateTime;
         return chain.Build(certificate);
     }
 
     /// <summary>The host that a certificate of ours names; null for others.</summary>
     public HostId? HostOf(X509Certificate2 certificate)
+        => TypedId.TryParse<HostId>(certificate.GetNameInfo(X509NameType.SimpleName, false), out var host) && IsOurs(certificate) ? host : null;
+
+    void AddLeafExtensions(CertificateRequest request, string usage)
     {
-        var name = certificate.GetNameInfo(X509NameType.SimpleName, false);
-        return TypedId.TryParse<HostId>(name, out var host) && IsOurs(certificate) ? host : null;
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], true));
+        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(Authority, true, false));
     }
 
-    /// <summary>Frees the certificates.</summary>
+    static byte[] Serial()
+    {
+        var serial = RandomNumberGenerator.GetBytes(16);
+        serial[0] = (byte)((serial[0] & 0x3f) | 0x40);   // positive and of full length
+        return serial;
+    }
+
+    static ECDsa KeyOf(byte[] pkcs8)
+    {
+        var key = ECDsa.Create();
+        key.ImportPkcs8PrivateKey(pkcs8, out _);
+        return key;
+    }
+
     public void Dispose()
     {
         _authority?.Dispose();

@@ -1,0 +1,42 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Database;
+using Host = BackupDr.Contracts.Api.Host;
+
+namespace BackupDr.Scheduler.Hosts;
+
+/// <summary>Reads hosts.</summary>
+static class HostTable
+{
+    /// <summary>Silence after which a host is no longer online: two long polls and a little.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(65);
+
+    const string Select = """
+        select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.last_seen_at, h.load, h.inventory,
+            (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
+            case when h.retired_at is not null then 'Retired' when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
+            (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items
+        from host h
+        """;
+
+    public static Task<List<Host>> All(SqlSource db, CancellationToken ct)
+        => db.Query($"{Select} order by h.retired_at is not null, lower(h.name), h.id", [Silence], Read, ct);
+
+    public static Task<Host?> Find(SqlSource db, HostId id, CancellationToken ct) => db.First($"{Select} where h.id = $2", [Silence, id], Read, ct);
+
+    static Host Read(Row row) => new()
+    {
+        Id = row.Id<HostId>("id"),
+        Name = row.Text("name"),
+        State = row.Word<HostState>("state"),
+        OperatingSystem = row.Text("operating_system"),
+        AgentVersion = row.Text("agent_version"),
+        IsMover = row.Bool("is_mover"),
+        JoinedAt = row.Time("joined_at"),
+        LastSeenAt = row.TimeOrNull("last_seen_at"),
+        CertificateExpiresAt = row.TimeOrNull("certificate_expires_at"),
+        Items = (int)row.Long("items"),
+        Load = row.Double("load"),
+        Inventory = row.Json("inventory", WireJson.Default.InventoryRequest),
+    };
+}

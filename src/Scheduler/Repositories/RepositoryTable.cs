@@ -1,0 +1,74 @@
+using System.Text;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Secrets;
+
+namespace BackupDr.Scheduler.Repositories;
+
+/// <summary>Makes and reads rows of repositories and locations for other subjects.</summary>
+public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
+{
+    const string DefaultName = "On the protected host itself";
+    static readonly FilePath DefaultFolder = FilePath.FromText("/var/lib/backupdr-repositories");
+
+    /// <summary>The repository of a host in a location; made (Pending, with a random sealed password) where there is none.</summary>
+    internal async Task<RepositoryId> For(Transaction tx, LocationId location, HostId host, CancellationToken ct)
+    {
+        var id = RepositoryId.New(clock);
+        using var password = Secret.Random(24);
+        await tx.Execute("""
+            insert into repository (id, location_id, host_id, url, state, password_sealed)
+            select $1, l.id, $3, rtrim(l.path, '/') || '/' || $4, $5, $6 from location l where l.id = $2
+            on conflict (location_id, host_id) do nothing
+            """, [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password", password.Bytes)], ct);
+        await Notifications.Changed(tx, "storage", null, ct);
+        return await tx.First("select id from repository where location_id = $1 and host_id = $2", [location, host],
+            row => (RepositoryId?)row.Id<RepositoryId>("id"), ct) ?? throw new NotFoundException("A location with this id");
+    }
+
+    /// <summary>The location for a host: the one asked for, else a fitting one, else a folder on each protected host itself, made now.</summary>
+    /// <exception cref="BadInputException">The location asked for belongs to another machine.</exception>
+    internal async Task<LocationId> Choose(Transaction tx, LocationId? wanted, HostId host, CancellationToken ct)
+    {
+        if (wanted is { } asked)
+        {
+            var found = await tx.Query("select host_id from location where id = $1", [asked], row => row.IdOrNull<HostId>("host_id"), ct);
+            if (found.Count == 0) throw new NotFoundException("A location with this id");
+            if (found[0] is { } machine && machine != host)
+                throw new BadInputException("location", "This location is a folder of another machine, and a folder location belongs to one machine.",
+                    "Choose a folder on the host itself; the gateway comes in a later version.");
+            return asked;
+        }
+        var fitting = await tx.First("select id from location where host_id = $1 or host_id is null order by host_id nulls last, created_at limit 1", [host],
+            row => (LocationId?)row.Id<LocationId>("id"), ct);
+        if (fitting is { } one) return one;
+        var made = LocationId.New(clock);
+        await tx.Execute("insert into location (id, name, kind, path) values ($1, $2, $3, $4) on conflict do nothing",
+            [made, DefaultName, LocationKind.Folder, DefaultFolder], ct);
+        return await tx.First("select id from location where lower(name) = lower($1)", [DefaultName], row => row.Id<LocationId>("id"), ct);
+    }
+
+    /// <summary>What an agent needs to open a repository; the password is opened for this one answer.</summary>
+    internal async Task<RepositoryAccess> Access(SqlSource db, RepositoryId id, CancellationToken ct)
+        => await db.First("select url, config_id, password_sealed from repository where id = $1", [id], row => new RepositoryAccess
+        {
+            Id = id,
+            Url = row.Text("url"),
+            ConfigId = row.TextOrNull("config_id"),
+            Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
+        }, ct) ?? throw new NotFoundException("A repository with this id");
+
+    /// <summary>An Init run made the repository, or (without an id) failed to.</summary>
+    internal static async Task Initialised(Transaction tx, RepositoryId id, string? configId, CancellationToken ct)
+    {
+        await tx.Execute("update repository set state = $2, config_id = coalesce(config_id, $3::text) where id = $1",
+            [id, configId is null ? RepositoryState.Failed : RepositoryState.Ready, configId], ct);
+        await Notifications.Changed(tx, "storage", id.ToString(), ct);
+    }
+
+    /// <summary>A repository whose making failed is to be made again.</summary>
+    internal static Task AwaitInit(Transaction tx, RepositoryId id, CancellationToken ct)
+        => tx.Execute("update repository set state = $2 where id = $1 and state = $3", [id, RepositoryState.Pending, RepositoryState.Failed], ct);
+}
