@@ -21,12 +21,14 @@ public sealed class FileTarget : IRestoreTarget
 
     readonly Descriptor _root;
     readonly OverwritePolicy _policy;
+    readonly bool _durable;
     readonly Lock _lock = new();
     readonly List<TargetRemark> _remarks = [];
     readonly HashSet<string> _found = new(StringComparer.Ordinal);
     bool _ownerRemarked;
 
-    FileTarget(FilePath path, Descriptor root, OverwritePolicy policy) => (Path, _root, _policy) = (path, root, policy);
+    FileTarget(FilePath path, Descriptor root, OverwritePolicy policy, bool durable)
+        => (Path, _root, _policy, _durable) = (path, root, policy, durable);
 
     /// <summary>The folder.</summary>
     public FilePath Path { get; }
@@ -36,10 +38,13 @@ public sealed class FileTarget : IRestoreTarget
 
     /// <summary>Opens the folder, making it (0700) and those above it where they are missing.</summary>
     /// <exception cref="PosixException">It cannot be made or opened.</exception>
-    public static FileTarget Open(FilePath folder, OverwritePolicy policy)
+    /// <param name="folder">The folder.</param>
+    /// <param name="policy">What happens to what is there already.</param>
+    /// <param name="durable">False for a test restore that is thrown away: it need not wait for the disk.</param>
+    public static FileTarget Open(FilePath folder, OverwritePolicy policy, bool durable = true)
     {
         const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.Folder;
-        try { return new FileTarget(folder, Descriptor.OpenFolder(folder), policy); }
+        try { return new FileTarget(folder, Descriptor.OpenFolder(folder), policy, durable); }
         catch (PosixException e) when (e.Errno == Errno.ENOENT)
         {
             var at = Descriptor.Open(new FilePath(folder.IsAbsolute ? "/"u8.ToArray() : "."u8.ToArray()), flags | OpenFlags.PathOnly);
@@ -50,7 +55,7 @@ public sealed class FileTarget : IRestoreTarget
                 if (errno is not (Errno.None or Errno.EEXIST)) throw new PosixException("mkdir", folder, errno);
                 at = parent.OpenAt(part.Bytes, flags | OpenFlags.PathOnly);
             }
-            using (at) return new FileTarget(folder, at.OpenAt("."u8, flags), policy);
+            using (at) return new FileTarget(folder, at.OpenAt("."u8, flags), policy, durable);
         }
     }
 
@@ -163,7 +168,10 @@ public sealed class FileTarget : IRestoreTarget
     }
 
     /// <inheritdoc/>
-    public void Complete() => _root.SyncFileSystem();
+    public void Complete()
+    {
+        if (_durable) _root.SyncFileSystem();
+    }
 
     /// <summary>Closes the folder.</summary>
     public void Dispose() => _root.Dispose();
