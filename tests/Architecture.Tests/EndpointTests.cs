@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Api;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 
 namespace BackupDr.Architecture.Tests;
@@ -20,7 +19,8 @@ public sealed partial class EndpointTests
     {
         var mapped = await Mapped();
 
-        Rule.Holds(mapped.Except(OnPage).Select(route => $"not on the page: {route}").Concat(OnPage.Except(mapped).Select(route => $"not mapped: {route}")));
+        Rule.Holds(mapped.Except(OnPage).Select(route => $"not on the page: {route}")
+            .Concat(OnPage.Except(mapped).Select(route => $"not mapped: {route}")));
     }
 
     static async Task<IReadOnlyList<string>> Mapped()

@@ -13,17 +13,35 @@ public sealed partial class TableTests
     [GeneratedRegex(@"create\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?([a-z_][a-z0-9_]*)")]
     private static partial Regex Create { get; }
 
+    // The few writers that are not the owner, each with its reason. To be shortened, not lengthened.
+    static readonly Dictionary<string, string> Guests = new()
+    {
+        ["host from Runs"] = "the lease poll is the heartbeat: one statement, one transaction",
+        ["agent_request from Runs"] = "questions to an agent travel in its lease poll",
+        ["item from Hosts"] = "retiring a host retires its items in the same transaction",
+    };
+
     static IEnumerable<SourceFile> Sources => SourceTree.Below("src/Scheduler/", ".cs");
 
     [Fact]
-    public void Each_table_is_written_from_one_folder_only()
-        => Rule.Holds(Writers(Sources).Where(table => table.Value.Count > 1)
-            .Select(table => $"{table.Key} is written from {string.Join(", ", table.Value)}"));
+    public void Each_table_is_written_from_its_owners_folder_only()
+        => Rule.Holds(Writers(Sources)
+            .Select(table => (table.Key, Folders: table.Value.Where(folder => !Guests.ContainsKey($"{table.Key} from {Subject(folder)}"))
+            .ToList()))
+            .Where(table => table.Folders.Count > 1)
+            .Select(table => $"{table.Key} is written from {string.Join(", ", table.Folders)}"));
+
+    [Fact]
+    public void Every_guest_still_writes_what_it_is_listed_for()
+        => Rule.Holds(Guests.Keys.Except(Writers(Sources)
+            .SelectMany(table => table.Value.Select(folder => $"{table.Key} from {Subject(folder)}"))));
+
+    static string Subject(string folder) => folder.Split('/')[^1];
 
     [Fact]
     public void Each_table_that_is_written_is_made_by_a_migration()
     {
-        var made = SourceTree.Below("src/Scheduler/Database/Migrations/", ".sql").SelectMany(file => Create.Matches(file.Text))
+        var made = SourceTree.Below("src/Scheduler/Database/", ".sql", ".cs").SelectMany(file => Create.Matches(file.Text))
             .Select(match => match.Groups[1].Value).ToHashSet();
 
         Rule.Holds(Writers(Sources).Keys.Except(made));
