@@ -332,6 +332,7 @@ public sealed class RestoreRun
             var (path, node) = _folders[i];
             Guard(Join(path), () => _target.FinishFolder(path, node));
         }
+        Guard(FilePath.FromText("/"), _target.Complete);
     }
 
     void Report(bool force = false)

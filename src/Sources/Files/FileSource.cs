@@ -70,6 +70,14 @@ public sealed class FileSource : IItemSource
         return new TargetFolder(root, _targets, _rules);
     }
 
+    /// <summary>A folder of this host as a tree of its own, nothing left out: what a restore wrote, to be compared.</summary>
+    /// <exception cref="PosixException">It cannot be opened.</exception>
+    public static ISourceFolder OpenTree(FilePath folder)
+    {
+        var opened = Descriptor.OpenFolder(folder);
+        return new DiskFolder(opened, folder, opened.Stat().DeviceId, new SourceRules(ExcludeRules.Parse([]), false, false));
+    }
+
     /// <summary>Nothing is held open between calls.</summary>
     public void Dispose() => GC.SuppressFinalize(this);
 }

@@ -1,0 +1,97 @@
+using System.Reflection;
+using BackupDr.Agent.Jobs;
+using BackupDr.Agent.Leasing;
+using BackupDr.Agent.Requests;
+using BackupDr.Contracts;
+using BackupDr.Engine;
+using BackupDr.Storage.Posix;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace BackupDr.Agent;
+
+/// <summary>The program's verbs: join, run, version.</summary>
+static class AgentCommand
+{
+    const string Usage = """
+        backupdr-agent join URL --token TOKEN [--state DIR] [--mover] [--name NAME]
+        backupdr-agent run [--state DIR] [--stdin-lifetime]
+        backupdr-agent version
+        """;
+
+    public static string Version { get; } = typeof(AgentCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    /// <exception cref="BadInputException">The arguments are off.</exception>
+    public static async Task<int> Run(string[] args)
+    {
+        var (words, options) = Parse(args);
+        switch (words)
+        {
+            case ["version"]:
+                Console.WriteLine(Version);
+                return 0;
+            case ["join", var url]:
+                NativeLibraries.Check();
+                var host = await Joining.Join(url, Required(options, "token"), State(options), options.GetValueOrDefault("name"), options.ContainsKey("mover"), CancellationToken.None);
+                Console.WriteLine($"Joined as {host}.");
+                return 0;
+            case ["run"]:
+                NativeLibraries.Check();
+                return await Serve(State(options), options.ContainsKey("stdin-lifetime"));
+            default:
+                throw new BadInputException("arguments", "These arguments are not understood.", Usage);
+        }
+    }
+
+    static (string[] Words, Dictionary<string, string> Options) Parse(string[] args)
+    {
+        var (words, options) = (new List<string>(), new Dictionary<string, string>());
+        for (var i = 0; i < args.Length; i++)
+        {
+            if (!args[i].StartsWith("--", StringComparison.Ordinal)) { words.Add(args[i]); continue; }
+            var name = args[i][2..];
+            if (name is "mover" or "stdin-lifetime") options[name] = "";
+            else if (name is "token" or "state" or "name" && i + 1 < args.Length) options[name] = args[++i];
+            else throw new BadInputException("arguments", $"'{args[i]}' is no option, or its value is missing.", Usage);
+        }
+        return ([.. words], options);
+    }
+
+    static string Required(Dictionary<string, string> options, string name)
+        => options.TryGetValue(name, out var value) ? value : throw new BadInputException(name, $"--{name} is missing.", Usage);
+
+    static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
+
+    static async Task<int> Serve(AgentState state, bool stdinLifetime)
+    {
+        using var held = FileLock.TryTake(FilePath.FromText(state.LockFile))
+            ?? throw new ConflictException("agent.running", $"Another agent runs with the state folder {state.Folder}.", "Stop it, or give this one another --state.");
+        using var identity = AgentIdentity.Load(state);
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            console.UseUtcTimestamp = true;
+        });
+        builder.Services.AddSingleton(state).AddSingleton(identity).AddSingleton<TimeProvider>(BootClock.Instance).AddSingleton<NodeConnection>();
+        builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>();
+        builder.Services.AddHostedService<LeaseLoop>().AddHostedService<CertificateRenewal>();
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        using var host = builder.Build();
+        await host.StartAsync();
+        if (stdinLifetime) StopWithStdin(host.Services.GetRequiredService<IHostApplicationLifetime>());
+        await host.WaitForShutdownAsync();
+        return 0;
+    }
+
+    /// <summary>The pipe is held by the program that started us; its end means that this program ended, however it ended.</summary>
+    static void StopWithStdin(IHostApplicationLifetime lifetime) => _ = Task.Factory.StartNew(() =>
+    {
+        using var stdin = Console.OpenStandardInput();
+        var buffer = new byte[256];
+        while (stdin.Read(buffer) > 0) continue;
+        lifetime.StopApplication();
+    }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+}

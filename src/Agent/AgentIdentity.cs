@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using BackupDr.Contracts;
+
+namespace BackupDr.Agent;
+
+/// <summary>Who this host is: key, certificate, authority and membership, as kept in the state folder.</summary>
+public sealed class AgentIdentity : IDisposable
+{
+    readonly AgentState _state;
+    X509Certificate2 _certificate;
+
+    AgentIdentity(AgentState state, Membership membership, X509Certificate2 authority, X509Certificate2 certificate)
+        => (_state, Membership, Authority, _certificate) = (state, membership, authority, certificate);
+
+    /// <summary>Which installation.</summary>
+    public Membership Membership { get; }
+    /// <summary>The only authority that is trusted.</summary>
+    public X509Certificate2 Authority { get; }
+    /// <summary>Our certificate with its key; changes with each renewal.</summary>
+    public X509Certificate2 Certificate => Volatile.Read(ref _certificate);
+
+    /// <summary>Reads the identity.</summary>
+    /// <exception cref="BadInputException">This host has not joined, or its files are damaged.</exception>
+    public static AgentIdentity Load(AgentState state)
+    {
+        if (!File.Exists(state.MembershipFile))
+            throw new BadInputException("state", $"This host has not joined an installation (there is no {state.MembershipFile}).", "Run 'backupdr-agent join URL --token TOKEN' with a token from the console.");
+        try
+        {
+            var membership = JsonSerializer.Deserialize(File.ReadAllBytes(state.MembershipFile), StateJson.Default.Membership) ?? throw new JsonException("it is empty");
+            return new AgentIdentity(state, membership, X509CertificateLoader.LoadCertificateFromFile(state.AuthorityFile), LoadCertificate(state));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or CryptographicException)
+        {
+            throw new BadInputException("state", $"The identity in {state.Folder} cannot be read: {e.Message}", "Check the folder's rights, or join again.");
+        }
+    }
+
+    static X509Certificate2 LoadCertificate(AgentState state)
+    {
+        using var pem = X509Certificate2.CreateFromPemFile(state.CertificateFile, state.KeyFile);
+        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);   // the TLS stack wants a key that is not ephemeral
+    }
+
+    /// <summary>A fresh P-256 key and the request for its certificate.</summary>
+    public static (string KeyPem, string CsrPem) NewKey()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=backupdr-agent", key, HashAlgorithmName.SHA256);
+        return (key.ExportPkcs8PrivateKeyPem(), request.CreateSigningRequestPem());
+    }
+
+    /// <summary>Keeps a renewed certificate with its new key and uses it from now on.</summary>
+    public void Renewed(string keyPem, string certificatePem)
+    {
+        // The pair is written under new names first: a crash in between leaves the old pair whole.
+        PrivateFile.Write(_state.KeyFile + ".new", keyPem);
+        PrivateFile.Write(_state.CertificateFile + ".new", certificatePem);
+        File.Move(_state.KeyFile + ".new", _state.KeyFile, overwrite: true);
+        File.Move(_state.CertificateFile + ".new", _state.CertificateFile, overwrite: true);
+        Interlocked.Exchange(ref _certificate, LoadCertificate(_state));
+    }
+
+    /// <summary>Frees the certificates.</summary>
+    public void Dispose()
+    {
+        Authority.Dispose();
+        _certificate.Dispose();
+    }
+}
+
+/// <summary>Files that only their owner may read.</summary>
+static class PrivateFile
+{
+    /// <summary>Writes a file with mode 0600, durably, replacing what was there as a whole.</summary>
+    public static void Write(string path, string text)
+    {
+        var temporary = path + ".tmp";
+        File.Delete(temporary);
+        using (var file = Storage.Posix.Descriptor.Open(FilePath.FromText(temporary), Storage.Posix.OpenFlags.WriteOnly | Storage.Posix.OpenFlags.Create | Storage.Posix.OpenFlags.Exclusive, 0x180))
+        {
+            file.WriteAt(0, System.Text.Encoding.UTF8.GetBytes(text));
+            file.Sync();
+        }
+        File.Move(temporary, path, overwrite: true);
+        using var folder = Storage.Posix.Descriptor.OpenFolder(FilePath.FromText(Path.GetDirectoryName(path)!));
+        folder.Sync();
+    }
+}

@@ -1,0 +1,45 @@
+using System.Text.Json.Serialization;
+using BackupDr.Contracts;
+
+namespace BackupDr.Agent;
+
+/// <summary>The folder in which an agent keeps what must outlive it. Owned by the agent's user, mode 0700.</summary>
+/// <param name="folder">Absolute path.</param>
+public sealed class AgentState(string folder)
+{
+    /// <summary>Where it is unless told otherwise.</summary>
+    public const string DefaultFolder = "/var/lib/backupdr-agent";
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; } = Path.GetFullPath(folder);
+    /// <summary>Held while an agent runs.</summary>
+    public string LockFile => Path.Combine(Folder, "lock");
+    /// <summary>Who we are and where the nodes are.</summary>
+    public string MembershipFile => Path.Combine(Folder, "membership.json");
+    /// <summary>Private key, PEM, 0600.</summary>
+    public string KeyFile => Path.Combine(Folder, "agent.key");
+    /// <summary>Certificate, PEM.</summary>
+    public string CertificateFile => Path.Combine(Folder, "agent.crt");
+    /// <summary>The authority's certificate, PEM.</summary>
+    public string AuthorityFile => Path.Combine(Folder, "authority.crt");
+    /// <summary>Where drills restore to; emptied at every start.</summary>
+    public string SandboxFolder => Path.Combine(Folder, "sandbox");
+
+    /// <summary>Makes the folder.</summary>
+    /// <exception cref="BadInputException">It cannot be made.</exception>
+    public void Make()
+    {
+        try { Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new BadInputException("state", $"The state folder {Folder} cannot be made: {e.Message}", "Run as root, or give a folder of your own with --state."); }
+    }
+}
+
+/// <summary>Which installation this host belongs to.</summary>
+/// <param name="Host">Our id there.</param>
+/// <param name="HostName">Our name there; also the host name of snapshots.</param>
+/// <param name="Urls">Addresses of the agents' listeners, tried in turn.</param>
+public sealed record Membership(HostId Host, string HostName, IReadOnlyList<string> Urls);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(Membership))]
+sealed partial class StateJson : JsonSerializerContext;

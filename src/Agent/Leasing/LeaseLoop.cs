@@ -1,0 +1,143 @@
+using BackupDr.Agent.Jobs;
+using BackupDr.Agent.Requests;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Storage.Posix;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace BackupDr.Agent.Leasing;
+
+/// <summary>Polls for work and questions, and runs what it gets: up to two runs at once, questions at any time.</summary>
+public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs, RequestAnswers answers, AgentState state, ILogger<LeaseLoop> log) : BackgroundService
+{
+    const int Slots = 2;
+    const int WaitSeconds = 25;
+    static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15), InventoryEvery = TimeSpan.FromMinutes(10);
+
+    readonly Dictionary<RunId, Task> _running = [];
+    readonly List<Task> _answering = [];
+    readonly Random _jitter = new(Environment.ProcessId);
+    TaskCompletionSource _slotFree = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        DrillSandbox.RemoveAll(state);
+        var inventory = TellInventory(stoppingToken);
+        var failures = 0;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await Poll(stoppingToken);
+                failures = 0;
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
+            catch (BackupDrException e)
+            {
+                if (failures++ == 0 || failures % 20 == 0) LogAway(log, e.Message);
+                connection.Renew();
+                await Pause(failures, stoppingToken);
+            }
+        }
+        await Task.WhenAll([.. _running.Values, .. _answering, inventory]);
+    }
+
+    async Task Poll(CancellationToken ct)
+    {
+        foreach (var (run, task) in _running.ToArray())
+            if (task.IsCompleted) _running.Remove(run);
+        _answering.RemoveAll(task => task.IsCompleted);
+        var free = Slots - _running.Count;
+        _slotFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var again = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var polling = connection.Client.Lease(new LeaseRequest { Slots = free, WaitSeconds = WaitSeconds, Load = Inventory.Load(), AgentVersion = AgentCommand.Version, Running = [.. _running.Keys] }, ct);
+        // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
+        if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(polling));
+        else Take(await polling, ct);
+    }
+
+    async Task Discard(Task<LeaseAnswer?> polling)
+    {
+        try { Take(await polling, CancellationToken.None); }
+        catch (BackupDrException e) { LogAway(log, e.Message); }
+        catch (OperationCanceledException) { return; }
+    }
+
+    void Take(LeaseAnswer? answer, CancellationToken ct)
+    {
+        if (answer is null) return;
+        foreach (var request in answer.Requests) _answering.Add(answers.Answer(connection.Client, request, ct));
+        if (answer.Run is { } run) _running[run.RunId] = Execute(run, ct);
+    }
+
+    async Task Execute(LeasedRun run, CancellationToken stopping)
+    {
+        LogTaken(log, run.RunId.ToString(), run.Job.Kind, run.Epoch);
+        var work = new LeasedWork((report, ct) => connection.Client.Report(report, ct), BootClock.Instance, TimeProvider.System);
+        try
+        {
+            var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => jobs.Run(run, reporter, ct), stopping), CancellationToken.None);
+            if (cause == StopCause.Cancelled) result = new JobResult { Outcome = JobOutcome.Cancelled };
+            if (result is not null) await Tell(run, result, stopping);
+            LogEnded(log, run.RunId.ToString(), result?.Outcome.ToString() ?? cause.ToString(), result?.Error?.Message ?? "");
+        }
+        finally { _slotFree.TrySetResult(); }
+    }
+
+    /// <summary>Tells the end until the node has heard it, or the lease must be over.</summary>
+    async Task Tell(LeasedRun run, JobResult result, CancellationToken stopping)
+    {
+        var begun = BootClock.Instance.GetTimestamp();
+        for (var attempt = 1; BootClock.Instance.GetElapsedTime(begun) < TimeSpan.FromMilliseconds(run.TtlMs); attempt++)
+        {
+            try
+            {
+                await connection.Client.Complete(new CompleteRequest(run.RunId, run.Epoch, result), stopping.IsCancellationRequested ? CancellationToken.None : stopping);
+                return;
+            }
+            catch (Exception e) when (e is ConflictException or DeniedException or BadInputException) { LogRefused(log, run.RunId.ToString(), e.Message); return; }
+            catch (BackupDrException e) { LogAway(log, e.Message); }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested) { continue; }   // one more try on the way out
+            await Pause(attempt, CancellationToken.None);
+        }
+    }
+
+    async Task TellInventory(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(InventoryEvery);
+        try
+        {
+            do
+            {
+                try { await connection.Client.Inventory(Inventory.Look(), ct); }
+                catch (BackupDrException e) { LogAway(log, e.Message); }
+            }
+            while (await timer.WaitForNextTickAsync(ct));
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+    }
+
+    /// <summary>Full jitter: anything up to 0.5, 1, 2, 4 … seconds, so that a thousand agents do not come back at once.</summary>
+    async Task Pause(int failures, CancellationToken ct)
+    {
+        var longest = Math.Min(LongestPause.TotalSeconds, 0.25 * (1L << Math.Min(failures, 10)));
+        double part;
+        lock (_jitter) part = _jitter.NextDouble();
+        await Task.Delay(TimeSpan.FromSeconds(0.1 + part * longest), TimeProvider.System, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    [LoggerMessage(3101, LogLevel.Warning, "{Reason}")]
+    static partial void LogAway(ILogger log, string reason);
+
+    [LoggerMessage(3102, LogLevel.Information, "{Run}: {Kind} begins (lease {Epoch})")]
+    static partial void LogTaken(ILogger log, string run, JobKind kind, long epoch);
+
+    [LoggerMessage(3103, LogLevel.Information, "{Run}: {Outcome} {Reason}")]
+    static partial void LogEnded(ILogger log, string run, string outcome, string reason);
+
+    [LoggerMessage(3104, LogLevel.Warning, "{Run}: the node refused its end: {Reason}")]
+    static partial void LogRefused(ILogger log, string run, string reason);
+}

@@ -1,0 +1,49 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Engine.Format;
+using BackupDr.Sources.Files;
+using Microsoft.Extensions.Logging;
+
+namespace BackupDr.Agent.Requests;
+
+/// <summary>Answers the short questions of a node: what lies in a folder of this host, or of a snapshot.</summary>
+public sealed partial class RequestAnswers(OpenRepositories repositories, ILogger<RequestAnswers> log)
+{
+    const int MaximumEntries = 10_000;
+
+    /// <summary>Answers one; never throws, because nobody waits here.</summary>
+    public async Task Answer(AgentApiClient client, AgentRequest request, CancellationToken ct)
+    {
+        try
+        {
+            AgentRequestAnswer answer;
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            late.CancelAfter(AgentProtocol.RequestTimeout);
+            try { answer = new AgentRequestAnswer { Listing = await Task.Run(() => List(request, late.Token), late.Token) }; }
+            catch (BackupDrException e) { answer = new AgentRequestAnswer { Error = new JobError(e.Code, e.Message, e.Hint, e.IsTransient) }; }
+            await client.Answer(request.Id, answer, ct);
+        }
+        catch (BackupDrException e) { LogUnanswered(log, request.Kind, e.Message); }
+        catch (OperationCanceledException) { LogUnanswered(log, request.Kind, "it took too long"); }
+    }
+
+    async Task<FolderListing> List(AgentRequest request, CancellationToken ct)
+    {
+        if (request.Kind == AgentRequestKind.ListFolder) return HostFolder.List(request.Path, ct);
+        if (request is not { Kind: AgentRequestKind.ListSnapshotFolder, Repository: { } repository, SnapshotId: { } snapshot })
+            throw new BadInputException("kind", $"The question {request.Kind} is unknown to this agent.", "Install the agent of the node's version.");
+        var nodes = await repositories.List(repository, snapshot, request.Path, ct);
+        var entries = nodes.Select(Entry).OrderBy(entry => entry.Kind != EntryKind.Folder).Take(MaximumEntries).ToList();   // nodes are sorted by name already
+        return new FolderListing(request.Path, entries, nodes.Count > MaximumEntries);
+    }
+
+    static FolderEntry Entry(Node node) => new()
+    {
+        Name = node.Name, SizeBytes = (long)node.SizeBytes, ModifiedAt = node.ModifiedAt.ToDateTimeOffset(), Permissions = node.Permissions, LinkTarget = node.LinkTarget,
+        Kind = node.Type switch { NodeType.Dir => EntryKind.Folder, NodeType.File => EntryKind.File, NodeType.Symlink => EntryKind.Link, _ => EntryKind.Other },
+    };
+
+    [LoggerMessage(3201, LogLevel.Warning, "A question ({Kind}) could not be answered: {Reason}")]
+    static partial void LogUnanswered(ILogger log, AgentRequestKind kind, string reason);
+}

@@ -1,0 +1,125 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using BackupDr.Contracts.Api;
+
+namespace BackupDr.Contracts.Agents;
+
+/// <summary>Speaks the agent protocol to one node. Trusts exactly one authority: by its certificate, or before joining by its fingerprint.</summary>
+public sealed class AgentApiClient : IDisposable
+{
+    static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10), CallTimeout = TimeSpan.FromSeconds(20);
+    const string ServerAuth = "1.3.6.1.5.5.7.3.1";
+
+    readonly HttpClient _http;
+    readonly Uri _url;
+
+    AgentApiClient(Uri url, Func<X509Certificate2, bool> isAuthority, X509Certificate2? certificate)
+    {
+        _url = url;
+        var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2), AllowAutoRedirect = false, UseProxy = false, UseCookies = false };
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, chain, _) => presented is X509Certificate2 leaf && chain is not null && IsTrusted(leaf, chain, isAuthority);
+        if (certificate is not null) handler.SslOptions.ClientCertificates = [certificate];
+        _http = new HttpClient(handler) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    /// <summary>The node's address.</summary>
+    public Uri Url => _url;
+
+    /// <summary>For a host that has joined.</summary>
+    /// <param name="url">Address of the agents' listener.</param>
+    /// <param name="authority">The authority's certificate, as join gave it.</param>
+    /// <param name="certificate">The agent's certificate with its key.</param>
+    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate)
+        => new(url, found => found.RawData.AsSpan().SequenceEqual(authority.RawData), certificate);
+
+    /// <summary>For joining: only the authority's fingerprint is known.</summary>
+    /// <param name="url">Address of the agents' listener.</param>
+    /// <param name="fingerprint">SHA-256 of the authority's certificate, 64 hex characters, from the token.</param>
+    public static AgentApiClient Joining(Uri url, string fingerprint)
+        => new(url, found => string.Equals(Convert.ToHexStringLower(SHA256.HashData(found.RawData)), fingerprint, StringComparison.Ordinal), null);
+
+    /// <summary>The presented chain must end in the one authority; names are not compared, because every listener of the installation shares one key.</summary>
+    static bool IsTrusted(X509Certificate2 leaf, X509Chain presented, Func<X509Certificate2, bool> isAuthority)
+    {
+        if (presented.ChainPolicy.ExtraStore.Concat(presented.ChainElements.Select(element => element.Certificate)).FirstOrDefault(isAuthority) is not { } authority) return false;
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(authority);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuth));
+        return chain.Build(leaf);
+    }
+
+    /// <summary>Turns a token into an identity.</summary>
+    public Task<JoinAnswer> Join(JoinRequest request, CancellationToken ct) => Call("join", request, WireJson.Default.JoinRequest, WireJson.Default.JoinAnswer, CallTimeout, ct)!;
+
+    /// <summary>Renews the certificate.</summary>
+    public Task<RenewAnswer> Renew(RenewRequest request, CancellationToken ct) => Call("renew", request, WireJson.Default.RenewRequest, WireJson.Default.RenewAnswer, CallTimeout, ct)!;
+
+    /// <summary>Long poll; null where there is nothing.</summary>
+    public Task<LeaseAnswer?> Lease(LeaseRequest request, CancellationToken ct)
+        => Call("lease", request, WireJson.Default.LeaseRequest, WireJson.Default.LeaseAnswer, CallTimeout + TimeSpan.FromSeconds(request.WaitSeconds), ct);
+
+    /// <summary>Progress and events.</summary>
+    /// <exception cref="ConflictException">"run.lease_lost".</exception>
+    public Task<ReportAnswer> Report(ReportRequest request, CancellationToken ct) => Call("report", request, WireJson.Default.ReportRequest, WireJson.Default.ReportAnswer, CallTimeout, ct)!;
+
+    /// <summary>The end of a run.</summary>
+    /// <exception cref="ConflictException">"run.lease_lost".</exception>
+    public Task Complete(CompleteRequest request, CancellationToken ct) => Call("complete", request, WireJson.Default.CompleteRequest, WireJson.Default.ReportAnswer, CallTimeout, ct);
+
+    /// <summary>What was found on the host.</summary>
+    public Task Inventory(InventoryRequest request, CancellationToken ct) => Call("inventory", request, WireJson.Default.InventoryRequest, WireJson.Default.ReportAnswer, CallTimeout, ct);
+
+    /// <summary>The answer to a question.</summary>
+    public Task Answer(RequestId id, AgentRequestAnswer answer, CancellationToken ct) => Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);
+
+    async Task<TAnswer?> Call<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> requestShape, JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        late.CancelAfter(timeout);
+        try
+        {
+            using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(request, requestShape));
+            content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            using var response = await _http.PostAsync(new Uri($"{AgentProtocol.Root}/{path}", UriKind.Relative), content, late.Token);
+            if (response.StatusCode == HttpStatusCode.NoContent) return null;
+            var body = await response.Content.ReadAsByteArrayAsync(late.Token);
+            if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
+            return JsonSerializer.Deserialize(body, answerShape);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw Away($"did not answer within {timeout.TotalSeconds:0} seconds", e); }
+        catch (HttpRequestException e) when (e.InnerException is System.Security.Authentication.AuthenticationException)
+        {
+            throw new DeniedException($"The node at {_url} is not the one that this host belongs to: its certificate is of another authority, or it refuses ours.",
+                "Check the address, and that nobody sits in between. A retired host must join again.");
+        }
+        catch (HttpRequestException e) { throw Away(e.InnerException?.Message ?? e.Message, e); }
+        catch (JsonException e) { throw Away($"answered with something that is no answer ({e.Message})", e); }
+    }
+
+    UnavailableException Away(string what, Exception inner) => new("node.unreachable", $"The node at {_url} cannot be reached: {what}", "It is tried again by itself; check the address and the way there if it lasts.", inner);
+
+    BackupDrException Problem(HttpStatusCode status, byte[] body)
+    {
+        ApiProblem? problem = null;
+        try { problem = JsonSerializer.Deserialize(body, WireJson.Default.ApiProblem); }
+        catch (JsonException) { problem = null; }   // a balancer's page: the status alone counts
+        var title = problem?.Title is { Length: > 0 } text ? text : $"The node at {_url} answered with HTTP {(int)status}.";
+        return (int)status switch
+        {
+            401 or 403 => new DeniedException(title, problem?.Hint),
+            409 => new ConflictException(problem?.Code ?? "conflict", title, problem?.Hint),
+            >= 400 and < 500 and not 408 and not 429 => new BadInputException(problem?.Field ?? "request", title, problem?.Hint),
+            _ => new UnavailableException(problem?.Code is { Length: > 0 } code ? code : "node.failed", title, problem?.Hint),
+        };
+    }
+
+    /// <summary>Closes the connections.</summary>
+    public void Dispose() => _http.Dispose();
+}
