@@ -15,7 +15,7 @@ namespace BackupDr.Agent;
 static class AgentCommand
 {
     const string Usage = """
-        backupdr-agent join URL --token TOKEN [--state DIR] [--mover] [--name NAME]
+        backupdr-agent join URL [--token TOKEN] [--state DIR] [--mover] [--name NAME]
         backupdr-agent run [--state DIR] [--stdin-lifetime]
         backupdr-agent version
         """;
@@ -33,7 +33,7 @@ static class AgentCommand
                 return 0;
             case ["join", var url]:
                 NativeLibraries.Check();
-                var host = await Joining.Join(url, Required(options, "token"), State(options), options.GetValueOrDefault("name"), options.ContainsKey("mover"), CancellationToken.None);
+                var host = await Joining.Join(url, Token(options), State(options), options.GetValueOrDefault("name"), options.ContainsKey("mover"), CancellationToken.None);
                 Console.WriteLine($"Joined as {host}.");
                 return 0;
             case ["run"]:
@@ -58,8 +58,9 @@ static class AgentCommand
         return ([.. words], options);
     }
 
-    static string Required(Dictionary<string, string> options, string name)
-        => options.TryGetValue(name, out var value) ? value : throw new BadInputException(name, $"--{name} is missing.", Usage);
+    /// <summary>The environment is the better place: arguments are shown to everybody on the machine.</summary>
+    static string Token(Dictionary<string, string> options) => options.GetValueOrDefault("token") ?? Environment.GetEnvironmentVariable("BACKUPDR_JOIN_TOKEN")
+        ?? throw new BadInputException("token", "There is no join token: neither --token nor BACKUPDR_JOIN_TOKEN.", Usage);
 
     static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
 

@@ -15,7 +15,7 @@ public sealed class AgentState(string folder)
     /// <summary>Held while an agent runs.</summary>
     public string LockFile => Path.Combine(Folder, "lock");
     /// <summary>Who we are and where the nodes are.</summary>
-    public string MembershipFile => Path.Combine(Folder, "membership.json");
+    public string MembershipFile => Path.Combine(Folder, "agent.json");
     /// <summary>Private key, PEM, 0600.</summary>
     public string KeyFile => Path.Combine(Folder, "agent.key");
     /// <summary>Certificate, PEM.</summary>

@@ -1,4 +1,3 @@
-using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 
 namespace BackupDr.Agent;
