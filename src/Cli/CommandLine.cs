@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
+using BackupDr.Cli.Up;
 using BackupDr.Contracts;
 
 namespace BackupDr.Cli;
@@ -18,6 +19,7 @@ static class CommandLine
         yield return LsCommand.Make();
         yield return RestoreCommand.Make();
         yield return CheckCommand.Make();
+        yield return UpCommand.Make();
     }
 
     /// <summary>Programs beside this one that take over with the arguments as they stand.</summary>

@@ -1,0 +1,113 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Storage.Posix;
+
+namespace BackupDr.Cli.Up;
+
+/// <summary>Brings everything up in order, proves a restore, and takes everything down in the reverse order.</summary>
+static class UpRun
+{
+    static readonly TimeSpan NodePatience = TimeSpan.FromSeconds(90), LookEvery = TimeSpan.FromMilliseconds(100);
+
+    public static async Task<int> Execute(UpOptions options, CancellationToken ct)
+    {
+        var (output, clock) = (new Output(options.Json, quiet: false), TimeProvider.System);
+        var data = DataFolder.Open(options.Data);
+        using var held = FileLock.TryTake(FilePath.FromText(data.LockFile))
+            ?? throw new ConflictException("up.running", $"BackupDr runs already with the data folder {data.Root}.", "Stop it with Ctrl-C where it runs, or give this one another --data and --port.");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => { context.Cancel = true; stop.Cancel(); });
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => { context.Cancel = true; stop.Cancel(); });
+        var port = options.Port ?? data.LastPort();
+        CheckFree(port, "the console", "--port");
+        CheckFree(port + 1, "the agents", "--port");
+        if (options.Protect.Count == 0 && !File.Exists(Path.Combine(data.Agent, "agent.json"))) throw new BadInputException("protect", "There is nothing to protect yet.", "Name a folder: backupdr up --protect /srv/data");
+        try { return await WithDatabase(options, data, port, output, clock, stop.Token); }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            output.Note("Stopped.");
+            return options.Once ? ExitCodes.Interrupted : ExitCodes.Done;
+        }
+    }
+
+    static void CheckFree(int port, string what, string option)
+    {
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ExclusiveAddressUse = false };
+        probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        try { probe.Bind(new IPEndPoint(what == "the agents" ? IPAddress.Any : IPAddress.Loopback, port)); probe.Listen(1); }
+        catch (SocketException) { throw new ConflictException("up.port", $"Port {port}, which {what} would use, is in use by another program.", $"Stop that program, or choose another port with {option}."); }
+    }
+
+    static async Task<int> WithDatabase(UpOptions options, DataFolder data, int port, Output output, TimeProvider clock, CancellationToken ct)
+    {
+        var postgres = await PrivatePostgres.Start(data, output.Note, ct);
+        try
+        {
+            using var key = DataFolder.SecretIn(data.ApiKeyFile);
+            data.WriteSettings(postgres.ConnectionString, port);
+            await using var node = Child.Start("node", File.Exists(Path.Combine(AppContext.BaseDirectory, "BackupDr.Web")) ? "BackupDr.Web" : "BackupDr.Scheduler", ["--settings", data.SettingsFile, "--stdin-lifetime"], data.Logs, clock);
+            using var api = new ApiClient(new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")), key);
+            await AwaitNode(api, node, data, clock, ct);
+            return await WithNode(options, data, port, api, output, clock, ct);
+        }
+        finally { await postgres.Stop(CancellationToken.None); }
+    }
+
+    static async Task AwaitNode(ApiClient api, Child node, DataFolder data, TimeProvider clock, CancellationToken ct)
+    {
+        var begun = clock.GetTimestamp();
+        while (!await api.IsReady(ct))
+        {
+            if (clock.GetElapsedTime(begun) > NodePatience || (!node.IsRunning && clock.GetElapsedTime(begun) > TimeSpan.FromSeconds(2)))
+                throw new UnavailableException("up.node", $"The node does not start: {node.LastWords()}", $"Its log is {Path.Combine(data.Logs, "node.log")}.");
+            await Task.Delay(LookEvery, clock, ct);
+        }
+    }
+
+    static async Task<int> WithNode(UpOptions options, DataFolder data, int port, ApiClient api, Output output, TimeProvider clock, CancellationToken ct)
+    {
+        var admin = await api.CreateUser(new CreateUserRequest("admin"), ct);
+        await Join(data, port, api, ct);
+        await using var agent = Child.Start("agent", "backupdr-agent", ["run", "--state", data.Agent, "--stdin-lifetime"], data.Logs, clock);
+        var proof = new FirstProof(api, data, output, clock);
+        var host = await proof.AwaitHost(() => agent.IsRunning, agent.LastWords, ct);
+        var outcomes = new List<UpOutcome>();
+        foreach (var path in options.Protect) outcomes.Add(await proof.Protect(host, path, ct));
+        if (outcomes.Count > 0) DataFolder.WritePrivate(data.RepositoryPasswordFile, outcomes[^1].Repository.Password + "\n");
+        var console = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/");
+        UpScreen.Show(output, data, outcomes, console, admin.OneTimePassword);
+        if (!options.Once)
+        {
+            if (options.OpenBrowser && !options.Json) Browser.Open(console);
+            output.Note("Running. Ctrl-C stops everything.");
+            await Task.Delay(Timeout.InfiniteTimeSpan, clock, ct);
+        }
+        return outcomes.Any(outcome => outcome.Proof.Result == ProofResult.Failed) ? ExitCodes.Failed
+            : outcomes.Any(outcome => outcome.Backup.State == RunState.Incomplete) ? ExitCodes.Incomplete : ExitCodes.Done;
+    }
+
+    static async Task Join(DataFolder data, int port, ApiClient api, CancellationToken ct)
+    {
+        if (File.Exists(Path.Combine(data.Agent, "agent.json"))) return;
+        var url = string.Create(CultureInfo.InvariantCulture, $"https://127.0.0.1:{port + 1}");
+        var token = await api.CreateJoinToken(new CreateJoinTokenRequest(url), ct);
+        var joined = await Tool.Run(Sibling.PathOf("backupdr-agent"), ["join", url, "--state", data.Agent, "--mover"], new Dictionary<string, string> { ["BACKUPDR_JOIN_TOKEN"] = token.Token }, ct);
+        if (joined.ExitCode != 0) throw new UnavailableException("up.join", $"The agent of this machine could not join: {joined.LastLine}", $"The node's log is in {data.Logs}.");
+    }
+}
+
+/// <summary>Opens a page for the person at this machine, where there is a desktop.</summary>
+static class Browser
+{
+    public static void Open(string url)
+    {
+        const string opener = "/usr/bin/xdg-open";
+        if (!File.Exists(opener) || (Environment.GetEnvironmentVariable("DISPLAY") ?? Environment.GetEnvironmentVariable("WAYLAND_DISPLAY")) is null) return;
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(opener, [url]) { RedirectStandardOutput = true, RedirectStandardError = true });
+    }
+}
