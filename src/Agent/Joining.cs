@@ -20,7 +20,7 @@ static class Joining
         if (File.Exists(state.MembershipFile)) throw new BadInputException("state", $"This host has joined already ({state.MembershipFile}).", "Uninstall the agent first, or give another --state.");
         state.Make();
         var (key, csr) = AgentIdentity.NewKey();
-        using var client = AgentApiClient.Joining(address, token[^FingerprintLength..]);
+        using var client = await AgentApiClient.Joining(address, token[^FingerprintLength..], ct);
         var hostName = string.IsNullOrWhiteSpace(name) ? Environment.MachineName : name;
         var answer = await client.Join(new JoinRequest
         {

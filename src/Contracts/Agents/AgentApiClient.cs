@@ -17,13 +17,18 @@ public sealed class AgentApiClient : IDisposable
     readonly HttpClient _http;
     readonly Uri _url;
 
-    AgentApiClient(Uri url, Func<X509Certificate2, bool> isAuthority, X509Certificate2? certificate)
+    AgentApiClient(Uri url, X509Certificate2 authority, X509Certificate2? certificate)
     {
         _url = url;
+        _http = Connect(url, leaf => IsTrusted(leaf, authority), certificate);
+    }
+
+    static HttpClient Connect(Uri url, Func<X509Certificate2, bool> isTrusted, X509Certificate2? certificate)
+    {
         var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2), AllowAutoRedirect = false, UseProxy = false, UseCookies = false };
-        handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, chain, _) => presented is X509Certificate2 leaf && chain is not null && IsTrusted(leaf, chain, isAuthority);
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, _, _) => presented is X509Certificate2 leaf && isTrusted(leaf);
         if (certificate is not null) handler.SslOptions.ClientCertificates = [certificate];
-        _http = new HttpClient(handler) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+        return new HttpClient(handler) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
     }
 
     /// <summary>The node's address.</summary>
@@ -33,19 +38,35 @@ public sealed class AgentApiClient : IDisposable
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="authority">The authority's certificate, as join gave it.</param>
     /// <param name="certificate">The agent's certificate with its key.</param>
-    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate)
-        => new(url, found => found.RawData.AsSpan().SequenceEqual(authority.RawData), certificate);
+    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate) => new(url, authority, certificate);
 
-    /// <summary>For joining: only the authority's fingerprint is known.</summary>
+    /// <summary>For joining: only the authority's fingerprint is known, so its certificate is fetched first. Nothing else is sent or believed on that connection.</summary>
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="fingerprint">SHA-256 of the authority's certificate, 64 hex characters, from the token.</param>
-    public static AgentApiClient Joining(Uri url, string fingerprint)
-        => new(url, found => string.Equals(Convert.ToHexStringLower(SHA256.HashData(found.RawData)), fingerprint, StringComparison.Ordinal), null);
-
-    /// <summary>The presented chain must end in the one authority; names are not compared, because every listener of the installation shares one key.</summary>
-    static bool IsTrusted(X509Certificate2 leaf, X509Chain presented, Func<X509Certificate2, bool> isAuthority)
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="DeniedException">The node has another authority than the token's.</exception>
+    /// <exception cref="UnavailableException">There is no node at this address.</exception>
+    public static async Task<AgentApiClient> Joining(Uri url, string fingerprint, CancellationToken ct)
     {
-        if (presented.ChainPolicy.ExtraStore.Concat(presented.ChainElements.Select(element => element.Certificate)).FirstOrDefault(isAuthority) is not { } authority) return false;
+        using var http = Connect(url, _ => true, null);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        late.CancelAfter(CallTimeout);
+        try
+        {
+            var pem = await http.GetStringAsync(new Uri($"{AgentProtocol.Root}/authority", UriKind.Relative), late.Token);
+            var authority = X509Certificate2.CreateFromPem(pem);
+            if (string.Equals(Convert.ToHexStringLower(SHA256.HashData(authority.RawData)), fingerprint, StringComparison.Ordinal)) return new AgentApiClient(url, authority, null);
+            authority.Dispose();
+            throw new DeniedException($"The node at {url} is not the one that made this token: its authority has another fingerprint.", "Check the address, and that nobody sits in between.");
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable", $"The node at {url} did not answer within {CallTimeout.TotalSeconds:0} seconds.", "Check the address and the way there.", e); }
+        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable", $"The node at {url} cannot be reached: {e.InnerException?.Message ?? e.Message}", "Check the address and the way there.", e); }
+        catch (CryptographicException e) { throw new UnavailableException("node.failed", $"The node at {url} answered with something that is no certificate.", "Check that this is the agents' address, not the console's.", e); }
+    }
+
+    /// <summary>The presented certificate must be signed by the one authority; names are not compared, because every listener of the installation shares one key.</summary>
+    static bool IsTrusted(X509Certificate2 leaf, X509Certificate2 authority)
+    {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.Add(authority);
