@@ -212,7 +212,7 @@ public static class SchedulerNode
         return next(connection);
     });
 
-    static string PortInUse(NodeSettings settings, string message)
+    internal static string PortInUse(NodeSettings settings, string message)
     {
         var setting = message.Contains(new Uri(settings.Agents.Url).Authority, StringComparison.Ordinal) ? ("Agents:Url", settings.Agents.Url) : ("Console:Url", settings.Console.Url);
         return $"{setting.Item1} is {setting.Item2}, and port {new Uri(setting.Item2).Port} is in use by another program.\nStop that program, or set {setting.Item1} to a free port.";
