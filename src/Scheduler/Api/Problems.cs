@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using Npgsql;
@@ -6,7 +7,7 @@ using Npgsql;
 namespace BackupDr.Scheduler.Api;
 
 /// <summary>Turns failures below /api and /agent into problem details (RFC 9457) with our code and hint.</summary>
-public sealed class Problems(RequestDelegate next, ILogger<Problems> log)
+public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log)
 {
     const string ContentType = "application/problem+json";
 
@@ -62,18 +63,27 @@ public sealed class Problems(RequestDelegate next, ILogger<Problems> log)
         if (e.StatusCode == StatusCodes.Status415UnsupportedMediaType) return new ApiProblem { Status = 415, Code = "input.not_json", Title = "The body is not declared as JSON.", Hint = "Send 'Content-Type: application/json'." };
         if (e.InnerException is JsonException json)
         {
-            var at = json.Path is { Length: > 0 } path ? $" at {path}" : "";
-            return new ApiProblem { Status = 400, Code = "input.invalid", Title = $"The body is not the JSON that is expected{at}: {FirstSentence(json.Message)}", Field = json.Path, Hint = "The shapes are in /api/v1/openapi.json." };
+            var at = json.Path is { Length: > 1 } path ? $" at {path}" : "";
+            return Shape($"The body is not the JSON that is expected{at}: {InOurWords(json.Message)}", json.Path);
         }
-        return new ApiProblem { Status = e.StatusCode, Code = "input.invalid", Title = e.Message };
+        return e.Message.Contains("from body", StringComparison.Ordinal) || e.Message.Contains("no body", StringComparison.Ordinal)
+            ? Shape("A JSON body is required and there was none.", null)
+            : new ApiProblem { Status = e.StatusCode, Code = "input.invalid", Title = e.Message };
     }
 
-    /// <summary>The serializer's message without the line and byte positions, which it repeats.</summary>
-    static string FirstSentence(string message)
+    static ApiProblem Shape(string title, string? field)
+        => new() { Status = 400, Code = "input.invalid", Title = title, Field = field, Hint = "The shapes are in /api/v1/openapi.json." };
+
+    /// <summary>The serializer's message without our types' names and without the positions, which it repeats.</summary>
+    static string InOurWords(string message)
     {
+        if (message.Contains("could not be converted", StringComparison.Ordinal)) return "the value is of another kind.";
         var end = message.IndexOf(" Path: ", StringComparison.Ordinal);
-        return end < 0 ? message : message[..end];
+        return TypeName().Replace(end < 0 ? message : message[..end], "");
     }
+
+    [GeneratedRegex(@" (?:for|on) type '[^']*'")]
+    private static partial Regex TypeName();
 
     static ApiProblem OfStatus(HttpContext http) => http.Response.StatusCode switch
     {

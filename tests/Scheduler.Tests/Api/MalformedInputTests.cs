@@ -51,10 +51,11 @@ public sealed class MalformedInputTests(SchedulerDatabases databases)
     public async Task A_body_that_is_too_large_is_refused_on_both_listeners()
     {
         await using var node = await TestNode.Start(databases);
-        var host = await node.Join();
+        var (agents, people) = (node.AgentClient((await node.Join()).Certificate), node.AdminClient());
+        agents.DefaultRequestHeaders.ExpectContinue = people.DefaultRequestHeaders.ExpectContinue = true;   // hear the refusal before sending
 
-        var agent = await node.AgentClient(host.Certificate).PostAsync("/agent/v1/inventory", Body($"{{\"x\":\"{new string('x', 9 << 20)}\"}}"));
-        var person = await node.AdminClient().PostAsync("/api/v1/locations", Body($"{{\"x\":\"{new string('x', 2 << 20)}\"}}"));
+        var agent = await agents.PostAsync("/agent/v1/inventory", Body($"{{\"x\":\"{new string('x', 9 << 20)}\"}}"));
+        var person = await people.PostAsync("/api/v1/locations", Body($"{{\"x\":\"{new string('x', 2 << 20)}\"}}"));
 
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, agent.StatusCode);
         Assert.Equal("input.too_large", (await agent.Problem()).Code);
