@@ -1,5 +1,6 @@
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
+using BackupDr.Web.Access;
 using BackupDr.Web.Layout;
 
 namespace BackupDr.Web;
@@ -14,12 +15,13 @@ public static class ConsoleRole
         + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
     static readonly string[] Elsewhere = ["/api", "/agent", "/health", "/assets", "/install.sh", "/agent.tar.gz"];
-    static readonly string[] Open = [SignIn, "/theme", "/error", "/not-found"];
+    static readonly string[] Open = [SignIn, "/theme"];
 
     /// <summary>Adds what the pages need.</summary>
     public static void Add(WebApplicationBuilder builder)
     {
         builder.Services.AddRazorComponents();
+        builder.Services.AddTransient<IStartupFilter, Outermost>();
         builder.Services.AddAntiforgery(options =>
         {
             options.Cookie.Name = "backupdr-form";
@@ -33,17 +35,29 @@ public static class ConsoleRole
     public static void Map(WebApplication app)
     {
         if (!app.Services.GetRequiredService<NodeOptions>().Is(NodeRole.Console)) return;
-        app.UseWhen(http => !IsElsewhere(http.Request.Path), pages =>
-        {
-            pages.Use(Protect);
-            pages.UseExceptionHandler("/error");
-            pages.UseStatusCodePagesWithReExecute("/not-found");
-            pages.Use(Gate);
-        });
+        app.UseWhen(http => !IsElsewhere(http.Request.Path), pages => pages.Use(Gate));
         app.UseAntiforgery();
         app.MapAssets();
         app.MapTheme();
+        app.MapSignOut();
         app.MapRazorComponents<App>();
+    }
+
+    /// <summary>Stands around the whole node, so that a page answers also while, for example, the session cannot be looked up.</summary>
+    sealed class Outermost(NodeOptions node) : IStartupFilter
+    {
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            if (node.Is(NodeRole.Console))
+            {
+                app.UseWhen(http => !IsElsewhere(http.Request.Path), pages =>
+                {
+                    pages.Use(Protect);
+                    pages.UseMiddleware<LastPages>();
+                });
+            }
+            next(app);
+        };
     }
 
     static bool IsElsewhere(PathString path) => Array.Exists(Elsewhere, root => path.StartsWithSegments(root, StringComparison.Ordinal));

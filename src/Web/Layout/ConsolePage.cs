@@ -28,18 +28,28 @@ public abstract class ConsolePage : ComponentBase
     /// <summary>Reads what the page shows.</summary>
     protected virtual Task Load() => Task.CompletedTask;
 
-    protected sealed override async Task OnInitializedAsync()
+    /// <summary>Loads before anything is rendered, so that no page has to cope with half of its state.</summary>
+    public sealed override async Task SetParametersAsync(ParameterView parameters)
     {
+        parameters.SetParameterProperties(this);
         try { await Load(); }
-        catch (Exception e) when (Failure.Shown(e) is { } failure) { Failure = failure; Http.Response.StatusCode = failure.Status; }
+        catch (Exception e) when (Failure.Shown(e) is { } failure) { Answer(Failure = failure); }
+        await base.SetParametersAsync(ParameterView.Empty);
     }
+
+    /// <summary>Sets the status at the last moment: the framework throws a page away that says 404 while it is made.</summary>
+    void Answer(Failure failure) => Http.Response.OnStarting(() =>
+    {
+        Http.Response.StatusCode = failure.Status;
+        return Task.CompletedTask;
+    });
 
     /// <summary>Does what a form asks. A refusal is shown on the page, which stays as it is.</summary>
     protected async Task Do(Func<Task> action)
     {
         if (Failure is not null) return;
         try { await action(); }
-        catch (Exception e) when (Failure.Shown(e) is { } failure) { Remark = failure; Http.Response.StatusCode = failure.Status; }
+        catch (Exception e) when (Failure.Shown(e) is { } failure) { Answer(Remark = failure); }
     }
 
     /// <summary>Does what a form asks and goes on to a page, so that reloading it repeats nothing.</summary>

@@ -94,8 +94,8 @@
   function connect() {
     if (!document.querySelector("[data-live]")) { note?.remove(); return; }
     source = new EventSource("/api/v1/live");
-    let opened = false;
-    source.onopen = () => { lastHeard = Date.now(); show("on"); if (opened) everything(); opened = true; };
+    // Also at the first time: what happened between the page's making and the stream's opening was told to nobody.
+    source.onopen = () => { lastHeard = Date.now(); show("on"); everything(); };
     source.onerror = () => show("stale");
     source.onmessage = message => {
       lastHeard = Date.now();

@@ -1,0 +1,71 @@
+using BackupDr.TestKit;
+using BackupDr.Web.Tests.Fixtures;
+using Microsoft.Playwright;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+[assembly: AssemblyFixture(typeof(Browser))]
+
+namespace BackupDr.Web.Tests.Fixtures;
+
+/// <summary>The distribution's Chromium, started once; every visit has its own cookies.</summary>
+/// <remarks>Where it is not installed tests that ask for it are skipped; with CI=true they fail.</remarks>
+public sealed class Browser : IAsyncDisposable
+{
+    static readonly string[] Arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync",
+    ];
+
+    readonly SemaphoreSlim _once = new(1, 1);
+    IPlaywright? _playwright;
+    IBrowser? _browser;
+
+    /// <summary>A new visitor of a console.</summary>
+    public async Task<Visit> Visit(Uri console, Look? look = null)
+    {
+        var browser = await Start();
+        look ??= new Look();
+        var context = await browser.NewContextAsync(new BrowserNewContextOptions
+        {
+            BaseURL = console.ToString(),
+            JavaScriptEnabled = look.Script,
+            ColorScheme = look.Dark ? ColorScheme.Dark : ColorScheme.Light,
+            ViewportSize = new ViewportSize { Width = look.Width, Height = 900 },
+            ReducedMotion = ReducedMotion.Reduce,
+        });
+        return new Visit(context, await context.NewPageAsync(), look);
+    }
+
+    async Task<IBrowser> Start()
+    {
+        await _once.WaitAsync();
+        try
+        {
+            if (_browser is not null) return _browser;
+            var program = new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
+            if (program is null)
+            {
+                if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail("The package chromium is not installed.");
+                Assert.Skip("needs the package chromium");
+            }
+            _playwright = await Playwright.CreateAsync();
+            return _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions {
+                ExecutablePath = program, Args = Arguments });
+        }
+        finally
+        {
+            _once.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null) await _browser.DisposeAsync();
+        _playwright?.Dispose();
+        _once.Dispose();
+    }
+}
+
+/// <summary>How a visitor looks at the console.</summary>
+public sealed record Look(bool Dark = false, int Width = 1440, bool Script = true);

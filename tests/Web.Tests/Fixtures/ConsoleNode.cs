@@ -1,0 +1,95 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.Runs;
+using BackupDr.TestKit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace BackupDr.Web.Tests.Fixtures;
+
+/// <summary>A real node with its console, in this process, on free ports, over a private database.</summary>
+public sealed class ConsoleNode : IAsyncDisposable
+{
+    /// <summary>The administrator's one-time password.</summary>
+    public const string OneTimePassword = "one-time-password";
+
+    /// <summary>The password that the administrator chooses.</summary>
+    public const string Password = "a sentence is easier";
+
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    readonly WebApplication _app;
+    readonly ScratchFolder _folder;
+
+    ConsoleNode(WebApplication app, ScratchFolder folder) => (_app, _folder) = (app, folder);
+
+    /// <summary>Does what a person or a loop with every right would do.</summary>
+    public static Caller System { get; } = Caller.System("test");
+
+    /// <summary>Where the console is.</summary>
+    public Uri Url => _app.Services.GetRequiredService<Listeners>().Console;
+
+    /// <summary>A handler of the node.</summary>
+    public T Get<T>() where T : notnull => _app.Services.GetRequiredService<T>();
+
+    /// <summary>Starts one with an administrator who has not signed in yet.</summary>
+    public static async Task<ConsoleNode> Start(PostgresServer server)
+    {
+        var folder = new ScratchFolder();
+        var settings = new NodeSettings
+        {
+            Database = new DatabaseOptions { ConnectionString = await server.NewDatabase() },
+            Console = new ConsoleOptions { Url = "http://127.0.0.1:0" },
+            Agents = new AgentsOptions
+            {
+                Url = "https://127.0.0.1:0", PublicUrl = "https://backup.example.org:8421", Archive = folder.File("agent.tar.gz",
+                    "not executed here"),
+            },
+            Secrets = new SecretsOptions { KeyFile = folder.At("sealing.key") },
+            Log = new LogOptions { Level = Microsoft.Extensions.Logging.LogLevel.Warning },
+        };
+        var app = SchedulerNode.Create(settings, ConsoleRole.Add, ConsoleRole.Map);
+        await app.StartAsync();
+        var node = new ConsoleNode(app, folder);
+        await node.Get<CreateUser>().Handle(System, new CreateUserRequest("admin", OneTimePassword), CancellationToken.None);
+        return node;
+    }
+
+    /// <summary>A host that joined.</summary>
+    public async Task<ScriptedAgent> Host(string name = "web-1")
+    {
+        var token = await Get<CreateJoinToken>().Handle(System, new CreateJoinTokenRequest(), CancellationToken.None);
+        return await ScriptedAgent.Join(this, token.Token, name);
+    }
+
+    /// <summary>A policy for a folder of a host.</summary>
+    public Task<Policy> Protect(HostId host, string path, string? name = null) => Get<CreatePolicy>().Handle(System, new CreatePolicyRequest
+    {
+        Name = name,
+        Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec {
+            Paths = [FilePath.FromText(path)] } })],
+    }, CancellationToken.None);
+
+    /// <summary>Waits until the runs are as wanted.</summary>
+    public async Task<RunPage> Until(Func<RunPage, bool> wanted)
+    {
+        using var late = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            var page = await Get<ListRuns>().Handle(System, new ListRunsRequest(), late.Token);
+            if (wanted(page)) return page;
+            await Task.Delay(100, late.Token);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        _folder.Dispose();
+    }
+}

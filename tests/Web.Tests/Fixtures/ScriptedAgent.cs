@@ -1,0 +1,155 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Runs;
+
+namespace BackupDr.Web.Tests.Fixtures;
+
+/// <summary>An agent that speaks the whole protocol through the node's handlers and makes its results up.</summary>
+public sealed class ScriptedAgent : IAsyncDisposable
+{
+    /// <summary>A name that would be markup where a page forgot to treat it as text.</summary>
+    public const string Hostile = "<img src=x onerror=alert(1)>";
+
+    static readonly DateTimeOffset Long = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    readonly ConsoleNode _node;
+    readonly CancellationTokenSource _stop = new();
+    readonly Task _work;
+
+    ScriptedAgent(ConsoleNode node, HostId host)
+    {
+        (_node, Host) = (node, host);
+        _work = Work();
+    }
+
+    /// <summary>The host that it runs on.</summary>
+    public HostId Host { get; }
+
+    /// <summary>While set, a backup stays at half its way until somebody cancels it or this is released.</summary>
+    public TaskCompletionSource? Hold { get; set; }
+
+    /// <summary>Entries that the next backups leave out.</summary>
+    public IReadOnlyList<PathProblem> Missing { get; set; } = [];
+
+    /// <summary>Joins with a token, as the installed program does.</summary>
+    public static async Task<ScriptedAgent> Join(ConsoleNode node, string token, string name = "web-1")
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=agent", key, HashAlgorithmName.SHA256);
+        var answer = await node.Get<JoinAgent>().Handle(Caller.Anonymous("10.2.0.14"), new JoinRequest
+        {
+            Token = token, CsrPem = request.CreateSigningRequestPem(), HostName = name, OperatingSystem = "Debian GNU/Linux 12 (bookworm)",
+            AgentVersion = "0.1.0", ProtocolVersion = AgentProtocol.Version, Mover = true,
+        }, CancellationToken.None);
+        await node.Get<RecordInventory>().Handle(Caller.Agent(answer.HostId), new InventoryRequest
+        {
+            Processors = 8, MemoryBytes = 16L << 30,
+            Mounts = [new MountFound(Path("/"), "ext4", 80L << 30, 31L << 30), new MountFound(Path("/srv"), "xfs", 900L << 30, 411L << 30)],
+        }, CancellationToken.None);
+        return new ScriptedAgent(node, answer.HostId);
+    }
+
+    async Task Work()
+    {
+        var me = Caller.Agent(Host);
+        while (!_stop.IsCancellationRequested)
+        {
+            var answer = await _node.Get<LeaseRun>().Handle(me, new LeaseRequest {
+                Slots = 2, WaitSeconds = 1, Load = 0.42, AgentVersion = "0.1.0" }, CancellationToken.None);
+            foreach (var question in answer?.Requests ?? [])
+                await _node.Get<AnswerRequest>().Handle(me, question.Id, new AgentRequestAnswer {
+                    Listing = Listing(question.Path) }, CancellationToken.None);
+            if (answer?.Run is { } run) await Execute(me, run);
+        }
+    }
+
+    async Task Execute(Caller me, LeasedRun run)
+    {
+        var cancelled = false;
+        for (var seq = 1; ; seq++)
+        {
+            var answer = await _node.Get<ReportRun>().Handle(me, new ReportRequest
+            {
+                RunId = run.RunId, Epoch = run.Epoch, Seq = seq, Progress = HalfWay(run.Job.Kind),
+                Events = [new RunEventLine(TimeProvider.System.GetUtcNow(), EventLevel.Info, "work.step",
+                    $"Step {seq} of {run.Job.Kind}: {Hostile}")],
+            }, CancellationToken.None);
+            cancelled = answer.Cancel;
+            if (cancelled || run.Job.Kind != JobKind.Backup || Hold is not { } hold || _stop.IsCancellationRequested) break;
+            await Task.WhenAny(hold.Task, Task.Delay(TimeSpan.FromMilliseconds(300)));
+            if (hold.Task.IsCompleted) break;
+        }
+        var result = cancelled ? new JobResult { Outcome = JobOutcome.Cancelled } : Result(run.Job);
+        await _node.Get<CompleteRun>().Handle(me, new CompleteRequest(run.RunId, run.Epoch, result), CancellationToken.None);
+    }
+
+    static JobProgress HalfWay(JobKind kind) => new()
+    {
+        Phase = kind switch { JobKind.Backup => "uploading", JobKind.Drill => "comparing", _ => "restoring" },
+        FilesDone = 64_206, FilesTotal = 128_412, BytesDone = 22_056_166_105, BytesTotal = 44_112_332_211,
+            Current = Path("/srv/data/images/IMG_2214.raw"),
+    };
+
+    JobResult Result(Job job) => job.Kind switch
+    {
+        JobKind.Init => new JobResult { Outcome = JobOutcome.Complete, ConfigId = Hex(job.Repository.Id.ToString()) },
+        JobKind.Backup => new JobResult { Outcome = Missing.Count > 0 ? JobOutcome.Incomplete : JobOutcome.Complete, Backup = Backup() },
+        JobKind.Restore => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Restore = new RestoreResult { Target = job.Restore!.Target, Files = 128_412, Bytes = 44_112_332_211, Seconds = 1320 },
+        },
+        JobKind.Drill => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult
+            {
+                Result = ProofResult.Proven, FilesCompared = 128_412, BytesCompared = 44_112_332_211, LiveEqual = 128_000,
+                    LiveChanged = 412,
+                RestoreSeconds = 1320, Seconds = 1500,
+            },
+        },
+        _ => new JobResult { Outcome = JobOutcome.Complete, Check = new CheckResult { Packs = 2_804, BytesRead = 33_112_332_211 } },
+    };
+
+    BackupResult Backup() => new()
+    {
+        SnapshotId = Hex(RunId.New(TimeProvider.System).ToString()), TakenAt = TimeProvider.System.GetUtcNow(), Files = 128_412,
+            Folders = 8_123, FilesNew = 212,
+        FilesChanged = 1_410, Bytes = 44_112_332_211, BytesNew = 812_332_211, BytesAdded = 312_332_211, Missing = Missing,
+            MissingCount = Missing.Count, Seconds = 93,
+    };
+
+    static FolderListing Listing(FilePath folder)
+    {
+        var path = folder.IsEmpty ? Path("/") : folder;
+        string[] folders = path.Parts().Count == 0 ? ["etc", "home", "srv", "var"] : path.Parts().Count == 1
+            ? ["data", "with a long folder name that goes on and on and on 2026"] : ["archive", Hostile];
+        return new FolderListing(path,
+        [
+            .. folders.Select(name => new FolderEntry {
+                Name = Path(name), Kind = EntryKind.Folder, ModifiedAt = Long, Permissions = 0b111_101_101 }),
+            new FolderEntry { Name = Path("current"), Kind = EntryKind.Link, LinkTarget = Path("archive/2026"), ModifiedAt = Long,
+                Permissions = 0b111_111_111 },
+            new FolderEntry { Name = Path("readme.md"), Kind = EntryKind.File, SizeBytes = 12_345, ModifiedAt = Long,
+                Permissions = 0b110_100_100 },
+        ], false);
+    }
+
+    static string Hex(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    static FilePath Path(string text) => FilePath.FromText(text);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _work;
+        _stop.Dispose();
+    }
+}

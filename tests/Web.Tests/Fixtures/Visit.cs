@@ -1,0 +1,106 @@
+using Microsoft.Playwright;
+
+namespace BackupDr.Web.Tests.Fixtures;
+
+/// <summary>One visitor's page. Tests end with <see cref="IsClean"/>.</summary>
+public sealed class Visit : IAsyncDisposable
+{
+    static readonly string Screenshots = Path.Combine(FindRoot(), "artifacts", "screenshots");
+
+    const int PatienceMs = 15_000;
+
+    static readonly LocatorWaitForOptions Attached = new() { State = WaitForSelectorState.Attached };
+
+    readonly IBrowserContext _context;
+    readonly Look _look;
+    readonly List<string> _complaints = [];
+
+    public Visit(IBrowserContext context, IPage page, Look look)
+    {
+        (_context, Page, _look) = (context, page, look);
+        page.SetDefaultTimeout(PatienceMs);
+        page.Console += (_, message) => { if (message.Type == "error") _complaints.Add($"{page.Url}: {message.Text}"); };
+        page.PageError += (_, error) => _complaints.Add($"{page.Url}: {error}");
+        page.Response += (_, response) => { if (response.Status >= 500) _complaints.Add($"{response.Url}: {response.Status}"); };
+    }
+
+    /// <summary>The page itself, for locators by role and name.</summary>
+    public IPage Page { get; }
+
+    /// <summary>Opens an address and waits until the page says that it is ready.</summary>
+    public async Task Go(string path)
+    {
+        await Page.GotoAsync(path);
+        await Ready();
+    }
+
+    /// <summary>Waits until the script is attached; without the script a loaded page is ready.</summary>
+    public async Task Ready()
+    {
+        if (_look.Script) await Page.WaitForSelectorAsync("html[data-ready]", new PageWaitForSelectorOptions {
+            State = WaitForSelectorState.Attached });
+    }
+
+    /// <summary>Signs in as the administrator; the first time with the one-time password, which has to be changed.</summary>
+    public async Task SignIn(bool first = false)
+    {
+        await Go("/sign-in");
+        await Fill("Name", "admin");
+        await Fill("Password", first ? ConsoleNode.OneTimePassword : ConsoleNode.Password);
+        await Press("Sign in");
+        if (first)
+        {
+            await Sees("Choose a password");
+            await Fill("Present password", ConsoleNode.OneTimePassword);
+            await Fill("New password", ConsoleNode.Password);
+            await Fill("New password again", ConsoleNode.Password);
+            await Press("Change password");
+        }
+        await Sees("Home");
+        await Ready();
+    }
+
+    /// <summary>Presses a button by its words.</summary>
+    public Task Press(string name, bool exact = true)
+        => Page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = name, Exact = exact }).First.ClickAsync();
+
+    /// <summary>Follows a link by its words.</summary>
+    public Task Follow(string name, bool exact = true)
+        => Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = name, Exact = exact }).First.ClickAsync();
+
+    /// <summary>Types into the field of a label.</summary>
+    public Task Fill(string label, string text) => Page.GetByLabel(label, new PageGetByLabelOptions { Exact = true }).FillAsync(text);
+
+    /// <summary>Waits for a heading.</summary>
+    public Task Sees(string heading)
+        => Page.GetByRole(AriaRole.Heading, new PageGetByRoleOptions { Name = heading }).First.WaitForAsync(Attached);
+
+    /// <summary>Waits for a text.</summary>
+    public Task Reads(string text) => Page.GetByText(text).First.WaitForAsync();
+
+    /// <summary>Takes a picture for people to look at, and checks that nothing sticks out of the page.</summary>
+    public async Task Shot(string name)
+    {
+        Directory.CreateDirectory(Screenshots);
+        var file = $"{name}-{_look.Width}{(_look.Dark ? "-dark" : "")}{(_look.Script ? "" : "-basic")}.png";
+        await Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Screenshots, file), FullPage = true });
+        if (!_look.Script) return;
+        var overflow = await Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        Assert.True(overflow <= 0, $"{name} is {overflow} px wider than a window of {_look.Width} px.");
+    }
+
+    /// <summary>The browser may complain about this visit's next page, for example because it is a 404.</summary>
+    public void Forgive(string part) => _complaints.RemoveAll(complaint => complaint.Contains(part, StringComparison.Ordinal));
+
+    /// <summary>The browser had nothing to complain about: no script error, no refused style, no failed request.</summary>
+    public void IsClean() => Assert.Empty(_complaints);
+
+    public ValueTask DisposeAsync() => _context.DisposeAsync();
+
+    static string FindRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "BackupDr.sln"))) folder = folder.Parent;
+        return folder?.FullName ?? AppContext.BaseDirectory;
+    }
+}
