@@ -26,7 +26,12 @@ static class CommandLine
     static readonly (string Verb, string Program, string Words)[] Siblings =
     [
         ("agent", "backupdr-agent", "The daemon of a protected host: agent join, agent run."),
+        ("scheduler", "BackupDr.Scheduler", "A node of the control plane without the console."),
+        ("console", "BackupDr.Web", "A node of the control plane with the console."),
     ];
+
+    /// <summary>How long Ctrl-C waits for a command to end what it is in the middle of: finish a write, release the lock.</summary>
+    static readonly TimeSpan Farewell = TimeSpan.FromSeconds(30);
 
     public static string Version { get; } =
         typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
@@ -43,7 +48,10 @@ static class CommandLine
             foreach (var (verb, _, words) in Siblings) root.Add(new Command(verb, words));
             var parsed = root.Parse(args);
             if (parsed.Errors.Count > 0) throw Refused(parsed);
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Farewell,
+            });
         }
         catch (BackupDrException e)
         {

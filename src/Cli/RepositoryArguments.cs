@@ -73,7 +73,8 @@ sealed class RepositoryArguments
         try { text = File.ReadAllText(path).Trim(); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new BadInputException("--password-file", $"The password file cannot be read: {e.Message}", "Check its path and its rights.");
+            throw new BadInputException("--password-file", $"The password file cannot be read: {e.Message}",
+                "Check its path and its rights.");
         }
         return text.Length > 0 ? Secret.FromText(text)
             : throw new BadInputException("--password-file", $"The password file {path} is empty.", "Write the password into it.");

@@ -11,7 +11,8 @@ static class Sibling
     public static string PathOf(string program)
     {
         var path = Path.Combine(AppContext.BaseDirectory, program);
-        return File.Exists(path) ? path : throw new NotFoundException($"The program {path}", "It is part of the installation: install or build BackupDr again.");
+        return File.Exists(path) ? path
+            : throw new NotFoundException($"The program {path}", "It is part of the installation: install or build BackupDr again.");
     }
 
     /// <summary>Becomes the sibling: same process, same terminal.</summary>

@@ -1,8 +1,10 @@
 using System.CommandLine;
+using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Blobs;
 using BackupDr.Sources.Files;
 
 namespace BackupDr.Cli.Commands;
@@ -13,11 +15,17 @@ sealed class BackupCommand
     readonly Argument<string[]> _paths = new("PATH") { Arity = ArgumentArity.OneOrMore, Description = "Folders and files to back up." };
     readonly Option<string[]> _tags = new("--tag") { Description = "Tag of the snapshot; may be repeated, or separated by commas." };
     readonly Option<string?> _host = new("--host", "-H") { Description = "Host name in the snapshot; this machine's by default." };
-    readonly Option<string[]> _excludes = new("--exclude", "-e") { Description = "Pattern of what is left out, as in .gitignore; may be repeated." };
+    readonly Option<string[]> _excludes = new("--exclude", "-e")
+    {
+        Description = "Pattern of what is left out, as in .gitignore; may be repeated.",
+    };
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
     readonly Option<bool> _force = new("--force", "-f") { Description = "Read every file again." };
-    readonly Option<string?> _parent = new("--parent") { Description = "Snapshot to compare with; the newest of the same host and paths by default." };
+    readonly Option<string?> _parent = new("--parent")
+    {
+        Description = "Snapshot to compare with; the newest of the same host and paths by default.",
+    };
 
     public static Command Make()
     {
@@ -41,13 +49,13 @@ sealed class BackupCommand
             Excludes = excludes, ExcludeCaches = given.GetValue(_excludeCaches), OneFileSystem = given.GetValue(_oneFileSystem),
         });
         using var repository = await arguments.Open(given, ct);
-        var parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : default(Engine.Blobs.BlobId?);
+        BlobId? parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : null;
         BackupSummary summary;
         using (var progress = new ProgressLine(output, TimeProvider.System))
             summary = await BackupRun.Execute(repository, source, new BackupRequest
             {
                 HostName = given.GetValue(_host) ?? Environment.MachineName, UserName = Environment.UserName,
-                Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(tag => tag.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))],
+                Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
                 Excludes = excludes, Parent = parent, Force = given.GetValue(_force), CountFirst = output.ShowsProgress,
             }, progress.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
         foreach (var problem in summary.Missing) output.Problem(problem.Path, problem.Message);
@@ -55,33 +63,42 @@ sealed class BackupCommand
         return summary.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
     }
 
+    static string[] Split(string tags) => tags.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
     static void Tell(Output output, BackupSummary summary)
     {
-        output.Note($"Files:   {summary.FilesNew,10} new, {summary.FilesChanged,10} changed, {summary.FilesUnmodified,10} unmodified");
-        output.Note($"Folders: {summary.FoldersNew,10} new, {summary.FoldersChanged,10} changed, {summary.FoldersUnmodified,10} unmodified");
-        output.Note($"Added {Output.Size(summary.BytesNew)} ({Output.Size(summary.BytesStored)} stored); {Output.Size(summary.Bytes)} in {summary.Files} files,"
-            + $" {Output.Time(summary.Duration)}.");
+        output.Note(Counts("Files:  ", summary.FilesNew, summary.FilesChanged, summary.FilesUnmodified));
+        output.Note(Counts("Folders:", summary.FoldersNew, summary.FoldersChanged, summary.FoldersUnmodified));
+        output.Note($"Added {Output.Size(summary.BytesNew)} ({Output.Size(summary.BytesStored)} stored); "
+            + $"{Output.Size(summary.Bytes)} in {summary.Files} files, {Output.Time(summary.Duration)}.");
         foreach (var remark in summary.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
-        output.Line($"Snapshot {summary.SnapshotId.ToString()[..8]} saved{(summary.IsComplete ? "." : $", but {summary.Missing.Count} entries are missing from it.")}");
-        output.Json(json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("message_type", "summary");
-            json.WriteNumber("files_new", summary.FilesNew);
-            json.WriteNumber("files_changed", summary.FilesChanged);
-            json.WriteNumber("files_unmodified", summary.FilesUnmodified);
-            json.WriteNumber("dirs_new", summary.FoldersNew);
-            json.WriteNumber("dirs_changed", summary.FoldersChanged);
-            json.WriteNumber("dirs_unmodified", summary.FoldersUnmodified);
-            json.WriteNumber("blobs_new", summary.BlobsNew);
-            json.WriteNumber("data_added", summary.BytesNew);
-            json.WriteNumber("data_added_packed", summary.BytesStored);
-            json.WriteNumber("total_files_processed", summary.Files);
-            json.WriteNumber("total_bytes_processed", summary.Bytes);
-            json.WriteNumber("total_duration", summary.Duration.TotalSeconds);
-            json.WriteNumber("missing", summary.Missing.Count);
-            json.WriteString("snapshot_id", summary.SnapshotId.ToString());
-            json.WriteEndObject();
-        });
+        output.Line($"Snapshot {summary.SnapshotId.ToString()[..8]} saved"
+            + (summary.IsComplete ? "." : $", but {summary.Missing.Count} entries are missing from it."));
+        output.Json(json => Write(json, summary));
+    }
+
+    static string Counts(string what, long fresh, long changed, long unmodified)
+        => $"{what} {fresh,10} new, {changed,10} changed, {unmodified,10} unmodified";
+
+    /// <summary>restic's names where it has one.</summary>
+    static void Write(Utf8JsonWriter json, BackupSummary summary)
+    {
+        json.WriteStartObject();
+        json.WriteString("message_type", "summary");
+        json.WriteNumber("files_new", summary.FilesNew);
+        json.WriteNumber("files_changed", summary.FilesChanged);
+        json.WriteNumber("files_unmodified", summary.FilesUnmodified);
+        json.WriteNumber("dirs_new", summary.FoldersNew);
+        json.WriteNumber("dirs_changed", summary.FoldersChanged);
+        json.WriteNumber("dirs_unmodified", summary.FoldersUnmodified);
+        json.WriteNumber("blobs_new", summary.BlobsNew);
+        json.WriteNumber("data_added", summary.BytesNew);
+        json.WriteNumber("data_added_packed", summary.BytesStored);
+        json.WriteNumber("total_files_processed", summary.Files);
+        json.WriteNumber("total_bytes_processed", summary.Bytes);
+        json.WriteNumber("total_duration", summary.Duration.TotalSeconds);
+        json.WriteNumber("missing", summary.Missing.Count);
+        json.WriteString("snapshot_id", summary.SnapshotId.ToString());
+        json.WriteEndObject();
     }
 }

@@ -29,7 +29,8 @@ sealed class CheckCommand
             foreach (var error in report.Errors) await Console.Error.WriteLineAsync($"damaged: {error}");
         foreach (var remark in report.Remarks) output.Note($"note: {remark}");
         output.Line($"Looked at {report.Snapshots} snapshots, {report.Trees} folders and {report.Packs} packs"
-            + (given.GetValue(_readData) ? $", read {Output.Size(report.BytesRead)}" : "") + (report.IsGood ? ": no errors were found." : $": {report.Errors.Count} errors."));
+            + (given.GetValue(_readData) ? $", read {Output.Size(report.BytesRead)}" : "")
+            + (report.IsGood ? ": no errors were found." : $": {report.Errors.Count} errors."));
         output.Json(json =>
         {
             json.WriteStartObject();

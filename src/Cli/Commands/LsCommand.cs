@@ -9,14 +9,20 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr ls SNAPSHOT[:PATH]</c>.</summary>
 sealed class LsCommand
 {
-    readonly Argument<string> _snapshot = new("SNAPSHOT[:PATH]") { Description = "The beginning of an id or 'latest'; with a path, what lies in that folder." };
+    readonly Argument<string> _snapshot = new("SNAPSHOT[:PATH]")
+    {
+        Description = "The beginning of an id or 'latest'; with a path, what lies in that folder.",
+    };
     readonly Option<bool> _long = new("--long", "-l") { Description = "Modes, owners, sizes and times." };
     readonly Option<bool> _recursive = new("--recursive") { Description = "Everything below the path." };
 
     public static Command Make()
     {
         var made = new LsCommand();
-        var command = new Command("ls", "List what is in a snapshot: all of it, or one folder.") { made._snapshot, made._long, made._recursive };
+        var command = new Command("ls", "List what is in a snapshot: all of it, or one folder.")
+        {
+            made._snapshot, made._long, made._recursive,
+        };
         var repository = new RepositoryArguments(command);
         var which = new SnapshotArguments(command);
         command.SetAction((given, ct) => made.Run(repository, which, given, ct));
@@ -30,13 +36,15 @@ sealed class LsCommand
         var (snapshot, path) = await which.Find(repository, given.GetValue(_snapshot)!, given, ct);
         var browser = await TreeBrowser.Open(repository, ct);
         output.Json(json => SnapshotsCommand.Write(json, snapshot));
+        var isLong = given.GetValue(_long);
         if (path.IsEmpty || given.GetValue(_recursive))
         {
-            await foreach (var (at, node) in browser.Walk(snapshot, path, ct)) Show(output, at, node, given.GetValue(_long));
+            await foreach (var (at, node) in browser.Walk(snapshot, path, ct)) Show(output, at, node, isLong);
             return ExitCodes.Done;
         }
         var isFolder = await browser.Find(snapshot, path, ct) is null or { Type: NodeType.Dir };
-        foreach (var node in await browser.List(snapshot, path, ct)) Show(output, isFolder ? path.Join(node.Name.Bytes) : path, node, given.GetValue(_long));
+        foreach (var node in await browser.List(snapshot, path, ct))
+            Show(output, isFolder ? path.Join(node.Name.Bytes) : path, node, isLong);
         return ExitCodes.Done;
     }
 
@@ -63,13 +71,20 @@ sealed class LsCommand
     static string Long(FilePath path, Node node)
     {
         var time = node.ModifiedAt.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        return $"{Mode(node)} {node.Uid,5} {node.Gid,5} {node.SizeBytes,12} {time} {path}{(node.Type == NodeType.Symlink ? $" -> {node.LinkTarget}" : "")}";
+        var target = node.Type == NodeType.Symlink ? $" -> {node.LinkTarget}" : "";
+        return $"{Mode(node)} {node.Uid,5} {node.Gid,5} {node.SizeBytes,12} {time} {path}{target}";
     }
 
     /// <summary>restic's word for a kind.</summary>
     static string Kind(NodeType type) => type switch
     {
-        NodeType.File => "file", NodeType.Dir => "dir", NodeType.Symlink => "symlink", NodeType.Dev => "dev", NodeType.CharDev => "chardev", NodeType.Fifo => "fifo", _ => "socket",
+        NodeType.File => "file",
+        NodeType.Dir => "dir",
+        NodeType.Symlink => "symlink",
+        NodeType.Dev => "dev",
+        NodeType.CharDev => "chardev",
+        NodeType.Fifo => "fifo",
+        _ => "socket",
     };
 
     /// <summary>"drwxr-sr-t", as ls writes it.</summary>
@@ -78,7 +93,13 @@ sealed class LsCommand
         Span<char> text = stackalloc char[10];
         text[0] = node.Type switch
         {
-            NodeType.Dir => 'd', NodeType.Symlink => 'l', NodeType.Dev => 'b', NodeType.CharDev => 'c', NodeType.Fifo => 'p', NodeType.Socket => 's', _ => '-',
+            NodeType.Dir => 'd',
+            NodeType.Symlink => 'l',
+            NodeType.Dev => 'b',
+            NodeType.CharDev => 'c',
+            NodeType.Fifo => 'p',
+            NodeType.Socket => 's',
+            _ => '-',
         };
         for (var bit = 0; bit < 9; bit++) text[1 + bit] = (node.Permissions >> (8 - bit) & 1) == 1 ? "rwx"[bit % 3] : '-';
         if ((node.Permissions & 0x800) != 0) text[3] = text[3] == 'x' ? 's' : 'S';

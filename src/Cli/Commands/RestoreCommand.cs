@@ -13,8 +13,14 @@ sealed class RestoreCommand
     {
         Description = "The beginning of an id or 'latest'. With a path, what lies below it is put straight into the target.",
     };
-    readonly Option<string> _target = new("--target", "-t") { Required = true, Description = "Folder to restore into; made where it is missing." };
-    readonly Option<string[]> _includes = new("--include", "-i") { Description = "Absolute path inside the snapshot, restored alone; may be repeated." };
+    readonly Option<string> _target = new("--target", "-t")
+    {
+        Required = true, Description = "Folder to restore into; made where it is missing.",
+    };
+    readonly Option<string[]> _includes = new("--include", "-i")
+    {
+        Description = "Absolute path inside the snapshot, restored alone; may be repeated.",
+    };
     readonly Option<string> _overwrite = new("--overwrite")
     {
         DefaultValueFactory = _ => "always", Description = "Files that exist already: always replace them, if-changed, or never.",
@@ -23,7 +29,8 @@ sealed class RestoreCommand
     public static Command Make()
     {
         var made = new RestoreCommand();
-        var command = new Command("restore", "Put a snapshot, or a part of it, into a folder. Exit code 3 where some files could not be restored.")
+        var command = new Command("restore",
+            "Put a snapshot, or a part of it, into a folder. Exit code 3 where some files could not be restored.")
         {
             made._snapshot, made._target, made._includes, made._overwrite,
         };
@@ -38,7 +45,8 @@ sealed class RestoreCommand
         "always" => OverwritePolicy.Always,
         "if-changed" => OverwritePolicy.IfChanged,
         "never" => OverwritePolicy.Never,
-        var other => throw new BadInputException("--overwrite", $"--overwrite: '{other}' is not known.", "Write always, if-changed or never."),
+        var other => throw new BadInputException("--overwrite", $"--overwrite: '{other}' is not known.",
+            "Write always, if-changed or never."),
     };
 
     async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
@@ -51,7 +59,8 @@ sealed class RestoreCommand
         using var target = FileTarget.Open(folder, policy);
         RestoreSummary summary;
         using (var progress = new ProgressLine(output, TimeProvider.System))
-            summary = await RestoreRun.Execute(repository, snapshot, path, [.. (given.GetValue(_includes) ?? []).Select(FilePath.Parse)], target,
+            summary = await RestoreRun.Execute(repository, snapshot, path,
+                [.. (given.GetValue(_includes) ?? []).Select(FilePath.Parse)], target,
                 progress.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
         foreach (var problem in summary.Failed) output.Problem(problem.Path, problem.Message);
         if (policy == OverwritePolicy.Never)
@@ -63,7 +72,8 @@ sealed class RestoreCommand
 
     static void Tell(Output output, RestoreSummary summary, string snapshot, FilePath folder)
     {
-        output.Line($"Restored {summary.Files} files ({Output.Size(summary.Bytes)}) of snapshot {snapshot} into {folder} in {Output.Time(summary.Duration)}"
+        output.Line($"Restored {summary.Files} files ({Output.Size(summary.Bytes)}) of snapshot {snapshot} into {folder} "
+            + $"in {Output.Time(summary.Duration)}"
             + (summary.Failed.Count == 0 ? "." : $"; {summary.Failed.Count} entries could not be restored."));
         output.Json(json =>
         {

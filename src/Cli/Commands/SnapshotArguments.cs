@@ -5,7 +5,7 @@ using BackupDr.Engine.Format;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary>How a command says which snapshot it means: an id's beginning or "latest", a path inside it, and what narrows "latest".</summary>
+/// <summary>How a command says which snapshot it means: an id's beginning or "latest", a path in it, what narrows "latest".</summary>
 sealed class SnapshotArguments
 {
     readonly Option<string?> _host = new("--host", "-H") { Description = "Only snapshots of this host." };
@@ -32,7 +32,8 @@ sealed class SnapshotArguments
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var path = colon < 0 ? default : FilePath.Parse(text[(colon + 1)..]);
         if (colon >= 0 && !path.IsAbsolute)
-            throw new BadInputException("snapshot", $"'{text}': the path after the colon does not begin with a slash.", "Write SNAPSHOT:/path.");
+            throw new BadInputException("snapshot", $"'{text}': the path after the colon does not begin with a slash.",
+                "Write SNAPSHOT:/path.");
         return (await repository.FindSnapshot(colon < 0 ? text : text[..colon], Filter(given), ct), path);
     }
 }

@@ -39,7 +39,8 @@ static class SnapshotsCommand
         foreach (var snapshot in snapshots)
         {
             var time = snapshot.Time.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-            output.Line($"{snapshot.ShortId}  {time}  {snapshot.HostName.PadRight(host)}  {string.Join(',', snapshot.Tags).PadRight(tags)}  {string.Join("  ", snapshot.Paths)}");
+            output.Line($"{snapshot.ShortId}  {time}  {snapshot.HostName.PadRight(host)}  "
+                + $"{string.Join(',', snapshot.Tags).PadRight(tags)}  " + string.Join("  ", snapshot.Paths));
         }
         output.Note($"{snapshots.Count} snapshots");
     }

@@ -2,8 +2,8 @@ namespace BackupDr.Storage.Posix;
 
 /// <summary>The system's time whose timestamps go on while the machine sleeps (CLOCK_BOOTTIME). Leases are measured with it.</summary>
 /// <remarks>
-/// <see cref="TimeProvider.System"/> measures with CLOCK_MONOTONIC, which stands still during a suspend: a laptop that slept for an hour would
-/// believe that its lease of 30 seconds still holds. Neither follows changes of the wall clock. Timers are the system's.
+/// <see cref="TimeProvider.System"/> measures with CLOCK_MONOTONIC, which stands still during a suspend: a laptop that slept for an hour
+/// would believe that its lease of 30 seconds still holds. Neither follows changes of the wall clock. Timers are the system's.
 /// </remarks>
 public sealed class BootClock : TimeProvider
 {

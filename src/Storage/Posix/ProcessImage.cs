@@ -5,7 +5,8 @@ namespace BackupDr.Storage.Posix;
 /// <summary>This process as the kernel sees it.</summary>
 public static class ProcessImage
 {
-    /// <summary>Replaces this process by another program: same process id, same terminal, same environment. Returns only by failing.</summary>
+    /// <summary>Replaces this process by another program: same process id, same terminal, same environment.</summary>
+    /// <remarks>Returns only by failing.</remarks>
     /// <param name="program">Absolute path.</param>
     /// <param name="arguments">Without the program's name.</param>
     /// <exception cref="PosixException">The kernel refused.</exception>
