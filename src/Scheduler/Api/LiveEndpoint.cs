@@ -21,9 +21,9 @@ static class LiveEndpoint
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers["X-Accel-Buffering"] = "no";
         await using var changes = notifications.Live(stop.Token).GetAsyncEnumerator(stop.Token);
+        var next = changes.MoveNextAsync().AsTask();
         try
         {
-            var next = changes.MoveNextAsync().AsTask();
             await Send(http, "retry: 2000\n\n", stop.Token);
             while (true)
             {
@@ -44,6 +44,11 @@ static class LiveEndpoint
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return;   // the browser went away, or the node stops and the browser goes to another one
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAny(next);   // an enumerator may not be disposed in the middle of a step
         }
     }
 
