@@ -30,7 +30,7 @@ public sealed class WallTests
             ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Agents", "BackupDr.Contracts.Api", "BackupDr.Contracts.Jobs",
                 .. Databases, .. FileTwins]),
         new("BackupDr.Sources", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. Databases, .. FileTwins]),
-        new("BackupDr.Agent", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. Databases]),
+        new("backupdr-agent", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. Databases]),
         new("backupdr", ["Microsoft.AspNetCore", "Quartz", .. Databases]),
         new("BackupDr.Web", ["Quartz", .. Databases]),
     ];
@@ -40,7 +40,7 @@ public sealed class WallTests
     {
         ["BackupDr.Contracts"] = [], ["BackupDr.Storage"] = ["libc"], ["BackupDr.Engine"] = ["libcrypto", "libzstd"],
             ["BackupDr.Sources"] = [],
-        ["BackupDr.Agent"] = [], ["backupdr"] = [], ["BackupDr.Scheduler"] = [], ["BackupDr.Web"] = [],
+        ["backupdr-agent"] = [], ["backupdr"] = [], ["BackupDr.Scheduler"] = [], ["BackupDr.Web"] = [],
     };
 
     public static TheoryData<string> Assemblies => [.. NativeLibraries.Keys];
