@@ -34,7 +34,11 @@ public sealed class PolicyRuns(TimeProvider clock)
         foreach (var item in items)
         {
             if (item.State != RepositoryState.Ready) await Init(tx, item.Repository, item.Host, item.HostName, ct);
-            if (item.IsBusy && nominalAt is not null) continue;
+            if (item.IsBusy && nominalAt is { } missed)
+            {
+                await RunTable.Coalesced(tx, item.Id, missed, ct);
+                continue;
+            }
             var id = RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {

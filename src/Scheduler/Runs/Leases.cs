@@ -130,13 +130,13 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
         caller.Must(Right.AgentWork);
         await db.InTransaction(async tx =>
         {
-            var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until > clock(), title from run where id = $1 and host_id = $2 for update", [request.RunId.Value, caller.MustBeHost()], row => new EndedRun
+            var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until > clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update", [request.RunId.Value, caller.MustBeHost(), JsonText.Of(request.Result, WireJson.Default.JobResult)], row => new EndedRun
             {
                 Id = request.RunId, State = row.Word<RunState>(0), Epoch = row.Long(1), Kind = row.Word<JobKind>(2), Item = row.IdOrNull<ItemId>(3), Policy = row.IdOrNull<PolicyId>(4),
-                Host = row.Id<HostId>(5), Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), LeaseHolds = !row.IsNull(8) && row.Bool(8), Title = row.Text(9),
+                Host = row.Id<HostId>(5), Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), LeaseHolds = !row.IsNull(8) && row.Bool(8), Title = row.Text(9), IsSameResult = row.Bool(10),
             }, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
-            if (RunStates.IsOver(run.State)) return;   // told before
+            if (RunStates.IsOver(run.State) && run.IsSameResult) return;   // told before
             if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome), out var to)) throw ReportRun.LeaseLost(request.RunId);
             await tx.Execute("update run set state = $2, result = $3, finished_at = clock(), lease_until = null where id = $1", [run.Id.Value, to.ToString(), JsonText.Of(request.Result, WireJson.Default.JobResult)], ct);
             var level = to is RunState.Complete ? EventLevel.Info : to is RunState.Failed ? EventLevel.Error : EventLevel.Warning;
@@ -173,6 +173,8 @@ public sealed record EndedRun
     public required bool LeaseHolds { get; init; }
     /// <summary>Its title.</summary>
     public required string Title { get; init; }
+    /// <summary>Whether it already ended with the very result that is told now.</summary>
+    public required bool IsSameResult { get; init; }
 }
 
 /// <summary>Takes an agent's answer to a question.</summary>
@@ -196,7 +198,7 @@ public sealed class LeaseExpiry(Postgres db)
     /// <summary>Deals with all expired leases; gives their number.</summary>
     public async Task<int> Run(CancellationToken ct) => await db.InTransaction(async tx =>
     {
-        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row => (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4)), ct);
+        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row => (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4), Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6)), ct);
         foreach (var run in expired)
         {
             var trigger = RunStates.OfExpiry(run.Cancel, run.Epoch);
@@ -209,6 +211,7 @@ public sealed class LeaseExpiry(Postgres db)
                 RunState.Cancelled => "The agent stopped reporting after somebody asked to cancel.",
                 _ => $"The agent stopped reporting {run.Epoch} times. Nothing more is tried.",
             }, ct);
+            if (run.Kind == JobKind.Init && RunStates.IsOver(to)) await RepositoryTable.Initialised(tx, run.Repository, null, ct);
             await Notifications.WakeHost(tx, run.Host, ct);
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         }

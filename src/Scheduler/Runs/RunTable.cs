@@ -43,6 +43,17 @@ static class RunTable
         return true;
     }
 
+    /// <summary>Says in the log of an item's unfinished backup that a later firing made no run because of it. The run's own firing, told twice, says nothing.</summary>
+    public static async Task Coalesced(Transaction tx, ItemId item, DateTimeOffset nominalAt, CancellationToken ct)
+    {
+        var busy = await tx.Query("""
+            select id, lease_epoch from run where item_id = $1 and kind = 'Backup' and state in ('Queued', 'Leased', 'Running')
+              and nominal_at is distinct from $2 order by id limit 1 for update
+            """, [item, nominalAt], row => (Id: row.Id<RunId>(0), Epoch: row.Long(1)), ct);
+        foreach (var run in busy)
+            await Event(tx, run.Id, run.Epoch, EventLevel.Info, "run.coalesced", $"The firing of {nominalAt.UtcDateTime:u} made no run: this one is not over yet.", ct);
+    }
+
     /// <summary>Adds a line of the control plane to a run's log.</summary>
     public static Task Event(Transaction tx, RunId run, long epoch, EventLevel level, string code, string text, CancellationToken ct)
         => tx.Execute("""

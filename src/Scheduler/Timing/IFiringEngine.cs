@@ -11,7 +11,8 @@ public sealed record Firing(string Key, DateTimeOffset NominalAt);
 /// <remarks>The only seam to the job engine. Another engine's adapter must pass the contract suite in tests/Scheduler.Tests/Timing.</remarks>
 public interface IFiringEngine
 {
-    /// <summary>Fires a key by this schedule from now on, replacing what was scheduled for it. On return it is durable.</summary>
+    /// <summary>Fires a key by this schedule from now on, replacing another schedule of it. On return it is durable.</summary>
+    /// <remarks>The same schedule again changes nothing: a time that came while no node ran is still made up for, once.</remarks>
     Task ScheduleOrReplace(string key, ScheduleSpec schedule, CancellationToken ct);
 
     /// <summary>Fires a key no more. A key that is not scheduled is an ordinary case.</summary>

@@ -59,7 +59,10 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
     {
         var scheduler = await factory.GetScheduler(ct);
         await EnsureJob(scheduler, ct);
-        var trigger = TriggerBuilder.Create(clock).WithIdentity(key, Group).ForJob(Job);
+        var identity = new TriggerKey(key, Group);
+        var text = $"{schedule.Every.Ticks}|{schedule.Cron}|{schedule.TimeZone}";
+        if (await IsScheduled(scheduler, identity, text, ct)) return;
+        var trigger = TriggerBuilder.Create(clock).WithIdentity(identity).ForJob(Job).UsingJobData(FireJob.ScheduleText, text);
         if (schedule.Cron is not null)
             trigger = trigger.WithSchedule(CronScheduleBuilder.Create(schedule.Cron, CronFormat.Unix).InTimeZone(FiringTimes.Zone(schedule)).WithMisfireInstruction(CronTriggerMisfireInstruction.FireAndProceed));
         else
@@ -67,6 +70,11 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
                 .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(schedule.Every).RepeatForever().WithMisfireInstruction(SimpleTriggerMisfireInstruction.FireNow));
         await scheduler.ScheduleTrigger(trigger.Build(), TriggerConflict.Replace, ct);
     }
+
+    /// <summary>Whether the trigger stands already. Replacing it would lose a time that came while no node ran and is still to be made up for.</summary>
+    static async Task<bool> IsScheduled(IScheduler scheduler, TriggerKey identity, string text, CancellationToken ct)
+        => await scheduler.GetTrigger(identity, ct) is { } existing && existing.JobDataMap.TryGetValue(FireJob.ScheduleText, out var known) && known as string == text
+            && await scheduler.GetTriggerState(identity, ct) != TriggerState.Error;
 
     static async Task EnsureJob(IScheduler scheduler, CancellationToken ct)
         => await scheduler.AddJob(JobBuilder.Create<FireJob>().WithIdentity(Job).StoreDurably().RequestRecovery().Build(), new AddJobOptions { Replace = true }, ct);
@@ -104,6 +112,7 @@ sealed class FiringTarget
 sealed class FireJob : IJob
 {
     public const string EveryTicks = "every";
+    public const string ScheduleText = "schedule";
 
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
     {
