@@ -10,7 +10,7 @@ namespace BackupDr.Cli.Up;
 sealed class PrivatePostgres
 {
     const string User = "backupdr", DatabaseName = "backupdr", Package = "postgresql";
-    static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60), StopPatience = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60), StopPatience = TimeSpan.FromSeconds(60), OrphanPatience = TimeSpan.FromSeconds(15);
 
     readonly DataFolder _data;
     readonly string _programs;
@@ -125,7 +125,7 @@ sealed class PrivatePostgres
     {
         if (!IsRunning())
         {
-            File.Delete(Path.Combine(_data.Database, "postmaster.pid"));   // of a server that was killed: no process of ours has it any more
+            await ClearRemains(ct);
             var log = Path.Combine(_data.Database, "server.log");
             var result = await As("pg_ctl", ["-D", _data.Database, "-w", "-t", $"{StartPatience.TotalSeconds:0}", "-l", log, "-o", $"-k '{_sockets}'", "start"], ct);
             if (result.ExitCode != 0)
@@ -136,6 +136,35 @@ sealed class PrivatePostgres
         }
         var made = await As("createdb", ["-h", _sockets, "-U", User, "-w", "--maintenance-db=postgres", DatabaseName], ct);
         if (made.ExitCode != 0 && !made.Text.Contains("already exists", StringComparison.Ordinal)) throw new UnavailableException("postgres.start", $"The database cannot be used: {made.LastLine}", "See its log in the data folder.");
+    }
+
+    /// <summary>Removes what a killed server left behind, once none of its processes lives: a backend that outlived its server may still write.</summary>
+    /// <remarks>The server itself trusts the process number in its lock files, which may be a zombie's or somebody else's by now.</remarks>
+    async Task ClearRemains(CancellationToken ct)
+    {
+        var begun = TimeProvider.System.GetTimestamp();
+        while (Users() is { Count: > 0 } users)
+        {
+            if (TimeProvider.System.GetElapsedTime(begun) > OrphanPatience)
+                throw new ConflictException("postgres.in_use", $"The database folder {_data.Database} is in use by the process(es) {string.Join(", ", users)}.", "End them, then start again.");
+            await Task.Delay(TimeSpan.FromMilliseconds(100), ct);
+        }
+        foreach (var file in (string[])[Path.Combine(_data.Database, "postmaster.pid"), Path.Combine(_sockets, ".s.PGSQL.5432.lock"), Path.Combine(_sockets, ".s.PGSQL.5432")]) File.Delete(file);
+    }
+
+    /// <summary>Processes that work in the database folder, as all of a server's do. Zombies work nowhere.</summary>
+    List<string> Users()
+    {
+        var users = new List<string>();
+        foreach (var process in Directory.EnumerateDirectories("/proc").Where(path => path.AsSpan(6).ContainsAnyExceptInRange('0', '9') is false))
+        {
+            try
+            {
+                if (new FileInfo(Path.Combine(process, "cwd")).LinkTarget == _data.Database) users.Add(Path.GetFileName(process));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException) { continue; }   // it ended, or is another user's and so not ours
+        }
+        return users;
     }
 
     /// <summary>Whether the process of postmaster.pid is a server on exactly this folder.</summary>
