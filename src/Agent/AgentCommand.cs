@@ -20,7 +20,8 @@ static class AgentCommand
         backupdr-agent version
         """;
 
-    public static string Version { get; } = typeof(AgentCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+    public static string Version { get; } = typeof(AgentCommand)
+        .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     /// <exception cref="BadInputException">The arguments are off.</exception>
     public static async Task<int> Run(string[] args)
@@ -33,7 +34,8 @@ static class AgentCommand
                 return 0;
             case ["join", var url]:
                 NativeLibraries.Check();
-                var host = await Joining.Join(url, Token(options), State(options), options.GetValueOrDefault("name"), options.ContainsKey("mover"), CancellationToken.None);
+                var host = await Joining.Join(url, Token(options), State(options), options.GetValueOrDefault("name"),
+                    options.ContainsKey("mover"), CancellationToken.None);
                 Console.WriteLine($"Joined as {host}.");
                 return 0;
             case ["run"]:
@@ -59,7 +61,8 @@ static class AgentCommand
     }
 
     /// <summary>The environment is the better place: arguments are shown to everybody on the machine.</summary>
-    static string Token(Dictionary<string, string> options) => options.GetValueOrDefault("token") ?? Environment.GetEnvironmentVariable("BACKUPDR_JOIN_TOKEN")
+    static string Token(Dictionary<string, string> options) => options.GetValueOrDefault("token")
+        ?? Environment.GetEnvironmentVariable("BACKUPDR_JOIN_TOKEN")
         ?? throw new BadInputException("token", "There is no join token: neither --token nor BACKUPDR_JOIN_TOKEN.", Usage);
 
     static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
@@ -67,7 +70,8 @@ static class AgentCommand
     static async Task<int> Serve(AgentState state, bool stdinLifetime)
     {
         using var held = FileLock.TryTake(FilePath.FromText(state.LockFile))
-            ?? throw new ConflictException("agent.running", $"Another agent runs with the state folder {state.Folder}.", "Stop it, or give this one another --state.");
+            ?? throw new ConflictException("agent.running", $"Another agent runs with the state folder {state.Folder}.",
+                "Stop it, or give this one another --state.");
         using var identity = AgentIdentity.Load(state);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.AddSimpleConsole(console =>
@@ -76,7 +80,8 @@ static class AgentCommand
             console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
             console.UseUtcTimestamp = true;
         });
-        builder.Services.AddSingleton(state).AddSingleton(identity).AddSingleton<TimeProvider>(BootClock.Instance).AddSingleton<NodeConnection>();
+        builder.Services.AddSingleton(state).AddSingleton(identity).AddSingleton<TimeProvider>(BootClock.Instance)
+            .AddSingleton<NodeConnection>();
         builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>();
         builder.Services.AddHostedService<LeaseLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));

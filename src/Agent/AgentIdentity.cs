@@ -26,22 +26,27 @@ public sealed class AgentIdentity : IDisposable
     public static AgentIdentity Load(AgentState state)
     {
         if (!File.Exists(state.MembershipFile))
-            throw new BadInputException("state", $"This host has not joined an installation (there is no {state.MembershipFile}).", "Run 'backupdr-agent join URL --token TOKEN' with a token from the console.");
+            throw new BadInputException("state", $"This host has not joined an installation (there is no {state.MembershipFile}).",
+                "Run 'backupdr-agent join URL --token TOKEN' with a token from the console.");
         try
         {
-            var membership = JsonSerializer.Deserialize(File.ReadAllBytes(state.MembershipFile), StateJson.Default.Membership) ?? throw new JsonException("it is empty");
-            return new AgentIdentity(state, membership, X509CertificateLoader.LoadCertificateFromFile(state.AuthorityFile), LoadCertificate(state));
+            var membership = JsonSerializer.Deserialize(File.ReadAllBytes(state.MembershipFile), StateJson.Default.Membership)
+                ?? throw new JsonException("it is empty");
+            return new AgentIdentity(state, membership, X509CertificateLoader.LoadCertificateFromFile(state.AuthorityFile),
+                LoadCertificate(state));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or CryptographicException)
         {
-            throw new BadInputException("state", $"The identity in {state.Folder} cannot be read: {e.Message}", "Check the folder's rights, or join again.");
+            throw new BadInputException("state", $"The identity in {state.Folder} cannot be read: {e.Message}",
+                "Check the folder's rights, or join again.");
         }
     }
 
     static X509Certificate2 LoadCertificate(AgentState state)
     {
         using var pem = X509Certificate2.CreateFromPemFile(state.CertificateFile, state.KeyFile);
-        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);   // the TLS stack wants a key that is not ephemeral
+        // the TLS stack wants a key that is not ephemeral
+        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
     }
 
     /// <summary>A fresh P-256 key and the request for its certificate.</summary>
@@ -79,7 +84,8 @@ static class PrivateFile
     {
         var temporary = path + ".tmp";
         File.Delete(temporary);
-        using (var file = Storage.Posix.Descriptor.Open(FilePath.FromText(temporary), Storage.Posix.OpenFlags.WriteOnly | Storage.Posix.OpenFlags.Create | Storage.Posix.OpenFlags.Exclusive, 0x180))
+        using (var file = Storage.Posix.Descriptor.Open(FilePath.FromText(temporary),
+            Storage.Posix.OpenFlags.WriteOnly | Storage.Posix.OpenFlags.Create | Storage.Posix.OpenFlags.Exclusive, 0x180))
         {
             file.WriteAt(0, System.Text.Encoding.UTF8.GetBytes(text));
             file.Sync();

@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace BackupDr.Agent;
 
 /// <summary>Renews the certificate at half of its life, trying hourly until it works.</summary>
-public sealed partial class CertificateRenewal(AgentIdentity identity, NodeConnection connection, ILogger<CertificateRenewal> log) : BackgroundService
+public sealed partial class CertificateRenewal(AgentIdentity identity, NodeConnection connection, ILogger<CertificateRenewal> log)
+    : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromHours(1);
 
@@ -18,7 +19,8 @@ public sealed partial class CertificateRenewal(AgentIdentity identity, NodeConne
         {
             do
             {
-                if (!IsDue(identity.Certificate.NotBefore.ToUniversalTime(), identity.Certificate.NotAfter.ToUniversalTime(), TimeProvider.System.GetUtcNow().UtcDateTime)) continue;
+                if (!IsDue(identity.Certificate.NotBefore.ToUniversalTime(), identity.Certificate.NotAfter.ToUniversalTime(),
+                    TimeProvider.System.GetUtcNow().UtcDateTime)) continue;
                 await Renew(stoppingToken);
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));

@@ -15,11 +15,14 @@ public sealed class NodeConnection(AgentIdentity identity) : IDisposable
     {
         get
         {
-            lock (_gate) return _client ??= AgentApiClient.Joined(new Uri(identity.Membership.Urls[_next % identity.Membership.Urls.Count]), identity.Authority, identity.Certificate);
+            var urls = identity.Membership.Urls;
+            lock (_gate)
+                return _client ??= AgentApiClient.Joined(new Uri(urls[_next % urls.Count]), identity.Authority, identity.Certificate);
         }
     }
 
-    /// <summary>Turns to the next address, or uses a renewed certificate, from the next call on. Calls under way end with the old one.</summary>
+    /// <summary>Turns to the next address, or uses a renewed certificate, from the next call on. Calls under way end with the old
+    /// one.</summary>
     public void Renew()
     {
         lock (_gate)

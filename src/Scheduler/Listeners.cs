@@ -33,7 +33,8 @@ public sealed class Listeners(NodeSettings settings, IServer server)
         {
             if (settings.Agents.PublicUrl.Length > 0) return settings.Agents.PublicUrl.TrimEnd('/');
             var bound = Agents;
-            var isAny = IPAddress.TryParse(bound.Host.Trim('[', ']'), out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
+            var isAny = IPAddress.TryParse(bound.Host.Trim('[', ']'), out var address)
+                && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
             return $"https://{(isAny ? Environment.MachineName : bound.Host)}:{bound.Port}";
         }
     }
@@ -51,12 +52,15 @@ public sealed class Listeners(NodeSettings settings, IServer server)
     {
         address = null;
         if (!Uri.TryCreate(url, UriKind.Absolute, out uri) || uri.AbsolutePath != "/" || uri.Query.Length > 0) return false;
-        address = uri.Host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(uri.Host.Trim('[', ']'), out var parsed) ? parsed : null;
+        address = uri.Host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(uri.Host.Trim('[', ']'), out var parsed) ? parsed
+            : null;
         return address is not null;
     }
 
     /// <summary>Whether the text is an https URL that is nothing but name and port, so that it may stand in a shell line.</summary>
     public static bool IsPublicUrl(string url)
-        => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme == "https" && uri.AbsolutePath == "/" && uri.Query.Length == 0 && uri.Fragment.Length == 0
-            && uri.UserInfo.Length == 0 && url.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is ':' or '/' or '.' or '-' or '[' or ']');
+        => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme == "https" && uri.AbsolutePath == "/" && uri.Query.Length == 0
+            && uri.Fragment.Length == 0
+            && uri.UserInfo.Length == 0 && url.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is ':' or '/' or '.' or '-' or '['
+                or ']');
 }

@@ -22,7 +22,8 @@ public sealed record NodeArguments
                 "--settings" when at + 1 < args.Count => parsed with { SettingsFile = args[++at] },
                 "--settings" => throw new BadInputException("--settings", "--settings needs a file name."),
                 "--stdin-lifetime" => parsed with { StdinLifetime = true },
-                var other => throw new BadInputException(other, $"'{other}' is no argument of a node.", "A node takes [--settings FILE] [--stdin-lifetime]."),
+                var other => throw new BadInputException(other, $"'{other}' is no argument of a node.",
+                    "A node takes [--settings FILE] [--stdin-lifetime]."),
             };
         }
         return parsed;

@@ -53,15 +53,18 @@ public sealed record ConsoleOptions : IChecked
     {
         if (!Listeners.TryParse(Url, out var uri, out var address) || uri.Scheme is not ("http" or "https"))
         {
-            yield return $"Console:Url is '{Url}'; it must be http:// or https:// with an address and a port, for example http://127.0.0.1:8420.";
+            yield return $"Console:Url is '{Url}'; it must be http:// or https:// with an address and a port, for example "
+                + $"http://127.0.0.1:8420.";
             yield break;
         }
         if (uri.Scheme == "http" && !IPAddress.IsLoopback(address) && TrustedProxies.Count == 0)
-            yield return $"Console:Url is {Url}: passwords would cross the network in clear. Use https with Console:CertificateFile, listen on 127.0.0.1, or name the proxies in Console:TrustedProxies.";
+            yield return $"Console:Url is {Url}: passwords would cross the network in clear. Use https with Console:CertificateFile, "
+                + $"listen on 127.0.0.1, or name the proxies in Console:TrustedProxies.";
         if (uri.Scheme == "https" && (CertificateFile.Length == 0 || CertificateKeyFile.Length == 0))
             yield return "Console:Url is https, so Console:CertificateFile and Console:CertificateKeyFile must name PEM files.";
         foreach (var file in new[] { ("CertificateFile", CertificateFile), ("CertificateKeyFile", CertificateKeyFile) })
-            if (file.Item2.Length > 0 && !File.Exists(file.Item2)) yield return $"Console:{file.Item1} is {file.Item2}, which does not exist.";
+            if (file.Item2.Length > 0 && !File.Exists(file.Item2)) yield return $"Console:{file.Item1} is {file.Item2}, which does not "
+                + $"exist.";
         foreach (var proxy in TrustedProxies)
             if (!IPAddress.TryParse(proxy, out _)) yield return $"Console:TrustedProxies has '{proxy}', which is no IP address.";
     }
@@ -76,7 +79,8 @@ public sealed record AgentsOptions : IChecked
     /// <summary>How hosts reach it, through a load balancer as a rule; empty for this machine's name and the listener's port.</summary>
     public string PublicUrl { get; init; } = "";
 
-    /// <summary>The agent's archive that hosts download; its .sha256 lies beside it. Empty for ../agent/backupdr-agent-linux-x64.tar.gz from the program's folder.</summary>
+    /// <summary>The agent's archive that hosts download; its .sha256 lies beside it. Empty for ../agent/backupdr-agent-linux-x64.tar.gz
+    /// from the program's folder.</summary>
     public string Archive { get; init; } = "";
 
     public IEnumerable<string> Problems()
@@ -84,7 +88,8 @@ public sealed record AgentsOptions : IChecked
         if (!Listeners.TryParse(Url, out var uri, out _) || uri.Scheme != "https")
             yield return $"Agents:Url is '{Url}'; it must be https:// with an address and a port, for example https://0.0.0.0:8421.";
         if (PublicUrl.Length > 0 && !Listeners.IsPublicUrl(PublicUrl))
-            yield return $"Agents:PublicUrl is '{PublicUrl}'; it must be https://, a name or address, and a port if it is not 443, for example https://backup.example.com:8421.";
+            yield return $"Agents:PublicUrl is '{PublicUrl}'; it must be https://, a name or address, and a port if it is not 443, for "
+                + $"example https://backup.example.com:8421.";
     }
 }
 

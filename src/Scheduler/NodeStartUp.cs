@@ -6,7 +6,8 @@ using BackupDr.Scheduler.Secrets;
 namespace BackupDr.Scheduler;
 
 /// <summary>What must be right before a port is opened.</summary>
-public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, BootstrapKey bootstrap) : IHostedLifecycleService
+public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, BootstrapKey bootstrap)
+    : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {

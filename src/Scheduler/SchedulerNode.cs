@@ -66,9 +66,11 @@ public static class SchedulerNode
         return 1;
     }
 
-    /// <summary>Builds a node that is not started yet. Tests and <see cref="Run"/> use it. The console's parts count only with that role.</summary>
+    /// <summary>Builds a node that is not started yet. Tests and <see cref="Run"/> use it. The console's parts count only with that
+    /// role.</summary>
     public static WebApplication Create(
-        NodeSettings settings, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null, Action<WebApplication>? before = null)
+        NodeSettings settings, Action<WebApplicationBuilder>? add = null, Action<WebApplication>? map = null,
+            Action<WebApplication>? before = null)
     {
         var hasConsole = settings.Node.Is(NodeRole.Console);
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
@@ -87,7 +89,8 @@ public static class SchedulerNode
         builder.Configuration.Sources.Clear();   // settings come from Settings.Load alone, never from the working folder
         AddLog(builder.Logging, settings.Log);
         var services = builder.Services;
-        services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets).AddSingleton(settings.Bootstrap);
+        services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets)
+            .AddSingleton(settings.Bootstrap);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => OpenDataSource(settings));
@@ -104,7 +107,8 @@ public static class SchedulerNode
         services.AddSingleton<KeyRing>();
         services.AddRateLimiter(LimitAnonymous);
         OpenApiDocument.Add(services);
-        QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider => provider.GetRequiredService<NpgsqlDataSource>());
+        QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
+            provider.GetRequiredService<NpgsqlDataSource>());
         if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
@@ -128,11 +132,13 @@ public static class SchedulerNode
         app.MapAgents();
     }
 
-    static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal) || path.StartsWithSegments("/agent", StringComparison.Ordinal);
+    static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal)
+        || path.StartsWithSegments("/agent", StringComparison.Ordinal);
 
     static NpgsqlDataSource OpenDataSource(NodeSettings settings)
     {
-        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { ApplicationName = $"backupdr {settings.Node.NameOrMachine}" };
+        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { ApplicationName =
+            $"backupdr {settings.Node.NameOrMachine}" };
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary);
     }
 
@@ -142,7 +148,8 @@ public static class SchedulerNode
         logging.SetMinimumLevel(options.Level);
         var others = options.Level > LogLevel.Warning ? options.Level : LogLevel.Warning;
         foreach (var library in (string[])["Microsoft", "System", "Npgsql", "Quartz"]) logging.AddFilter(library, others);
-        logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);   // it warns that keys are stored in clear; KeyRing seals them
+        // it warns that keys are stored in clear; KeyRing seals them
+        logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         if (options.Format == LogFormat.Json) logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
         else
         {
@@ -174,7 +181,8 @@ public static class SchedulerNode
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = LargestAgentBodyBytes;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        if (!Listeners.TryParse(settings.Console.Url, out var console, out var consoleAddress)) throw new InvalidOperationException("Console:Url was not checked.");
+        if (!Listeners.TryParse(settings.Console.Url, out var console,
+            out var consoleAddress)) throw new InvalidOperationException("Console:Url was not checked.");
         kestrel.Listen(new IPEndPoint(consoleAddress, console.Port), options =>
         {
             if (console.Scheme == "https")
@@ -182,7 +190,8 @@ public static class SchedulerNode
             Mark(options, Listener.Console);
         });
         if (!settings.Node.Is(NodeRole.Api)) return;
-        if (!Listeners.TryParse(settings.Agents.Url, out var agents, out var agentsAddress)) throw new InvalidOperationException("Agents:Url was not checked.");
+        if (!Listeners.TryParse(settings.Agents.Url, out var agents,
+            out var agentsAddress)) throw new InvalidOperationException("Agents:Url was not checked.");
         kestrel.Listen(new IPEndPoint(agentsAddress, agents.Port), options =>
         {
             options.UseHttps(options.ApplicationServices.GetRequiredService<AgentsTls>().Options);
@@ -193,7 +202,8 @@ public static class SchedulerNode
     static void LimitAnonymous(RateLimiterOptions options)
     {
         options.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
-        options.AddPolicy(AnonymousLimit, http => RateLimitPartition.GetFixedWindowLimiter(http.Connection.RemoteIpAddress?.ToString() ?? "",
+        options.AddPolicy(AnonymousLimit, http => RateLimitPartition.GetFixedWindowLimiter(http.Connection.RemoteIpAddress?.ToString()
+            ?? "",
             _ => new FixedWindowRateLimiterOptions { PermitLimit = AnonymousCallsAMinute, Window = TimeSpan.FromMinutes(1) }));
     }
 
@@ -214,7 +224,9 @@ public static class SchedulerNode
 
     internal static string PortInUse(NodeSettings settings, string message)
     {
-        var setting = message.Contains(new Uri(settings.Agents.Url).Authority, StringComparison.Ordinal) ? ("Agents:Url", settings.Agents.Url) : ("Console:Url", settings.Console.Url);
-        return $"{setting.Item1} is {setting.Item2}, and port {new Uri(setting.Item2).Port} is in use by another program.\nStop that program, or set {setting.Item1} to a free port.";
+        var setting = message.Contains(new Uri(settings.Agents.Url).Authority, StringComparison.Ordinal)
+            ? ("Agents:Url", settings.Agents.Url) : ("Console:Url", settings.Console.Url);
+        return $"{setting.Item1} is {setting.Item2}, and port {new Uri(setting.Item2).Port} is in use by another program.\nStop that "
+            + $"program, or set {setting.Item1} to a free port.";
     }
 }

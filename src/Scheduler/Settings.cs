@@ -13,8 +13,10 @@ public interface IChecked
 
 /// <summary>The settings cannot be used; the message lists every problem.</summary>
 public sealed class SettingsException(IReadOnlyList<string> problems) : BackupDrException("settings.invalid",
-    problems.Count == 1 ? problems[0] : $"{problems.Count} settings are wrong:{string.Concat(problems.Select(problem => "\n  - " + problem))}",
-    "appsettings.sample.json explains every key. Settings come from --settings FILE, else BACKUPDR_SETTINGS, else /etc/backupdr/appsettings.json; BACKUPDR__Section__Key overrides them.")
+    problems.Count == 1 ? problems[0] : $"{problems.Count} settings are "
+        + $"wrong:{string.Concat(problems.Select(problem => "\n  - " + problem))}",
+    "appsettings.sample.json explains every key. Settings come from --settings FILE, else BACKUPDR_SETTINGS, else "
+        + "/etc/backupdr/appsettings.json; BACKUPDR__Section__Key overrides them.")
 {
     public IReadOnlyList<string> Problems { get; } = problems;
 }
@@ -29,7 +31,8 @@ public static class Settings
     /// <exception cref="SettingsException">The file is missing or no JSON.</exception>
     public static IConfiguration Load(string? file)
     {
-        file ??= Environment.GetEnvironmentVariable("BACKUPDR_SETTINGS") is { Length: > 0 } named ? named : File.Exists(DefaultFile) ? DefaultFile : null;
+        file ??= Environment.GetEnvironmentVariable("BACKUPDR_SETTINGS") is { Length: > 0 } named ? named : File.Exists(DefaultFile)
+            ? DefaultFile : null;
         var builder = new ConfigurationBuilder();
         if (file is not null)
         {
@@ -61,7 +64,8 @@ public static class Settings
     /// <summary>Every key that <typeparamref name="T"/> knows, "Section:Key", with its default as text.</summary>
     public static IEnumerable<(string Key, string Default)> Keys<T>() where T : class, new() => Keys(new T(), "");
 
-    static IEnumerable<(string, string)> Keys(object target, string prefix) => target.GetType().GetProperties().Where(property => property.SetMethod is not null).SelectMany(property =>
+    static IEnumerable<(string, string)> Keys(object target, string prefix) => target.GetType().GetProperties()
+        .Where(property => property.SetMethod is not null).SelectMany(property =>
         IsSection(property.PropertyType)
             ? Keys(property.GetValue(target)!, $"{prefix}{property.Name}:")
             : [($"{prefix}{property.Name}", Text(property.GetValue(target)))]);
@@ -77,7 +81,8 @@ public static class Settings
     static IEnumerable<string> Checks(object target)
     {
         var own = target is IChecked check ? check.Problems() : [];
-        return own.Concat(target.GetType().GetProperties().Where(property => IsSection(property.PropertyType)).SelectMany(property => Checks(property.GetValue(target)!)));
+        return own.Concat(target.GetType().GetProperties().Where(property => IsSection(property.PropertyType))
+            .SelectMany(property => Checks(property.GetValue(target)!)));
     }
 
     static bool IsSection(Type type) => type is { IsClass: true } && type != typeof(string) && type.Assembly == typeof(Settings).Assembly;
@@ -89,7 +94,8 @@ public static class Settings
         {
             if (known.Find(property => property.Name.Equals(key.Key, StringComparison.OrdinalIgnoreCase)) is not { } property)
                 problems.Add($"{prefix}{key.Key} is no setting; here are: {string.Join(", ", known.Select(one => prefix + one.Name))}.");
-            else if (IsSection(property.PropertyType)) Bind(property.GetValue(target)!, key.GetChildren(), $"{prefix}{property.Name}:", problems);
+            else if (IsSection(property.PropertyType)) Bind(property.GetValue(target)!, key.GetChildren(), $"{prefix}{property.Name}:",
+                problems);
             else if (TryConvert(property.PropertyType, key, out var value)) property.SetValue(target, value);
             else problems.Add($"{prefix}{property.Name} is '{key.Value}'; it must be {Describe(property.PropertyType)}.");
         }
@@ -100,7 +106,8 @@ public static class Settings
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>))
         {
             var element = type.GetGenericArguments()[0];
-            var words = key.Value is { } line ? line.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : [.. key.GetChildren().Select(child => child.Value ?? "")];
+            var words = key.Value is { } line ? line.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                : [.. key.GetChildren().Select(child => child.Value ?? "")];
             var list = Array.CreateInstance(element, words.Length);
             value = list;
             for (var at = 0; at < words.Length; at++)
@@ -118,7 +125,8 @@ public static class Settings
     {
         value = text;
         if (type == typeof(string)) return true;
-        if (type.IsEnum) return Enum.TryParse(type, text, ignoreCase: true, out value) && Enum.IsDefined(type, value!) && !char.IsAsciiDigit(text[0]);
+        if (type.IsEnum) return Enum.TryParse(type, text, ignoreCase: true, out value) && Enum.IsDefined(type, value!)
+            && !char.IsAsciiDigit(text[0]);
         try
         {
             value = TypeDescriptor.GetConverter(type).ConvertFromInvariantString(text);
@@ -136,7 +144,8 @@ public static class Settings
         _ when type == typeof(bool) => "true or false",
         _ when type == typeof(TimeSpan) => "a time such as 00:00:30",
         _ when type.IsEnum => "one of " + string.Join(", ", Enum.GetNames(type)),
-        _ when type.IsGenericType && type.GetGenericArguments()[0].IsEnum => "a list of " + string.Join(", ", Enum.GetNames(type.GetGenericArguments()[0])),
+        _ when type.IsGenericType && type.GetGenericArguments()[0].IsEnum => "a list of "
+            + string.Join(", ", Enum.GetNames(type.GetGenericArguments()[0])),
         _ => "a text",
     };
 }

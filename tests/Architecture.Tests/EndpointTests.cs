@@ -29,7 +29,8 @@ public sealed partial class EndpointTests
         await using var app = SchedulerNode.Create(settings);
         return [.. ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
             .Where(endpoint => endpoint.Metadata.GetMetadata<EndpointHandler>() is not null)
-            .Select(endpoint => $"{endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods[0]} {Shape(endpoint.RoutePattern.RawText!)}")];
+            .Select(endpoint => $"{endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods[0]} "
+                + $"{Shape(endpoint.RoutePattern.RawText!)}")];
     }
 
     // Constraints such as {id:guid} are the code's business.

@@ -7,7 +7,8 @@ public sealed class SettingsTests
     static IConfiguration Of(params (string Key, string Value)[] values)
         => new ConfigurationBuilder().AddInMemoryCollection(values.ToDictionary(pair => pair.Key, string? (pair) => pair.Value)).Build();
 
-    static readonly (string, string)[] Enough = [("Database:ConnectionString", "Host=db"), ("Secrets:KeyFile", "/var/lib/backupdr/sealing.key")];
+    static readonly (string, string)[] Enough = [("Database:ConnectionString", "Host=db"),
+        ("Secrets:KeyFile", "/var/lib/backupdr/sealing.key")];
 
     static string Sample()
     {
@@ -46,10 +47,12 @@ public sealed class SettingsTests
     public void Everything_that_is_wrong_is_told_at_once()
     {
         var e = Assert.Throws<SettingsException>(() => Settings.Read<NodeSettings>(Of(
-            ("Console:Url", "http://0.0.0.0:8420"), ("Agents:Url", "http://0.0.0.0:1"), ("Node:Roles", "Api,Boss"), ("Node:Nmae", "x"), ("Log:Level", "Loud"), ("Nothing", "x"))));
+            ("Console:Url", "http://0.0.0.0:8420"), ("Agents:Url", "http://0.0.0.0:1"), ("Node:Roles", "Api,Boss"), ("Node:Nmae", "x"),
+                ("Log:Level", "Loud"), ("Nothing", "x"))));
 
         Assert.Equal(
-            ["Agents:Url", "Console:Url", "Database:ConnectionString", "Log:Level", "Node:Nmae", "Node:Roles", "Nothing", "Secrets:KeyFile"],
+            ["Agents:Url", "Console:Url", "Database:ConnectionString", "Log:Level", "Node:Nmae", "Node:Roles", "Nothing",
+                "Secrets:KeyFile"],
             e.Problems.Select(problem => problem.Split(' ')[0]).Order(StringComparer.Ordinal));
     }
 
@@ -58,7 +61,8 @@ public sealed class SettingsTests
     {
         var e = Assert.Throws<SettingsException>(() => Settings.Read<NodeSettings>(Of([.. Enough, ("Agents:PublicAddress", "x")])));
 
-        Assert.Equal("Agents:PublicAddress is no setting; here are: Agents:Url, Agents:PublicUrl, Agents:Archive.", Assert.Single(e.Problems));
+        Assert.Equal("Agents:PublicAddress is no setting; here are: Agents:Url, Agents:PublicUrl, Agents:Archive.",
+            Assert.Single(e.Problems));
     }
 
     [Theory]
@@ -77,7 +81,8 @@ public sealed class SettingsTests
         var broken = Path.Combine(Directory.CreateTempSubdirectory("bdr-settings-").FullName, "broken.json");
         File.WriteAllText(broken, "{");
 
-        Assert.Contains("/nowhere.json does not exist", Assert.Throws<SettingsException>(() => Settings.Load("/nowhere.json")).Message, StringComparison.Ordinal);
+        Assert.Contains("/nowhere.json does not exist", Assert.Throws<SettingsException>(() => Settings.Load("/nowhere.json")).Message,
+            StringComparison.Ordinal);
         Assert.Contains(broken, Assert.Throws<SettingsException>(() => Settings.Load(broken)).Message, StringComparison.Ordinal);
     }
 

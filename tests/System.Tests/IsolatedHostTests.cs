@@ -13,7 +13,8 @@ public sealed class IsolatedHostTests
         await using var host = await IsolatedHost.Start("second", hidden: [AppContext.BaseDirectory], writable: ["/opt"], ct);
 
         var (exit, output) = await host.Shell(
-            $"hostname; ls '{AppContext.BaseDirectory}' | wc -l; touch /opt/mark && ls /opt; ip -o -4 addr show eth0 | grep -c '{host.InnerAddress}'", ct);
+            $"hostname; ls '{AppContext.BaseDirectory}' | wc -l; touch /opt/mark && ls /opt; ip -o -4 addr show eth0 | grep -c "
+                + $"'{host.InnerAddress}'", ct);
 
         Assert.Equal(0, exit);
         Assert.Equal("second\n0\nmark\n1\n", output);

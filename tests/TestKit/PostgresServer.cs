@@ -7,10 +7,13 @@ using Npgsql;
 
 namespace BackupDr.TestKit;
 
-/// <summary>A real PostgreSQL server for a test assembly, and private databases copied from prepared templates in tens of milliseconds.</summary>
+/// <summary>A real PostgreSQL server for a test assembly, and private databases copied from prepared templates in tens of
+/// milliseconds.</summary>
 /// <remarks>
-/// Used as an assembly fixture. It starts its own cluster from the installed server programs (as user postgres when the tests run as root), on
-/// loopback, without fsync, in a temporary folder, and removes it at the end. BACKUPDR_TEST_POSTGRES, a connection string of a superuser, names
+/// Used as an assembly fixture. It starts its own cluster from the installed server programs (as user postgres when the tests run as root),
+/// on
+/// loopback, without fsync, in a temporary folder, and removes it at the end. BACKUPDR_TEST_POSTGRES, a connection string of a superuser,
+/// names
 /// another server instead. Where there is none, tests that ask for a database are skipped; with CI=true they fail.
 /// </remarks>
 public sealed class PostgresServer : IAsyncDisposable
@@ -55,7 +58,8 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Kills the connections of a database, as a restarting server would.</summary>
     public async Task CutConnections(string connectionString)
-        => await Execute($"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{new NpgsqlConnectionStringBuilder(connectionString).Database}' and pid <> pg_backend_pid()");
+        => await Execute($"select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+            + $"'{new NpgsqlConnectionStringBuilder(connectionString).Database}' and pid <> pg_backend_pid()");
 
     async Task<string> Make(string template)
     {
@@ -64,11 +68,13 @@ public sealed class PostgresServer : IAsyncDisposable
         return name;
     }
 
-    string At(string database) => new NpgsqlConnectionStringBuilder(_connection) { Database = database, Pooling = true, MaxPoolSize = 20 }.ConnectionString;
+    string At(string database) => new NpgsqlConnectionStringBuilder(_connection) { Database = database, Pooling = true, MaxPoolSize =
+        20 }.ConnectionString;
 
     async Task Execute(string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connection) { Pooling = false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connection) { Pooling =
+            false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();
@@ -90,12 +96,16 @@ public sealed class PostgresServer : IAsyncDisposable
         }
         _folder = Directory.CreateTempSubdirectory("bdr-pg-").FullName;
         var data = Path.Combine(_folder, "data");
-        string[] unprivileged = Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] : [];
+        string[] unprivileged = Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
+            "--"] : [];
         if (Environment.IsPrivilegedProcess) await Run(["chown", "postgres", _folder]);
-        await Run([.. unprivileged, Path.Combine(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8", "--encoding=UTF8"]);
+        await Run([.. unprivileged, Path.Combine(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8",
+            "--encoding=UTF8"]);
         var port = FreePort();
-        _server = Process.Start(Starting([.. unprivileged, Path.Combine(bin, "postgres"), "-D", data, "-p", port.ToString(CultureInfo.InvariantCulture),
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
+        _server = Process.Start(Starting([.. unprivileged, Path.Combine(bin, "postgres"), "-D", data, "-p",
+            port.ToString(CultureInfo.InvariantCulture),
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
+                "synchronous_commit=off",
             "-c", "max_connections=300", "-c", "shared_buffers=32MB", "-c", "autovacuum=off", "-c", "log_min_messages=fatal"]));
         _server!.OutputDataReceived += (_, _) => { };
         _server.ErrorDataReceived += (_, _) => { };
@@ -126,8 +136,10 @@ public sealed class PostgresServer : IAsyncDisposable
     {
         const string root = "/usr/lib/postgresql";
         if (!Directory.Exists(root)) return null;
-        return Directory.GetDirectories(root).Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb")))
-            .OrderByDescending(bin => int.TryParse(Path.GetFileName(Path.GetDirectoryName(bin)), out var version) ? version : 0).FirstOrDefault();
+        return Directory.GetDirectories(root).Select(version => Path.Combine(version, "bin"))
+            .Where(bin => File.Exists(Path.Combine(bin, "initdb")))
+            .OrderByDescending(bin => int.TryParse(Path.GetFileName(Path.GetDirectoryName(bin)), out var version) ? version : 0)
+                .FirstOrDefault();
     }
 
     static int FreePort()
@@ -154,14 +166,16 @@ public sealed class PostgresServer : IAsyncDisposable
         NpgsqlConnection.ClearAllPools();
         if (_server is not null)
         {
-            using var kill = Process.Start(new ProcessStartInfo("kill", ["-QUIT", _server.Id.ToString(CultureInfo.InvariantCulture)]));   // immediate shutdown: nothing in it is kept
+            // immediate shutdown: nothing in it is kept
+            using var kill = Process.Start(new ProcessStartInfo("kill", ["-QUIT", _server.Id.ToString(CultureInfo.InvariantCulture)]));
             await kill!.WaitForExitAsync();
             await _server.WaitForExitAsync();
             _server.Dispose();
         }
         else if (_connection is not null)
         {
-            foreach (var database in _databases.Concat(_templates.Values)) await Execute($"drop database if exists {database} with (force)");
+            foreach (var database in _databases.Concat(_templates.Values))
+                await Execute($"drop database if exists {database} with (force)");
         }
         if (_folder is not null) Directory.Delete(_folder, recursive: true);
         _once.Dispose();

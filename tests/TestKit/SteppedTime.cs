@@ -1,6 +1,7 @@
 namespace BackupDr.TestKit;
 
-/// <summary>A clock that stands still until a test moves it; timers that fall due on the way fire in order, on the calling thread.</summary>
+/// <summary>A clock that stands still until a test moves it; timers that fall due on the way fire in order, on the calling
+/// thread.</summary>
 public sealed class SteppedTime(DateTimeOffset start) : TimeProvider
 {
     readonly Lock _gate = new();

@@ -20,22 +20,29 @@ static class BackupJobRun
         reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {string.Join(", ", source.Paths)} to {repository.Store.Url}.");
         var progress = new JobRunner.Direct<BackupProgress>(now => reporter.Progress(new JobProgress
         {
-            Phase = "uploading", FilesDone = now.FilesDone, FilesTotal = now.FilesTotal, BytesDone = now.BytesDone, BytesTotal = now.BytesTotal, Current = now.Current,
+            Phase = "uploading", FilesDone = now.FilesDone, FilesTotal = now.FilesTotal, BytesDone = now.BytesDone, BytesTotal =
+                now.BytesTotal, Current = now.Current,
         }));
         var summary = await BackupRun.Execute(repository, source, new BackupRequest
         {
-            HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags, Excludes = job.Source.Files?.Excludes ?? [], CountFirst = true,
+            HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags, Excludes = job.Source.Files?.Excludes ?? [],
+                CountFirst = true,
         }, progress, ct);
-        foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing", $"{problem.Path}: {problem.Message}");
-        foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark", $"{remark.Path}: {remark.Message}");
-        reporter.Event(EventLevel.Info, "backup.snapshot", $"Snapshot {summary.SnapshotId.ToString()[..8]}: {summary.Files} files, {summary.Bytes} bytes, {summary.BytesNew} new, {summary.BytesStored} stored.");
+        foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
+            $"{problem.Path}: {problem.Message}");
+        foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark",
+            $"{remark.Path}: {remark.Message}");
+        reporter.Event(EventLevel.Info, "backup.snapshot", $"Snapshot {summary.SnapshotId.ToString()[..8]}: {summary.Files} files, "
+            + $"{summary.Bytes} bytes, {summary.BytesNew} new, {summary.BytesStored} stored.");
         return new JobResult
         {
             Outcome = summary.IsComplete ? JobOutcome.Complete : JobOutcome.Incomplete,
             Backup = new BackupResult
             {
-                SnapshotId = summary.SnapshotId.ToString(), ParentId = summary.ParentId?.ToString(), TakenAt = summary.Time, Files = summary.Files, Folders = summary.Folders, FilesNew = summary.FilesNew,
-                FilesChanged = summary.FilesChanged, Bytes = summary.Bytes, BytesNew = summary.BytesNew, BytesAdded = summary.BytesStored, Missing = JobRunner.Cut(summary.Missing), MissingCount = summary.Missing.Count,
+                SnapshotId = summary.SnapshotId.ToString(), ParentId = summary.ParentId?.ToString(), TakenAt = summary.Time, Files =
+                    summary.Files, Folders = summary.Folders, FilesNew = summary.FilesNew,
+                FilesChanged = summary.FilesChanged, Bytes = summary.Bytes, BytesNew = summary.BytesNew, BytesAdded = summary.BytesStored,
+                    Missing = JobRunner.Cut(summary.Missing), MissingCount = summary.Missing.Count,
                 Seconds = summary.Duration.TotalSeconds,
             },
         };
@@ -44,5 +51,6 @@ static class BackupJobRun
     /// <summary>Opens a source of this host.</summary>
     /// <exception cref="BadInputException">It is of a kind that this agent does not know.</exception>
     public static FileSource Open(SourceSpec spec) => spec is { Kind: SourceKind.Files, Files: { } files } ? FileSource.Open(files)
-        : throw new BadInputException("source", $"The source kind {spec.Kind} is unknown to this agent.", "Install the agent of the node's version.");
+        : throw new BadInputException("source", $"The source kind {spec.Kind} is unknown to this agent.",
+            "Install the agent of the node's version.");
 }

@@ -12,53 +12,66 @@ using BackupDr.Sources.Files;
 
 namespace BackupDr.Agent.Jobs;
 
-/// <summary>A timed test restore into a sandbox: every file compared with the snapshot by its hashes, and with the live source where that did not change.</summary>
+/// <summary>A timed test restore into a sandbox: every file compared with the snapshot by its hashes, and with the live source where that
+/// did not change.</summary>
 /// <remarks>The sandbox is a private folder of the agent; it is not isolated from the network, says so, and runs no scripts.</remarks>
 static class DrillJobRun
 {
     static readonly TimeSpan Longest = TimeSpan.FromHours(12);
 
-    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, CancellationToken ct)
+    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter,
+        CancellationToken ct)
     {
         var begun = Stopwatch.GetTimestamp();
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(Longest);
         try { return await Drill(jobs, run, job, state, reporter, begun, late.Token); }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested) { return Result(new DrillResult { Result = ProofResult.Failed, Reason = $"It took longer than {Longest.TotalHours:0} hours.", Seconds = Seconds(begun) }); }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested) { return Result(new DrillResult { Result =
+            ProofResult.Failed, Reason = $"It took longer than {Longest.TotalHours:0} hours.", Seconds = Seconds(begun) }); }
     }
 
-    static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun, CancellationToken ct)
+    static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun,
+        CancellationToken ct)
     {
         using var repository = await jobs.Open(run, reporter, ct);
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run.RunId);
-        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no scripts are run).");
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no "
+            + $"scripts are run).");
         RestoreSummary restored;
         using (var target = FileTarget.Open(FilePath.FromText(sandbox.Folder), OverwritePolicy.Always))
-            restored = await RestoreRun.Execute(repository, snapshot, default, [], target, RestoreJobRun.Progress(reporter, "restoring"), ct);
+            restored = await RestoreRun.Execute(repository, snapshot, default, [], target, RestoreJobRun.Progress(reporter, "restoring"),
+                ct);
         var restoreSeconds = Seconds(begun);
-        reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each with the snapshot.");
+        reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each "
+            + $"with the snapshot.");
         var findings = await Compare(repository, snapshot, sandbox, job, restored, reporter, ct);
         var problems = restored.Failed.Concat(findings.Mismatches).ToList();
-        foreach (var problem in problems.Take(100)) reporter.Event(EventLevel.Error, "drill.mismatch", $"{problem.Path}: {problem.Message}");
+        foreach (var problem in problems.Take(100)) reporter.Event(EventLevel.Error, "drill.mismatch",
+            $"{problem.Path}: {problem.Message}");
         var proven = problems.Count == 0;
         reporter.Event(proven ? EventLevel.Info : EventLevel.Error, "drill.done", proven
-            ? $"Proven: {findings.FilesCompared} files equal the snapshot; {findings.LiveEqual} also equal the live source, {findings.LiveChanged} changed there since."
+            ? $"Proven: {findings.FilesCompared} files equal the snapshot; {findings.LiveEqual} also equal the live source, "
+                + $"{findings.LiveChanged} changed there since."
             : $"Not proven: {problems.Count} entries differ.");
         return Result(new DrillResult
         {
-            Result = proven ? ProofResult.Proven : ProofResult.Failed, Reason = proven ? null : $"{problems.Count} entries differ from the snapshot.", FilesCompared = findings.FilesCompared,
-            BytesCompared = findings.BytesCompared, Mismatches = JobRunner.Cut(problems), LiveEqual = findings.LiveEqual, LiveChanged = findings.LiveChanged, RestoreSeconds = restoreSeconds, Seconds = Seconds(begun),
+            Result = proven ? ProofResult.Proven : ProofResult.Failed, Reason = proven ? null
+                : $"{problems.Count} entries differ from the snapshot.", FilesCompared = findings.FilesCompared,
+            BytesCompared = findings.BytesCompared, Mismatches = JobRunner.Cut(problems), LiveEqual = findings.LiveEqual, LiveChanged =
+                findings.LiveChanged, RestoreSeconds = restoreSeconds, Seconds = Seconds(begun),
         });
     }
 
-    static async Task<ProofFindings> Compare(Repository repository, Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job, RestoreSummary restored, RunReporter reporter, CancellationToken ct)
+    static async Task<ProofFindings> Compare(Repository repository, Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job,
+        RestoreSummary restored, RunReporter reporter, CancellationToken ct)
     {
         var silent = new Silent();
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
         using var live = job.LiveSource is null ? null : BackupJobRun.Open(job.LiveSource);
         using var liveRoot = OpenLive(live, silent, reporter);
-        var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress { Phase = "comparing", FilesDone = files, FilesTotal = restored.Files }));
+        var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress { Phase = "comparing", FilesDone = files,
+            FilesTotal = restored.Files }));
         return await ProofComparison.Execute(repository, snapshot, restoredTree, liveRoot, progress, ct);
     }
 

@@ -14,7 +14,8 @@ sealed class DrillSandbox : IDisposable
         var folder = Path.Combine(state.SandboxFolder, run.ToString());
         Remove(folder);
         try { Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new UnavailableException("drill.sandbox", $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the agent's state folder.", e); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new UnavailableException("drill.sandbox",
+            $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the agent's state folder.", e); }
         return new DrillSandbox(folder);
     }
 
@@ -24,9 +25,11 @@ sealed class DrillSandbox : IDisposable
     static void Remove(string folder)
     {
         if (!Directory.Exists(folder)) return;
-        using var rm = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("rm", ["-rf", "--", folder])) ?? throw new UnavailableException("drill.sandbox", "rm does not start.");
+        using var rm = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("rm", ["-rf", "--", folder]))
+            ?? throw new UnavailableException("drill.sandbox", "rm does not start.");
         rm.WaitForExit();
-        if (rm.ExitCode != 0) throw new UnavailableException("drill.sandbox", $"The sandbox {folder} cannot be removed (rm ended with {rm.ExitCode}).", "Remove it by hand; it holds restored data.");
+        if (rm.ExitCode != 0) throw new UnavailableException("drill.sandbox",
+            $"The sandbox {folder} cannot be removed (rm ended with {rm.ExitCode}).", "Remove it by hand; it holds restored data.");
     }
 
     public void Dispose() => Remove(Folder);

@@ -8,7 +8,8 @@ using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
 
-/// <summary>Turns a job into its result. What has a name becomes a failed result; a bug is told as one and ends the run, not the agent.</summary>
+/// <summary>Turns a job into its result. What has a name becomes a failed result; a bug is told as one and ends the run, not the
+/// agent.</summary>
 public sealed class JobRunner(AgentState state, AgentIdentity identity)
 {
     /// <summary>Does the job.</summary>
@@ -24,24 +25,28 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
                 JobKind.Restore => await RestoreJobRun.Run(this, run, Part(job.Restore), reporter, ct),
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
-                _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.", "Install the agent of the node's version."),
+                _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.",
+                    "Install the agent of the node's version."),
             };
         }
         catch (BackupDrException e) { return Failed(new JobError(e.Code, e.Message, e.Hint, e.IsTransient)); }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            return Failed(new JobError("agent.bug", $"Something in the agent is broken: {e.GetType().Name}: {e.Message}", "The agent's log on its host has the details.", false));
+            return Failed(new JobError("agent.bug", $"Something in the agent is broken: {e.GetType().Name}: {e.Message}",
+                "The agent's log on its host has the details.", false));
         }
     }
 
     static JobResult Failed(JobError error) => new() { Outcome = JobOutcome.Failed, Error = error };
 
-    static T Part<T>(T? part) where T : class => part ?? throw new BadInputException("job", "The job lacks the part that its kind names.", "Install the agent of the node's version.");
+    static T Part<T>(T? part) where T : class => part ?? throw new BadInputException("job", "The job lacks the part that its kind names.",
+        "Install the agent of the node's version.");
 
     /// <summary>Options for a run: our host's name, and a user that tells this run's locks from all others.</summary>
     internal RepositoryOptions Options(LeasedRun run) => new()
     {
-        HostName = identity.Membership.HostName, UserName = $"backupdr-{run.RunId}", ProgramVersion = $"backupdr {AgentCommand.Version}", ExpectedId = run.Job.Repository.ConfigId,
+        HostName = identity.Membership.HostName, UserName = $"backupdr-{run.RunId}", ProgramVersion = $"backupdr {AgentCommand.Version}",
+            ExpectedId = run.Job.Repository.ConfigId,
     };
 
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>
@@ -54,13 +59,15 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
         {
             // This lease is newer than theirs, so whoever held them may write nothing more.
             var removed = await RepositoryLock.RemoveLeftovers(repository, pid => pid == Environment.ProcessId, ct);
-            if (removed > 0) reporter.Event(EventLevel.Info, "lock.removed", $"Removed {removed} lock(s) that an interrupted lease of this run left.");
+            if (removed > 0) reporter.Event(EventLevel.Info, "lock.removed",
+                $"Removed {removed} lock(s) that an interrupted lease of this run left.");
         }
         return repository;
     }
 
     /// <summary>A list short enough for the wire.</summary>
-    internal static List<PathProblem> Cut(IEnumerable<Engine.Backup.Problem> problems) => [.. problems.Take(1000).Select(problem => new PathProblem(problem.Path, problem.Message))];
+    internal static List<PathProblem> Cut(IEnumerable<Engine.Backup.Problem> problems) =>
+        [.. problems.Take(1000).Select(problem => new PathProblem(problem.Path, problem.Message))];
 
     /// <summary>Progress that reports at once, on the caller's thread.</summary>
     internal sealed class Direct<T>(Action<T> report) : IProgress<T>

@@ -19,9 +19,12 @@ static class RestoreJobRun
         using var target = FileTarget.Open(job.Target, job.Overwrite);
         reporter.Event(EventLevel.Info, "restore.begin", $"Restoring snapshot {snapshot.ShortId} to {job.Target}.");
         var summary = await RestoreRun.Execute(repository, snapshot, default, job.Paths, target, Progress(reporter, "restoring"), ct);
-        foreach (var problem in summary.Failed.Take(MaximumLines)) reporter.Event(EventLevel.Error, "restore.failed", $"{problem.Path}: {problem.Message}");
-        foreach (var kept in summary.Kept.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "restore.kept", $"{kept.Path}: {kept.Message}");
-        foreach (var remark in target.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "restore.remark", $"{remark.Path}: {remark.Message}");
+        foreach (var problem in summary.Failed.Take(MaximumLines)) reporter.Event(EventLevel.Error, "restore.failed",
+            $"{problem.Path}: {problem.Message}");
+        foreach (var kept in summary.Kept.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "restore.kept",
+            $"{kept.Path}: {kept.Message}");
+        foreach (var remark in target.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "restore.remark",
+            $"{remark.Path}: {remark.Message}");
         reporter.Event(EventLevel.Info, "restore.done", $"Restored {summary.Files} files, {summary.Bytes} bytes.");
         var problems = summary.Failed.Concat(summary.Kept).ToList();
         return new JobResult
@@ -29,12 +32,14 @@ static class RestoreJobRun
             Outcome = problems.Count == 0 ? JobOutcome.Complete : JobOutcome.Incomplete,
             Restore = new RestoreResult
             {
-                Target = job.Target, Files = summary.Files, Bytes = summary.Bytes, Problems = JobRunner.Cut(problems), ProblemCount = problems.Count, Seconds = summary.Duration.TotalSeconds,
+                Target = job.Target, Files = summary.Files, Bytes = summary.Bytes, Problems = JobRunner.Cut(problems), ProblemCount =
+                    problems.Count, Seconds = summary.Duration.TotalSeconds,
             },
         };
     }
 
-    public static IProgress<RestoreProgress> Progress(RunReporter reporter, string phase) => new JobRunner.Direct<RestoreProgress>(now => reporter.Progress(new JobProgress
+    public static IProgress<RestoreProgress> Progress(RunReporter reporter, string phase) =>
+        new JobRunner.Direct<RestoreProgress>(now => reporter.Progress(new JobProgress
     {
         Phase = phase, FilesDone = now.FilesDone, FilesTotal = now.FilesTotal, BytesDone = now.BytesDone, BytesTotal = now.BytesTotal,
     }));

@@ -10,7 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace BackupDr.Agent.Leasing;
 
 /// <summary>Polls for work and questions, and runs what it gets: up to two runs at once, questions at any time.</summary>
-public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs, RequestAnswers answers, AgentState state, ILogger<LeaseLoop> log) : BackgroundService
+public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs, RequestAnswers answers, AgentState state,
+    ILogger<LeaseLoop> log) : BackgroundService
 {
     const int Slots = 2;
     const int WaitSeconds = 25;
@@ -53,7 +54,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         var free = Slots - _running.Count;
         _slotFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var again = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var polling = connection.Client.Lease(new LeaseRequest { Slots = free, WaitSeconds = WaitSeconds, Load = Inventory.Load(), AgentVersion = AgentCommand.Version, Running = [.. _running.Keys] }, ct);
+        var polling = connection.Client.Lease(new LeaseRequest { Slots = free, WaitSeconds = WaitSeconds, Load = Inventory.Load(),
+            AgentVersion = AgentCommand.Version, Running = [.. _running.Keys] }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
         if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(polling));
         else Take(await polling, ct);
@@ -79,7 +81,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         var work = new LeasedWork((report, ct) => connection.Client.Report(report, ct), BootClock.Instance, TimeProvider.System);
         try
         {
-            var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => jobs.Run(run, reporter, ct), stopping), CancellationToken.None);
+            var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => jobs.Run(run, reporter, ct), stopping),
+                CancellationToken.None);
             if (cause == StopCause.Cancelled) result = new JobResult { Outcome = JobOutcome.Cancelled };
             if (result is not null) await Tell(run, result, stopping);
             LogEnded(log, run.RunId.ToString(), result?.Outcome.ToString() ?? cause.ToString(), result?.Error?.Message ?? "");
@@ -95,10 +98,12 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         {
             try
             {
-                await connection.Client.Complete(new CompleteRequest(run.RunId, run.Epoch, result), stopping.IsCancellationRequested ? CancellationToken.None : stopping);
+                await connection.Client.Complete(new CompleteRequest(run.RunId, run.Epoch, result), stopping.IsCancellationRequested
+                    ? CancellationToken.None : stopping);
                 return;
             }
-            catch (Exception e) when (e is ConflictException or DeniedException or BadInputException) { LogRefused(log, run.RunId.ToString(), e.Message); return; }
+            catch (Exception e) when (e is ConflictException or DeniedException
+                or BadInputException) { LogRefused(log, run.RunId.ToString(), e.Message); return; }
             catch (BackupDrException e) { LogAway(log, e.Message); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { continue; }   // one more try on the way out
             await Pause(attempt, CancellationToken.None);
@@ -126,7 +131,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         var longest = Math.Min(LongestPause.TotalSeconds, 0.25 * (1L << Math.Min(failures, 10)));
         double part;
         lock (_jitter) part = _jitter.NextDouble();
-        await Task.Delay(TimeSpan.FromSeconds(0.1 + part * longest), TimeProvider.System, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(TimeSpan.FromSeconds(0.1 + part * longest), TimeProvider.System, ct)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     [LoggerMessage(3101, LogLevel.Warning, "{Reason}")]

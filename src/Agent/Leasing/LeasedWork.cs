@@ -21,14 +21,16 @@ public enum StopCause
 /// <summary>How a job tells what it does while it works. Safe for concurrent use; never waits.</summary>
 public sealed class RunReporter(TimeProvider wallClock)
 {
-    readonly Channel<RunEventLine> _events = Channel.CreateBounded<RunEventLine>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropOldest });
+    readonly Channel<RunEventLine> _events = Channel.CreateBounded<RunEventLine>(new BoundedChannelOptions(10_000) { FullMode =
+        BoundedChannelFullMode.DropOldest });
     JobProgress? _progress;
 
     /// <summary>Says how far it is; only the newest is sent.</summary>
     public void Progress(JobProgress progress) => Volatile.Write(ref _progress, progress);
 
     /// <summary>Adds a line to the run's log.</summary>
-    public void Event(EventLevel level, string code, string text) => _events.Writer.TryWrite(new RunEventLine(wallClock.GetUtcNow(), level, code, text));
+    public void Event(EventLevel level, string code, string text) => _events.Writer.TryWrite(new RunEventLine(wallClock.GetUtcNow(), level,
+        code, text));
 
     internal (JobProgress? Progress, List<RunEventLine> Events) Take(List<RunEventLine> unsent)
     {
@@ -43,12 +45,15 @@ public sealed class RunReporter(TimeProvider wallClock)
 /// <param name="report">Sends a report; throws <see cref="ConflictException"/> "run.lease_lost" where the lease is no longer ours.</param>
 /// <param name="clock">Goes on while the machine sleeps; leases are measured with it.</param>
 /// <param name="wallClock">Times of events.</param>
-public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<ReportAnswer>> report, TimeProvider clock, TimeProvider wallClock)
+public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<ReportAnswer>> report, TimeProvider clock,
+    TimeProvider wallClock)
 {
-    static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(1), HeartbeatEvery = TimeSpan.FromSeconds(5), LongestReport = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(1), HeartbeatEvery = TimeSpan.FromSeconds(5), LongestReport =
+        TimeSpan.FromSeconds(5);
 
     /// <summary>Does the work; gives what it gave, or why it was stopped.</summary>
-    public async Task<(JobResult? Result, StopCause Cause)> Run(LeasedRun run, Func<RunReporter, CancellationToken, Task<JobResult>> work, CancellationToken hostStopping)
+    public async Task<(JobResult? Result, StopCause Cause)> Run(LeasedRun run, Func<RunReporter, CancellationToken, Task<JobResult>> work,
+        CancellationToken hostStopping)
     {
         var reporter = new RunReporter(wallClock);
         using var lost = new CancellationTokenSource();
@@ -70,7 +75,8 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
         {
             await done.CancelAsync();
             await reporting;
-            return (null, lost.IsCancellationRequested ? StopCause.LeaseLost : cancelled.IsCancellationRequested ? StopCause.Cancelled : StopCause.HostStopping);
+            return (null, lost.IsCancellationRequested ? StopCause.LeaseLost : cancelled.IsCancellationRequested ? StopCause.Cancelled
+                : StopCause.HostStopping);
         }
         finally
         {
@@ -79,7 +85,8 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
         }
     }
 
-    async Task Report(LeasedRun run, RunReporter reporter, TaskCompletionSource accepted, CancellationTokenSource lost, CancellationTokenSource cancelled, CancellationToken done)
+    async Task Report(LeasedRun run, RunReporter reporter, TaskCompletionSource accepted, CancellationTokenSource lost,
+        CancellationTokenSource cancelled, CancellationToken done)
     {
         var (extended, sent) = (clock.GetTimestamp(), clock.GetTimestamp());
         var fence = TimeSpan.FromMilliseconds(run.TtlMs) * 3 / 4;
@@ -95,7 +102,8 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
                 catch (OperationCanceledException) { isLast = true; }
             }
             if (lost.IsCancellationRequested) return;
-            if (clock.GetElapsedTime(extended) >= fence) { await lost.CancelAsync(); return; }   // woke up too late, or the node was away too long
+            // woke up too late, or the node was away too long
+            if (clock.GetElapsedTime(extended) >= fence) { await lost.CancelAsync(); return; }
             if (pending is null)
             {
                 var (progress, events) = reporter.Take([]);

@@ -24,7 +24,8 @@ public sealed class OpenRepositories(TimeProvider clock) : IDisposable
     readonly Dictionary<RepositoryId, Entry> _open = [];
 
     /// <summary>Lists a folder of a snapshot.</summary>
-    public async Task<IReadOnlyList<Engine.Format.Node>> List(RepositoryAccess access, string snapshotId, FilePath folder, CancellationToken ct)
+    public async Task<IReadOnlyList<Engine.Format.Node>> List(RepositoryAccess access, string snapshotId, FilePath folder,
+        CancellationToken ct)
     {
         await _turn.WaitAsync(ct);
         try
@@ -44,7 +45,8 @@ public sealed class OpenRepositories(TimeProvider clock) : IDisposable
     async Task<Entry> Get(RepositoryAccess access, CancellationToken ct)
     {
         foreach (var (id, old) in _open.ToArray())
-            if (id != access.Id && (clock.GetElapsedTime(old.UsedAt) > KeepFor || (_open.Count >= Most && !_open.ContainsKey(access.Id) && old.UsedAt == _open.Values.Min(entry => entry.UsedAt))))
+            if (id != access.Id && (clock.GetElapsedTime(old.UsedAt) > KeepFor || (_open.Count >= Most && !_open.ContainsKey(access.Id)
+                && old.UsedAt == _open.Values.Min(entry => entry.UsedAt))))
             {
                 old.Repository.Dispose();
                 _open.Remove(id);
@@ -52,7 +54,8 @@ public sealed class OpenRepositories(TimeProvider clock) : IDisposable
         if (!_open.TryGetValue(access.Id, out var found))
         {
             using var password = Secret.FromText(access.Password);
-            found = _open[access.Id] = new Entry(await Repository.Open(StoreFactory.Open(access.Url), password, new RepositoryOptions { ExpectedId = access.ConfigId }, ct));
+            found = _open[access.Id] = new Entry(await Repository.Open(StoreFactory.Open(access.Url), password,
+                new RepositoryOptions { ExpectedId = access.ConfigId }, ct));
         }
         found.UsedAt = clock.GetTimestamp();
         return found;

@@ -21,7 +21,8 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
             using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
             late.CancelAfter(AgentProtocol.RequestTimeout);
             try { answer = new AgentRequestAnswer { Listing = await Task.Run(() => List(request, late.Token), late.Token) }; }
-            catch (BackupDrException e) { answer = new AgentRequestAnswer { Error = new JobError(e.Code, e.Message, e.Hint, e.IsTransient) }; }
+            catch (BackupDrException e) { answer = new AgentRequestAnswer { Error =
+                new JobError(e.Code, e.Message, e.Hint, e.IsTransient) }; }
             await client.Answer(request.Id, answer, ct);
         }
         catch (BackupDrException e) { LogUnanswered(log, request.Kind, e.Message); }
@@ -32,16 +33,20 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
     {
         if (request.Kind == AgentRequestKind.ListFolder) return HostFolder.List(request.Path, ct);
         if (request is not { Kind: AgentRequestKind.ListSnapshotFolder, Repository: { } repository, SnapshotId: { } snapshot })
-            throw new BadInputException("kind", $"The question {request.Kind} is unknown to this agent.", "Install the agent of the node's version.");
+            throw new BadInputException("kind", $"The question {request.Kind} is unknown to this agent.",
+                "Install the agent of the node's version.");
         var nodes = await repositories.List(repository, snapshot, request.Path, ct);
-        var entries = nodes.Select(Entry).OrderBy(entry => entry.Kind != EntryKind.Folder).Take(MaximumEntries).ToList();   // nodes are sorted by name already
+        // nodes are sorted by name already
+        var entries = nodes.Select(Entry).OrderBy(entry => entry.Kind != EntryKind.Folder).Take(MaximumEntries).ToList();
         return new FolderListing(request.Path, entries, nodes.Count > MaximumEntries);
     }
 
     static FolderEntry Entry(Node node) => new()
     {
-        Name = node.Name, SizeBytes = (long)node.SizeBytes, ModifiedAt = node.ModifiedAt.ToDateTimeOffset(), Permissions = node.Permissions, LinkTarget = node.LinkTarget,
-        Kind = node.Type switch { NodeType.Dir => EntryKind.Folder, NodeType.File => EntryKind.File, NodeType.Symlink => EntryKind.Link, _ => EntryKind.Other },
+        Name = node.Name, SizeBytes = (long)node.SizeBytes, ModifiedAt = node.ModifiedAt.ToDateTimeOffset(), Permissions =
+            node.Permissions, LinkTarget = node.LinkTarget,
+        Kind = node.Type switch { NodeType.Dir => EntryKind.Folder, NodeType.File => EntryKind.File, NodeType.Symlink => EntryKind.Link,
+            _ => EntryKind.Other },
     };
 
     [LoggerMessage(3201, LogLevel.Warning, "A question ({Kind}) could not be answered: {Reason}")]

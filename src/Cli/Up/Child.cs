@@ -3,7 +3,8 @@ using BackupDr.Contracts;
 
 namespace BackupDr.Cli.Up;
 
-/// <summary>A program of ours that is kept running: started in a session of its own, told to stop by the end of its stdin, started again when it crashes.</summary>
+/// <summary>A program of ours that is kept running: started in a session of its own, told to stop by the end of its stdin, started again
+/// when it crashes.</summary>
 sealed class Child : IAsyncDisposable
 {
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30), StopPatience = TimeSpan.FromSeconds(25);
@@ -43,7 +44,8 @@ sealed class Child : IAsyncDisposable
     Process Launch()
     {
         // In a session of its own, so that Ctrl-C reaches only us and everything stops in order.
-        var start = new ProcessStartInfo("/usr/bin/setsid", ["/bin/sh", "-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _logFile, _program, .. _arguments])
+        var start = new ProcessStartInfo("/usr/bin/setsid", ["/bin/sh", "-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _logFile,
+            _program, .. _arguments])
         {
             RedirectStandardInput = true, WorkingDirectory = "/",
         };
@@ -59,7 +61,8 @@ sealed class Child : IAsyncDisposable
             if (_stop.IsCancellationRequested) return;
             if (_clock.GetElapsedTime(begun) > TimeSpan.FromMinutes(5)) crashes = 1;
             var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, 0.5 * (1L << Math.Min(crashes, 10))));
-            await File.AppendAllTextAsync(_logFile, $"up: {_name} ended with {_process.ExitCode}; starting it again in {pause.TotalSeconds:0} s\n", CancellationToken.None);
+            await File.AppendAllTextAsync(_logFile, $"up: {_name} ended with {_process.ExitCode}; starting it again in "
+                + $"{pause.TotalSeconds:0} s\n", CancellationToken.None);
             await Task.Delay(pause, _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_stop.IsCancellationRequested) return;
             _process.Dispose();

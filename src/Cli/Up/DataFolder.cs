@@ -6,7 +6,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Cli.Up;
 
-/// <summary>Everything that <c>up</c> keeps, in one folder: the folder itself can be traversed by the database's user, what lies in it is private.</summary>
+/// <summary>Everything that <c>up</c> keeps, in one folder: the folder itself can be traversed by the database's user, what lies in it is
+/// private.</summary>
 sealed class DataFolder
 {
     const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -17,7 +18,8 @@ sealed class DataFolder
 
     /// <summary>Where it is unless told otherwise.</summary>
     public static string Default => Environment.IsPrivilegedProcess ? "/var/lib/backupdr"
-        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "backupdr");
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
+            "backupdr");
 
     public string Root { get; }
     public string LockFile => Path.Combine(Root, "up.lock");
@@ -40,11 +42,13 @@ sealed class DataFolder
         {
             Directory.CreateDirectory(root, Traversable);
             File.SetUnixFileMode(root, Traversable);
-            foreach (var child in (string[])[folder.Logs, folder.Secrets, folder.Agent, folder.Repositories]) Directory.CreateDirectory(child, Private);
+            foreach (var child in (string[])[folder.Logs, folder.Secrets, folder.Agent,
+                folder.Repositories]) Directory.CreateDirectory(child, Private);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadInputException("data", $"The data folder {root} cannot be used: {e.Message}", "Check its rights and free space, or name another one with --data.");
+            throw new BadInputException("data", $"The data folder {root} cannot be used: {e.Message}",
+                "Check its rights and free space, or name another one with --data.");
         }
         return folder;
     }
@@ -62,7 +66,8 @@ sealed class DataFolder
     {
         var temporary = file + ".tmp";
         File.Delete(temporary);
-        using (var opened = Descriptor.Open(FilePath.FromText(temporary), OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, 0x180))
+        using (var opened = Descriptor.Open(FilePath.FromText(temporary), OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive,
+            0x180))
         {
             opened.WriteAt(0, Encoding.UTF8.GetBytes(text));
             opened.Sync();
@@ -79,7 +84,9 @@ sealed class DataFolder
             using var settings = JsonDocument.Parse(File.ReadAllBytes(SettingsFile));
             return new Uri(settings.RootElement.GetProperty("Console").GetProperty("Url").GetString()!).Port;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or UriFormatException or ArgumentNullException) { return DefaultPort; }   // written anew below
+        // written anew below
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or UriFormatException
+            or ArgumentNullException) { return DefaultPort; }
     }
 
     /// <summary>Writes the node's settings.</summary>

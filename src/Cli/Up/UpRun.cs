@@ -19,14 +19,16 @@ static class UpRun
         var (output, clock) = (new Output(options.Json, quiet: false), TimeProvider.System);
         var data = DataFolder.Open(options.Data);
         using var held = FileLock.TryTake(FilePath.FromText(data.LockFile))
-            ?? throw new ConflictException("up.running", $"BackupDr runs already with the data folder {data.Root}.", "Stop it with Ctrl-C where it runs, or give this one another --data and --port.");
+            ?? throw new ConflictException("up.running", $"BackupDr runs already with the data folder {data.Root}.",
+                "Stop it with Ctrl-C where it runs, or give this one another --data and --port.");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => { context.Cancel = true; stop.Cancel(); });
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => { context.Cancel = true; stop.Cancel(); });
+        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => { context.Cancel = true; Stop(stop); });
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => { context.Cancel = true; Stop(stop); });
         var port = options.Port ?? data.LastPort();
         CheckFree(port, "the console", "--port");
         CheckFree(port + 1, "the agents", "--port");
-        if (options.Protect.Count == 0 && !File.Exists(Path.Combine(data.Agent, "agent.json"))) throw new BadInputException("protect", "There is nothing to protect yet.", "Name a folder: backupdr up --protect /srv/data");
+        if (options.Protect.Count == 0 && !File.Exists(Path.Combine(data.Agent, "agent.json"))) throw new BadInputException("protect",
+            "There is nothing to protect yet.", "Name a folder: backupdr up --protect /srv/data");
         try { return await WithDatabase(options, data, port, output, clock, stop.Token); }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -35,22 +37,32 @@ static class UpRun
         }
     }
 
+    static void Stop(CancellationTokenSource stop)
+    {
+        try { stop.Cancel(); }
+        catch (ObjectDisposedException) { return; }   // a second signal while the program ends: there is nothing left to stop
+    }
+
     static void CheckFree(int port, string what, string option)
     {
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ExclusiveAddressUse = false };
         probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         try { probe.Bind(new IPEndPoint(what == "the agents" ? IPAddress.Any : IPAddress.Loopback, port)); probe.Listen(1); }
-        catch (SocketException) { throw new ConflictException("up.port", $"Port {port}, which {what} would use, is in use by another program.", $"Stop that program, or choose another port with {option}."); }
+        catch (SocketException) { throw new ConflictException("up.port",
+            $"Port {port}, which {what} would use, is in use by another program.",
+            $"Stop that program, or choose another port with {option}."); }
     }
 
-    static async Task<int> WithDatabase(UpOptions options, DataFolder data, int port, Output output, TimeProvider clock, CancellationToken ct)
+    static async Task<int> WithDatabase(UpOptions options, DataFolder data, int port, Output output, TimeProvider clock,
+        CancellationToken ct)
     {
         var postgres = await PrivatePostgres.Start(data, output.Note, ct);
         try
         {
             using var key = DataFolder.SecretIn(data.ApiKeyFile);
             data.WriteSettings(postgres.ConnectionString, port);
-            await using var node = Child.Start("node", File.Exists(Path.Combine(AppContext.BaseDirectory, "BackupDr.Web")) ? "BackupDr.Web" : "BackupDr.Scheduler", ["--settings", data.SettingsFile, "--stdin-lifetime"], data.Logs, clock);
+            await using var node = Child.Start("node", File.Exists(Path.Combine(AppContext.BaseDirectory, "BackupDr.Web")) ? "BackupDr.Web"
+                : "BackupDr.Scheduler", ["--settings", data.SettingsFile, "--stdin-lifetime"], data.Logs, clock);
             using var api = new ApiClient(new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")), key);
             await AwaitNode(api, node, data, clock, ct);
             return await WithNode(options, data, port, api, output, clock, ct);
@@ -64,16 +76,19 @@ static class UpRun
         while (!await api.IsReady(ct))
         {
             if (clock.GetElapsedTime(begun) > NodePatience || (!node.IsRunning && clock.GetElapsedTime(begun) > TimeSpan.FromSeconds(2)))
-                throw new UnavailableException("up.node", $"The node does not start: {node.LastWords()}", $"Its log is {Path.Combine(data.Logs, "node.log")}.");
+                throw new UnavailableException("up.node", $"The node does not start: {node.LastWords()}",
+                    $"Its log is {Path.Combine(data.Logs, "node.log")}.");
             await Task.Delay(LookEvery, clock, ct);
         }
     }
 
-    static async Task<int> WithNode(UpOptions options, DataFolder data, int port, ApiClient api, Output output, TimeProvider clock, CancellationToken ct)
+    static async Task<int> WithNode(UpOptions options, DataFolder data, int port, ApiClient api, Output output, TimeProvider clock,
+        CancellationToken ct)
     {
         var admin = await api.CreateUser(new CreateUserRequest("admin"), ct);
         await Join(data, port, api, ct);
-        await using var agent = Child.Start("agent", "backupdr-agent", ["run", "--state", data.Agent, "--stdin-lifetime"], data.Logs, clock);
+        await using var agent = Child.Start("agent", "backupdr-agent", ["run", "--state", data.Agent, "--stdin-lifetime"], data.Logs,
+            clock);
         var proof = new FirstProof(api, data, output, clock);
         var host = await proof.AwaitHost(() => agent.IsRunning, agent.LastWords, ct);
         var outcomes = new List<UpOutcome>();
@@ -96,8 +111,10 @@ static class UpRun
         if (File.Exists(Path.Combine(data.Agent, "agent.json"))) return;
         var url = string.Create(CultureInfo.InvariantCulture, $"https://127.0.0.1:{port + 1}");
         var token = await api.CreateJoinToken(new CreateJoinTokenRequest(url), ct);
-        var joined = await Tool.Run(Sibling.PathOf("backupdr-agent"), ["join", url, "--state", data.Agent, "--mover"], new Dictionary<string, string> { ["BACKUPDR_JOIN_TOKEN"] = token.Token }, ct);
-        if (joined.ExitCode != 0) throw new UnavailableException("up.join", $"The agent of this machine could not join: {joined.LastLine}", $"The node's log is in {data.Logs}.");
+        var joined = await Tool.Run(Sibling.PathOf("backupdr-agent"), ["join", url, "--state", data.Agent, "--mover"],
+            new Dictionary<string, string> { ["BACKUPDR_JOIN_TOKEN"] = token.Token }, ct);
+        if (joined.ExitCode != 0) throw new UnavailableException("up.join", $"The agent of this machine could not join: {joined.LastLine}",
+            $"The node's log is in {data.Logs}.");
     }
 }
 
@@ -107,7 +124,9 @@ static class Browser
     public static void Open(string url)
     {
         const string opener = "/usr/bin/xdg-open";
-        if (!File.Exists(opener) || (Environment.GetEnvironmentVariable("DISPLAY") ?? Environment.GetEnvironmentVariable("WAYLAND_DISPLAY")) is null) return;
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(opener, [url]) { RedirectStandardOutput = true, RedirectStandardError = true });
+        if (!File.Exists(opener) || (Environment.GetEnvironmentVariable("DISPLAY")
+            ?? Environment.GetEnvironmentVariable("WAYLAND_DISPLAY")) is null) return;
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(opener,
+            [url]) { RedirectStandardOutput = true, RedirectStandardError = true });
     }
 }

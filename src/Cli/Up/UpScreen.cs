@@ -12,7 +12,8 @@ static class UpScreen
         output.Line();
         foreach (var outcome in outcomes) Show(output, data, outcome);
         output.Line($"  Console          {console}");
-        output.Line(oneTimePassword is null ? "  Sign in          as admin, with the password chosen before" : $"  Sign in          as admin, one-time password: {oneTimePassword}");
+        output.Line(oneTimePassword is null ? "  Sign in          as admin, with the password chosen before"
+            : $"  Sign in          as admin, one-time password: {oneTimePassword}");
         output.Line();
         output.Json(json => Write(json, data, outcomes, console, oneTimePassword));
     }
@@ -21,16 +22,20 @@ static class UpScreen
     {
         var (backup, proof) = (outcome.Point.Backup, outcome.Proof);
         output.Line($"  Protected        {outcome.Item.Name}: {backup.Files} files, {Output.Size(backup.Bytes)}");
-        output.Line($"  Recovery point   {outcome.Point.TakenAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC, snapshot {outcome.Point.SnapshotId[..8]}{(outcome.Point.IsComplete ? "" : $", INCOMPLETE: {backup.MissingCount} entries are missing")}");
+        var missingWords = outcome.Point.IsComplete ? "" : $", INCOMPLETE: {backup.MissingCount} entries are missing";
+        var taken = outcome.Point.TakenAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        output.Line($"  Recovery point   {taken} UTC, snapshot {outcome.Point.SnapshotId[..8]}{missingWords}");
         output.Line($"  Deduplicated     {Output.Size(backup.BytesNew)} new, {Output.Size(backup.BytesAdded)} stored");
         foreach (var missing in backup.Missing.Take(10)) output.Line($"    missing        {missing.Path}: {missing.Message}");
         output.Line(proof.Result == ProofResult.Proven
-            ? $"  Proof            Proven: restored in {proof.RestoreSeconds:0.0} s, {proof.FilesCompared} files equal the snapshot, {proof.LiveEqual} equal the live source{(proof.LiveChanged > 0 ? $", {proof.LiveChanged} changed there since" : "")}"
+            ? $"  Proof            Proven: restored in {proof.RestoreSeconds:0.0} s, {proof.FilesCompared} files equal the snapshot, "
+                + $"{proof.LiveEqual} equal the live source{(proof.LiveChanged > 0 ? $", {proof.LiveChanged} changed there since" : "")}"
             : $"  Proof            {proof.Result}: {proof.Reason}");
         output.Line("  Without us       " + Command(data, outcome));
     }
 
-    static string Command(DataFolder data, UpOutcome outcome) => $"restic -r '{outcome.Repository.Url}' --password-file '{data.RepositoryPasswordFile}' restore latest --target DIR";
+    static string Command(DataFolder data, UpOutcome outcome) => $"restic -r '{outcome.Repository.Url}' --password-file "
+        + $"'{data.RepositoryPasswordFile}' restore latest --target DIR";
 
     static void Write(Utf8JsonWriter json, DataFolder data, IReadOnlyList<UpOutcome> outcomes, string console, string? oneTimePassword)
     {

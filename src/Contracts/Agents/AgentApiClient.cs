@@ -8,7 +8,8 @@ using BackupDr.Contracts.Api;
 
 namespace BackupDr.Contracts.Agents;
 
-/// <summary>Speaks the agent protocol to one node. Trusts exactly one authority: by its certificate, or before joining by its fingerprint.</summary>
+/// <summary>Speaks the agent protocol to one node. Trusts exactly one authority: by its certificate, or before joining by its
+/// fingerprint.</summary>
 public sealed class AgentApiClient : IDisposable
 {
     static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10), CallTimeout = TimeSpan.FromSeconds(20);
@@ -25,8 +26,10 @@ public sealed class AgentApiClient : IDisposable
 
     static HttpClient Connect(Uri url, Func<X509Certificate2, bool> isTrusted, X509Certificate2? certificate)
     {
-        var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2), AllowAutoRedirect = false, UseProxy = false, UseCookies = false };
-        handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, _, _) => presented is X509Certificate2 leaf && isTrusted(leaf);
+        var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+            AllowAutoRedirect = false, UseProxy = false, UseCookies = false };
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, _, _) => presented is X509Certificate2 leaf
+            && isTrusted(leaf);
         if (certificate is not null) handler.SslOptions.ClientCertificates = [certificate];
         return new HttpClient(handler) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
     }
@@ -38,9 +41,11 @@ public sealed class AgentApiClient : IDisposable
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="authority">The authority's certificate, as join gave it.</param>
     /// <param name="certificate">The agent's certificate with its key.</param>
-    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate) => new(url, authority, certificate);
+    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate) =>
+        new(url, authority, certificate);
 
-    /// <summary>For joining: only the authority's fingerprint is known, so its certificate is fetched first. Nothing else is sent or believed on that connection.</summary>
+    /// <summary>For joining: only the authority's fingerprint is known, so its certificate is fetched first. Nothing else is sent or
+    /// believed on that connection.</summary>
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="fingerprint">SHA-256 of the authority's certificate, 64 hex characters, from the token.</param>
     /// <param name="ct">Cancels.</param>
@@ -55,16 +60,23 @@ public sealed class AgentApiClient : IDisposable
         {
             var pem = await http.GetStringAsync(new Uri($"{AgentProtocol.Root}/authority", UriKind.Relative), late.Token);
             var authority = X509Certificate2.CreateFromPem(pem);
-            if (string.Equals(Convert.ToHexStringLower(SHA256.HashData(authority.RawData)), fingerprint, StringComparison.Ordinal)) return new AgentApiClient(url, authority, null);
+            if (string.Equals(Convert.ToHexStringLower(SHA256.HashData(authority.RawData)), fingerprint,
+                StringComparison.Ordinal)) return new AgentApiClient(url, authority, null);
             authority.Dispose();
-            throw new DeniedException($"The node at {url} is not the one that made this token: its authority has another fingerprint.", "Check the address, and that nobody sits in between.");
+            throw new DeniedException($"The node at {url} is not the one that made this token: its authority has another fingerprint.",
+                "Check the address, and that nobody sits in between.");
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable", $"The node at {url} did not answer within {CallTimeout.TotalSeconds:0} seconds.", "Check the address and the way there.", e); }
-        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable", $"The node at {url} cannot be reached: {e.InnerException?.Message ?? e.Message}", "Check the address and the way there.", e); }
-        catch (CryptographicException e) { throw new UnavailableException("node.failed", $"The node at {url} answered with something that is no certificate.", "Check that this is the agents' address, not the console's.", e); }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable",
+            $"The node at {url} did not answer within {CallTimeout.TotalSeconds:0} seconds.", "Check the address and the way there.", e); }
+        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable",
+            $"The node at {url} cannot be reached: {e.InnerException?.Message ?? e.Message}", "Check the address and the way there.", e); }
+        catch (CryptographicException e) { throw new UnavailableException("node.failed",
+            $"The node at {url} answered with something that is no certificate.",
+            "Check that this is the agents' address, not the console's.", e); }
     }
 
-    /// <summary>The presented certificate must be signed by the one authority; names are not compared, because every listener of the installation shares one key.</summary>
+    /// <summary>The presented certificate must be signed by the one authority; names are not compared, because every listener of the
+    /// installation shares one key.</summary>
     static bool IsTrusted(X509Certificate2 leaf, X509Certificate2 authority)
     {
         using var chain = new X509Chain();
@@ -76,30 +88,38 @@ public sealed class AgentApiClient : IDisposable
     }
 
     /// <summary>Turns a token into an identity.</summary>
-    public Task<JoinAnswer> Join(JoinRequest request, CancellationToken ct) => Call("join", request, WireJson.Default.JoinRequest, WireJson.Default.JoinAnswer, CallTimeout, ct)!;
+    public Task<JoinAnswer> Join(JoinRequest request, CancellationToken ct) => Call("join", request, WireJson.Default.JoinRequest,
+        WireJson.Default.JoinAnswer, CallTimeout, ct)!;
 
     /// <summary>Renews the certificate.</summary>
-    public Task<RenewAnswer> Renew(RenewRequest request, CancellationToken ct) => Call("renew", request, WireJson.Default.RenewRequest, WireJson.Default.RenewAnswer, CallTimeout, ct)!;
+    public Task<RenewAnswer> Renew(RenewRequest request, CancellationToken ct) =>
+        Call("renew", request, WireJson.Default.RenewRequest, WireJson.Default.RenewAnswer, CallTimeout, ct)!;
 
     /// <summary>Long poll; null where there is nothing.</summary>
     public Task<LeaseAnswer?> Lease(LeaseRequest request, CancellationToken ct)
-        => Call("lease", request, WireJson.Default.LeaseRequest, WireJson.Default.LeaseAnswer, CallTimeout + TimeSpan.FromSeconds(request.WaitSeconds), ct);
+        => Call("lease", request, WireJson.Default.LeaseRequest, WireJson.Default.LeaseAnswer, CallTimeout
+            + TimeSpan.FromSeconds(request.WaitSeconds), ct);
 
     /// <summary>Progress and events.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
-    public Task<ReportAnswer> Report(ReportRequest request, CancellationToken ct) => Call("report", request, WireJson.Default.ReportRequest, WireJson.Default.ReportAnswer, CallTimeout, ct)!;
+    public Task<ReportAnswer> Report(ReportRequest request, CancellationToken ct) =>
+        Call("report", request, WireJson.Default.ReportRequest, WireJson.Default.ReportAnswer, CallTimeout, ct)!;
 
     /// <summary>The end of a run.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
-    public Task Complete(CompleteRequest request, CancellationToken ct) => Call("complete", request, WireJson.Default.CompleteRequest, WireJson.Default.ReportAnswer, CallTimeout, ct);
+    public Task Complete(CompleteRequest request, CancellationToken ct) => Call("complete", request, WireJson.Default.CompleteRequest,
+        WireJson.Default.ReportAnswer, CallTimeout, ct);
 
     /// <summary>What was found on the host.</summary>
-    public Task Inventory(InventoryRequest request, CancellationToken ct) => Call("inventory", request, WireJson.Default.InventoryRequest, WireJson.Default.ReportAnswer, CallTimeout, ct);
+    public Task Inventory(InventoryRequest request, CancellationToken ct) => Call("inventory", request, WireJson.Default.InventoryRequest,
+        WireJson.Default.ReportAnswer, CallTimeout, ct);
 
     /// <summary>The answer to a question.</summary>
-    public Task Answer(RequestId id, AgentRequestAnswer answer, CancellationToken ct) => Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);
+    public Task Answer(RequestId id, AgentRequestAnswer answer, CancellationToken ct) =>
+        Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);
 
-    async Task<TAnswer?> Call<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> requestShape, JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
+    async Task<TAnswer?> Call<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> requestShape,
+        JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(timeout);
@@ -113,17 +133,20 @@ public sealed class AgentApiClient : IDisposable
             if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
             return JsonSerializer.Deserialize(body, answerShape);
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw Away($"did not answer within {timeout.TotalSeconds:0} seconds", e); }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw Away($"did not answer within "
+            + $"{timeout.TotalSeconds:0} seconds", e); }
         catch (HttpRequestException e) when (e.InnerException is System.Security.Authentication.AuthenticationException)
         {
-            throw new DeniedException($"The node at {_url} is not the one that this host belongs to: its certificate is of another authority, or it refuses ours.",
+            throw new DeniedException($"The node at {_url} is not the one that this host belongs to: its certificate is of another "
+                + $"authority, or it refuses ours.",
                 "Check the address, and that nobody sits in between. A retired host must join again.");
         }
         catch (HttpRequestException e) { throw Away(e.InnerException?.Message ?? e.Message, e); }
         catch (JsonException e) { throw Away($"answered with something that is no answer ({e.Message})", e); }
     }
 
-    UnavailableException Away(string what, Exception inner) => new("node.unreachable", $"The node at {_url} cannot be reached: {what}", "It is tried again by itself; check the address and the way there if it lasts.", inner);
+    UnavailableException Away(string what, Exception inner) => new("node.unreachable", $"The node at {_url} cannot be reached: {what}",
+        "It is tried again by itself; check the address and the way there if it lasts.", inner);
 
     BackupDrException Problem(HttpStatusCode status, byte[] body)
     {

@@ -16,7 +16,8 @@ public sealed class ApiClient : IDisposable
     /// <param name="key">An API key.</param>
     public ApiClient(Uri url, Secret key)
     {
-        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(5) }) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ConnectTimeout =
+            TimeSpan.FromSeconds(5) }) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key.Reveal());
     }
 
@@ -32,19 +33,24 @@ public sealed class ApiClient : IDisposable
     }
 
     /// <summary>POST users.</summary>
-    public Task<UserCreated> CreateUser(CreateUserRequest request, CancellationToken ct) => Send(HttpMethod.Post, "users", request, WireJson.Default.CreateUserRequest, WireJson.Default.UserCreated, ct);
+    public Task<UserCreated> CreateUser(CreateUserRequest request, CancellationToken ct) =>
+        Send(HttpMethod.Post, "users", request, WireJson.Default.CreateUserRequest, WireJson.Default.UserCreated, ct);
     /// <summary>POST join-tokens.</summary>
-    public Task<JoinToken> CreateJoinToken(CreateJoinTokenRequest request, CancellationToken ct) => Send(HttpMethod.Post, "join-tokens", request, WireJson.Default.CreateJoinTokenRequest, WireJson.Default.JoinToken, ct);
+    public Task<JoinToken> CreateJoinToken(CreateJoinTokenRequest request, CancellationToken ct) =>
+        Send(HttpMethod.Post, "join-tokens", request, WireJson.Default.CreateJoinTokenRequest, WireJson.Default.JoinToken, ct);
     /// <summary>GET hosts/{id}.</summary>
     public Task<Host> Host(HostId id, CancellationToken ct) => Get($"hosts/{id}", WireJson.Default.Host, ct);
     /// <summary>POST locations.</summary>
-    public Task<Location> CreateLocation(CreateLocationRequest request, CancellationToken ct) => Send(HttpMethod.Post, "locations", request, WireJson.Default.CreateLocationRequest, WireJson.Default.Location, ct);
+    public Task<Location> CreateLocation(CreateLocationRequest request, CancellationToken ct) =>
+        Send(HttpMethod.Post, "locations", request, WireJson.Default.CreateLocationRequest, WireJson.Default.Location, ct);
     /// <summary>GET items.</summary>
     public Task<IReadOnlyList<Item>> Items(CancellationToken ct) => Get("items", WireJson.Default.IReadOnlyListItem, ct);
     /// <summary>POST policies.</summary>
-    public Task<Policy> CreatePolicy(CreatePolicyRequest request, CancellationToken ct) => Send(HttpMethod.Post, "policies", request, WireJson.Default.CreatePolicyRequest, WireJson.Default.Policy, ct);
+    public Task<Policy> CreatePolicy(CreatePolicyRequest request, CancellationToken ct) =>
+        Send(HttpMethod.Post, "policies", request, WireJson.Default.CreatePolicyRequest, WireJson.Default.Policy, ct);
     /// <summary>POST policies/{id}/run.</summary>
-    public Task<RunsStarted> RunPolicy(PolicyId id, CancellationToken ct) => Send(HttpMethod.Post, $"policies/{id}/run", new RunPolicyRequest(id), WireJson.Default.RunPolicyRequest, WireJson.Default.RunsStarted, ct);
+    public Task<RunsStarted> RunPolicy(PolicyId id, CancellationToken ct) => Send(HttpMethod.Post, $"policies/{id}/run",
+        new RunPolicyRequest(id), WireJson.Default.RunPolicyRequest, WireJson.Default.RunsStarted, ct);
     /// <summary>GET runs of an item, newest first.</summary>
     public Task<RunPage> Runs(ItemId item, CancellationToken ct) => Get($"runs?item={item}&limit=50", WireJson.Default.RunPage, ct);
     /// <summary>GET runs/{id}.</summary>
@@ -52,14 +58,18 @@ public sealed class ApiClient : IDisposable
     /// <summary>GET points/{id}.</summary>
     public Task<RecoveryPoint> Point(RecoveryPointId id, CancellationToken ct) => Get($"points/{id}", WireJson.Default.RecoveryPoint, ct);
     /// <summary>POST points/{id}/drill.</summary>
-    public Task<RunStarted> Drill(RecoveryPointId id, CancellationToken ct) => Send(HttpMethod.Post, $"points/{id}/drill", new RequestDrillRequest(id), WireJson.Default.RequestDrillRequest, WireJson.Default.RunStarted, ct);
+    public Task<RunStarted> Drill(RecoveryPointId id, CancellationToken ct) => Send(HttpMethod.Post, $"points/{id}/drill",
+        new RequestDrillRequest(id), WireJson.Default.RequestDrillRequest, WireJson.Default.RunStarted, ct);
     /// <summary>POST repositories/{id}/reveal.</summary>
     public Task<RepositoryEscape> Reveal(RepositoryId id, CancellationToken ct)
-        => Send(HttpMethod.Post, $"repositories/{id}/reveal", new RevealRepositoryPasswordRequest(id), WireJson.Default.RevealRepositoryPasswordRequest, WireJson.Default.RepositoryEscape, ct);
+        => Send(HttpMethod.Post, $"repositories/{id}/reveal", new RevealRepositoryPasswordRequest(id),
+            WireJson.Default.RevealRepositoryPasswordRequest, WireJson.Default.RepositoryEscape, ct);
 
-    Task<T> Get<T>(string path, JsonTypeInfo<T> shape, CancellationToken ct) => Call(new HttpRequestMessage(HttpMethod.Get, new Uri(Root + path, UriKind.Relative)), shape, ct);
+    Task<T> Get<T>(string path, JsonTypeInfo<T> shape, CancellationToken ct) =>
+        Call(new HttpRequestMessage(HttpMethod.Get, new Uri(Root + path, UriKind.Relative)), shape, ct);
 
-    Task<T> Send<TRequest, T>(HttpMethod method, string path, TRequest request, JsonTypeInfo<TRequest> requestShape, JsonTypeInfo<T> shape, CancellationToken ct)
+    Task<T> Send<TRequest, T>(HttpMethod method, string path, TRequest request, JsonTypeInfo<TRequest> requestShape, JsonTypeInfo<T> shape,
+        CancellationToken ct)
     {
         var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(request, requestShape));
         content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
@@ -76,11 +86,15 @@ public sealed class ApiClient : IDisposable
             using var response = await _http.SendAsync(request, late.Token);
             var body = await response.Content.ReadAsByteArrayAsync(late.Token);
             if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
-            return JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed", $"The node at {_http.BaseAddress} answered with nothing.");
+            return JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed",
+                $"The node at {_http.BaseAddress} answered with nothing.");
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable", $"The node at {_http.BaseAddress} did not answer within {CallTimeout.TotalSeconds:0} seconds.", inner: e); }
-        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable", $"The node at {_http.BaseAddress} cannot be reached: {e.Message}", "Check the address and whether the node runs.", e); }
-        catch (JsonException e) { throw new UnavailableException("node.failed", $"The node at {_http.BaseAddress} answered with something that is no answer: {e.Message}", inner: e); }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable",
+            $"The node at {_http.BaseAddress} did not answer within {CallTimeout.TotalSeconds:0} seconds.", inner: e); }
+        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable",
+            $"The node at {_http.BaseAddress} cannot be reached: {e.Message}", "Check the address and whether the node runs.", e); }
+        catch (JsonException e) { throw new UnavailableException("node.failed",
+            $"The node at {_http.BaseAddress} answered with something that is no answer: {e.Message}", inner: e); }
     }
 
     BackupDrException Problem(HttpStatusCode status, byte[] body)

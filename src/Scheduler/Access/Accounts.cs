@@ -44,13 +44,15 @@ public sealed class ChangePassword(Postgres db)
         caller.Must(Right.OwnAccount);
         if (caller.Person is not { } person) throw new DeniedException("Only a person has a password.");
         if (request.New.Length is < MinimumLength or > 1024)
-            throw new BadInputException("new", $"The new password has {request.New.Length} characters.", $"Choose at least {MinimumLength}; a sentence is good.");
+            throw new BadInputException("new", $"The new password has {request.New.Length} characters.",
+                $"Choose at least {MinimumLength}; a sentence is good.");
         if (request.New == request.Current) throw new BadInputException("new", "The new password is the old one.", "Choose another one.");
         await using var tx = await db.Begin(ct);
         var stored = await tx.Scalar<string>("select password from person where id = $1 for update", [person], ct);
         if (stored is null || !PasswordHash.Fits(request.Current, stored))
             throw new BadInputException("current", "The current password is wrong.", "Type the one that you signed in with.");
-        await tx.Execute("update person set password = $2, must_change_password = false where id = $1", [person, PasswordHash.Make(request.New)], ct);
+        await tx.Execute("update person set password = $2, must_change_password = false where id = $1",
+            [person, PasswordHash.Make(request.New)], ct);
         await tx.Execute("delete from session where person_id = $1 and token_hash <> $2", [person, caller.Session ?? []], ct);
         await Audit.Add(tx, caller, "person.password", person.ToString(), "", ct);
         await tx.Commit(ct);
@@ -64,7 +66,8 @@ public sealed partial class CreateUser(Postgres db, TimeProvider clock)
     {
         caller.Must(Right.UserManage);
         if (!NamePattern().IsMatch(request.Name))
-            throw new BadInputException("name", $"'{request.Name}' is no user name.", "Use 2 to 64 letters, digits, dots, dashes, underscores and at signs.");
+            throw new BadInputException("name", $"'{request.Name}' is no user name.",
+                "Use 2 to 64 letters, digits, dots, dashes, underscores and at signs.");
         if (request.OneTimePassword is { Length: < ChangePassword.MinimumLength or > 1024 })
             throw new BadInputException("oneTimePassword", "The one-time password is too short or too long.",
                 $"Use at least {ChangePassword.MinimumLength} characters, or leave it out to have one made.");
@@ -72,7 +75,8 @@ public sealed partial class CreateUser(Postgres db, TimeProvider clock)
         var hash = PasswordHash.Make(password);
         await using var tx = await db.Begin(ct);
         var id = UserId.New(clock);
-        if (await tx.Execute("insert into person (id, name, password, role, must_change_password) values ($1, $2, $3, $4, true) on conflict do nothing",
+        if (await tx.Execute("insert into person (id, name, password, role, must_change_password) values ($1, $2, $3, $4, true) on "
+            + "conflict do nothing",
             [id, request.Name, hash, Role.Admin], ct) == 0)
         {
             return await tx.First("select id, name from person where lower(name) = lower($1)", [request.Name],

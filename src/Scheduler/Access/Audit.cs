@@ -3,7 +3,8 @@ using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Access;
 
-/// <summary>The append-only, hash-chained log of what was done by whom. Written in the transaction that does it, as its last statement.</summary>
+/// <summary>The append-only, hash-chained log of what was done by whom. Written in the transaction that does it, as its last
+/// statement.</summary>
 public static class Audit
 {
     /// <summary>Longest detail; the rest is cut.</summary>

@@ -21,7 +21,8 @@ public sealed record Caller
         [Role.Anonymous] = FrozenSet.Create(Right.SignIn, Right.JoinHost),
         [Role.Agent] = FrozenSet.Create(Right.AgentWork),
         [Role.Admin] = Enum.GetValues<Right>().Where(right => right is not (Right.JoinHost or Right.AgentWork)).ToFrozenSet(),
-        [Role.System] = Enum.GetValues<Right>().Where(right => right is not (Right.SignIn or Right.JoinHost or Right.AgentWork or Right.OwnAccount)).ToFrozenSet(),
+        [Role.System] = Enum.GetValues<Right>().Where(right => right is not (Right.SignIn or Right.JoinHost or Right.AgentWork
+            or Right.OwnAccount)).ToFrozenSet(),
     }.ToFrozenDictionary();
 
     Caller(CallerKind kind, string name, Role role) => (Kind, Name, Role) = (kind, name, role);
@@ -54,14 +55,18 @@ public sealed record Caller
     public static Caller Anonymous(string address = "") => new(CallerKind.Anonymous, "anonymous", Role.Anonymous) { Address = address };
 
     /// <summary>A person with a session.</summary>
-    public static Caller OfPerson(UserId id, string name, Role role, byte[]? session = null, bool mustChangePassword = false, string address = "")
-        => new(CallerKind.Person, name, role) { Person = id, Session = session, MustChangePassword = mustChangePassword, Address = address };
+    public static Caller OfPerson(UserId id, string name, Role role, byte[]? session = null, bool mustChangePassword = false,
+        string address = "")
+        => new(CallerKind.Person, name, role) { Person = id, Session = session, MustChangePassword = mustChangePassword, Address =
+            address };
 
     /// <summary>A program with an API key.</summary>
-    public static Caller OfKey(string name, Role role, string address = "") => new(CallerKind.ApiKey, $"key:{name}", role) { Address = address };
+    public static Caller OfKey(string name, Role role, string address = "") => new(CallerKind.ApiKey, $"key:{name}", role) { Address =
+        address };
 
     /// <summary>A host's agent, known by its certificate.</summary>
-    public static Caller Agent(HostId host, string address = "") => new(CallerKind.Agent, host.ToString(), Role.Agent) { Host = host, Address = address };
+    public static Caller Agent(HostId host, string address = "") => new(CallerKind.Agent, host.ToString(), Role.Agent) { Host = host,
+        Address = address };
 
     /// <summary>A loop of the node itself.</summary>
     /// <param name="name">For example "schedule".</param>
@@ -77,8 +82,10 @@ public sealed record Caller
     public void Must(Right right)
     {
         if (May(right)) return;
-        if (Kind == CallerKind.Anonymous) throw new NotSignedInException("access.not_signed_in", $"Nobody is signed in, and this needs the right {right}.", "Sign in, or send an API key as 'Authorization: Bearer'.");
-        if (MustChangePassword) throw new DeniedException("The one-time password must be changed first.", "Choose an own password, then go on.");
+        if (Kind == CallerKind.Anonymous) throw new NotSignedInException("access.not_signed_in",
+            $"Nobody is signed in, and this needs the right {right}.", "Sign in, or send an API key as 'Authorization: Bearer'.");
+        if (MustChangePassword) throw new DeniedException("The one-time password must be changed first.",
+            "Choose an own password, then go on.");
         throw new DeniedException($"{Name} does not have the right {right}.", "Ask an administrator.");
     }
 
@@ -98,5 +105,6 @@ public sealed record Caller
 public static class CallerFeature
 {
     /// <summary>Who asks; <see cref="Caller.Anonymous"/> where nobody was recognised.</summary>
-    public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>() ?? Access.Caller.Anonymous(http.Connection.RemoteIpAddress?.ToString() ?? "");
+    public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>()
+        ?? Access.Caller.Anonymous(http.Connection.RemoteIpAddress?.ToString() ?? "");
 }

@@ -4,7 +4,8 @@ using BackupDr.Scheduler.Hosts;
 
 namespace BackupDr.Scheduler.Access;
 
-/// <summary>Finds out who asks: by session cookie or API key on the console's listener, by client certificate alone on the agents'.</summary>
+/// <summary>Finds out who asks: by session cookie or API key on the console's listener, by client certificate alone on the
+/// agents'.</summary>
 public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, AgentAdmission admission)
 {
     /// <summary>Calls that change something by cookie must carry this header: other sites cannot set it.</summary>
@@ -20,7 +21,8 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
             : await OfConsole(http, address);
         http.Features.Set(caller);
         if (caller.Kind == CallerKind.Person)
-            http.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.NameIdentifier, caller.Person.ToString()!), new Claim(ClaimTypes.Name, caller.Name)], "session"));
+            http.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.NameIdentifier, caller.Person.ToString()!),
+                new Claim(ClaimTypes.Name, caller.Name)], "session"));
         await next(http);
     }
 
@@ -28,7 +30,8 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
     {
         if (http.Connection.ClientCertificate is not { } certificate) return Caller.Anonymous(address);
         return await admission.Of(certificate, address, http.RequestAborted)
-            ?? throw new NotSignedInException("agent.not_admitted", "This host's certificate is not admitted: it was replaced, or the host is out of service.",
+            ?? throw new NotSignedInException("agent.not_admitted", "This host's certificate is not admitted: it was replaced, or the "
+                + "host is out of service.",
                 "Join again with a new token from the console.");
     }
 
@@ -37,17 +40,20 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
         var header = http.Request.Headers.Authorization.ToString();
         if (header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             return await sessions.OfKey(header[Bearer.Length..].Trim(), address, http.RequestAborted)
-                ?? throw new NotSignedInException("access.unknown_key", "This API key is not known here, or was revoked.", "Use another key.");
+                ?? throw new NotSignedInException("access.unknown_key", "This API key is not known here, or was revoked.",
+                    "Use another key.");
         if (IsFile(http.Request.Path) || SessionCookie.Read(http) is not { } token) return Caller.Anonymous(address);
         var caller = await sessions.OfSession(token, address, http.RequestAborted) ?? Caller.Anonymous(address);
         if (caller.Kind == CallerKind.Person && IsForged(http))
-            throw new DeniedException($"A call that changes something by cookie needs the header {GuardHeader}.", $"Send '{GuardHeader}: 1', or use an API key.");
+            throw new DeniedException($"A call that changes something by cookie needs the header {GuardHeader}.",
+                $"Send '{GuardHeader}: 1', or use an API key.");
         return caller;
     }
 
     /// <summary>Pages guard their forms by form tokens; the API by a header.</summary>
     static bool IsForged(HttpContext http)
-        => http.Request.Path.StartsWithSegments("/api", StringComparison.Ordinal) && !HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method)
+        => http.Request.Path.StartsWithSegments("/api", StringComparison.Ordinal) && !HttpMethods.IsGet(http.Request.Method)
+            && !HttpMethods.IsHead(http.Request.Method)
             && !http.Request.Headers.ContainsKey(GuardHeader);
 
     static bool IsFile(PathString path) => Path.HasExtension(path.Value) && !path.StartsWithSegments("/api", StringComparison.Ordinal);

@@ -25,8 +25,10 @@ public sealed class KeyRing(NpgsqlDataSource source, SealedSecrets secrets) : IX
 
     public void StoreElement(XElement element, string friendlyName)
     {
-        var box = secrets.Seal("data_protection_key", friendlyName, "sealed", Encoding.UTF8.GetBytes(element.ToString(SaveOptions.DisableFormatting)));
-        using var command = source.CreateCommand("insert into data_protection_key (name, sealed) values ($1, $2) on conflict (name) do update set sealed = excluded.sealed");
+        var box = secrets.Seal("data_protection_key", friendlyName, "sealed",
+            Encoding.UTF8.GetBytes(element.ToString(SaveOptions.DisableFormatting)));
+        using var command = source.CreateCommand("insert into data_protection_key (name, sealed) values ($1, $2) on conflict (name) do "
+            + "update set sealed = excluded.sealed");
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = friendlyName });
         command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = box });
         command.ExecuteNonQuery();

@@ -15,7 +15,8 @@ public sealed class ListAudit(Postgres db)
         caller.Must(Right.AuditRead);
         var limit = Math.Clamp(request.Limit, 1, LargestPage);
         var whole = await IsWhole(ct);
-        var entries = await db.Query("select seq, at, actor, action, object, detail, hash from audit where seq < $1 order by seq desc limit $2",
+        var entries = await db.Query("select seq, at, actor, action, object, detail, hash from audit where seq < $1 order by seq desc "
+            + "limit $2",
             [request.Before ?? long.MaxValue, limit], Read, ct);
         return new AuditPage(entries, whole, entries.Count == limit ? entries[^1].Seq : null);
     }
@@ -23,11 +24,13 @@ public sealed class ListAudit(Postgres db)
     /// <summary>Reads the log from its start and computes every link again; the last one must be the chain's head.</summary>
     async Task<bool> IsWhole(CancellationToken ct)
     {
-        var head = await db.First("select seq, hash from chain_head where chain = 'audit'", [], row => (Seq: row.Long("seq"), Hash: row.Text("hash")), ct);
+        var head = await db.First("select seq, hash from chain_head where chain = 'audit'", [], row =>
+            (Seq: row.Long("seq"), Hash: row.Text("hash")), ct);
         var (seq, hash) = (0L, HashChain.Start);
         while (true)
         {
-            var entries = await db.Query("select seq, at, actor, action, object, detail, hash from audit where seq > $1 and seq <= $2 order by seq limit $3",
+            var entries = await db.Query("select seq, at, actor, action, object, detail, hash from audit where seq > $1 and seq <= $2 "
+                + "order by seq limit $3",
                 [seq, head.Seq, VerifyAtOnce], Read, ct);
             foreach (var entry in entries)
             {
@@ -40,5 +43,6 @@ public sealed class ListAudit(Postgres db)
     }
 
     static AuditEntry Read(Row row)
-        => new(row.Long("seq"), row.Time("at"), row.Text("actor"), row.Text("action"), row.Text("object"), row.Text("detail"), row.Text("hash"));
+        => new(row.Long("seq"), row.Time("at"), row.Text("actor"), row.Text("action"), row.Text("object"), row.Text("detail"),
+            row.Text("hash"));
 }

@@ -11,14 +11,16 @@ static class PasswordHash
     const int SaltBytes = 16;
     const int HashBytes = 32;
 
-    /// <summary>A hash that nothing fits: compared against where there is no such person, so that both answers take the same time.</summary>
+    /// <summary>A hash that nothing fits: compared against where there is no such person, so that both answers take the same
+    /// time.</summary>
     public static string Nobody { get; } = Make(Convert.ToHexString(RandomNumberGenerator.GetBytes(32)));
 
     public static string Make(string password)
     {
         var salt = RandomNumberGenerator.GetBytes(SaltBytes);
         var hash = Rfc2898DeriveBytes.Pbkdf2(password, salt, Rounds, HashAlgorithmName.SHA512, HashBytes);
-        return string.Create(CultureInfo.InvariantCulture, $"pbkdf2-sha512${Rounds}${Convert.ToBase64String(salt)}${Convert.ToBase64String(hash)}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"pbkdf2-sha512${Rounds}${Convert.ToBase64String(salt)}${Convert.ToBase64String(hash)}");
     }
 
     public static bool Fits(string password, string stored)

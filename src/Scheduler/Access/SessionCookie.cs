@@ -11,7 +11,8 @@ public static class SessionCookie
     static string NameFor(HttpContext http) => http.Request.IsHttps ? Secure : Plain;
 
     /// <summary>The token that came with the request, or null.</summary>
-    public static string? Read(HttpContext http) => http.Request.Cookies.TryGetValue(NameFor(http), out var token) && token.Length > 0 ? token : null;
+    public static string? Read(HttpContext http) => http.Request.Cookies.TryGetValue(NameFor(http), out var token) && token.Length > 0
+        ? token : null;
 
     /// <summary>Signs a browser in.</summary>
     public static async Task<Me> Open(HttpContext http, SignIn signIn, SignInRequest request, CancellationToken ct)

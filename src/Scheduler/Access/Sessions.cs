@@ -22,7 +22,8 @@ public sealed class Sessions(Postgres db)
                 and person.id = person_id and person.disabled_at is null
             returning person.id, person.name, person.role, person.must_change_password
             """, [hash, Lifetime, IdleTime],
-            row => Caller.OfPerson(row.Id<UserId>("id"), row.Text("name"), row.Word<Role>("role"), hash, row.Bool("must_change_password"), address), ct);
+            row => Caller.OfPerson(row.Id<UserId>("id"), row.Text("name"), row.Word<Role>("role"), hash, row.Bool("must_change_password"),
+                address), ct);
     }
 
     /// <summary>The program with this API key, or null.</summary>

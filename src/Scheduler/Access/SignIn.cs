@@ -18,7 +18,8 @@ public sealed record OpenedSession(string Token, Me Me)
 /// <summary>Turns a name and a password into a session.</summary>
 public sealed class SignIn(Postgres db) : IDisposable
 {
-    /// <summary>Wrong attempts within <see cref="Window"/> for one name from one address; after that nobody is let in until it has passed.</summary>
+    /// <summary>Wrong attempts within <see cref="Window"/> for one name from one address; after that nobody is let in until it has
+    /// passed.</summary>
     public const int AttemptsForNameAndAddress = 10;
 
     /// <summary>Wrong attempts within <see cref="Window"/> for one name from everywhere.</summary>
@@ -44,7 +45,8 @@ public sealed class SignIn(Postgres db) : IDisposable
         if (failures.Here >= AttemptsForNameAndAddress || failures.Everywhere >= AttemptsForName)
             throw new LimitedException("access.too_many_attempts", "There were too many wrong attempts with this name.", Window);
 
-        var person = await db.First("select id, name, password, role, must_change_password from person where lower(name) = lower($1) and disabled_at is null",
+        var person = await db.First("select id, name, password, role, must_change_password from person where lower(name) = lower($1) and "
+            + "disabled_at is null",
             [request.Name], row => new { Id = row.Id<UserId>("id"), Name = row.Text("name"), Password = row.Text("password"),
                 Role = row.Word<Role>("role"), MustChange = row.Bool("must_change_password") }, ct);
         if (!await Fits(request.Password, person?.Password ?? PasswordHash.Nobody, ct) || person is null)
@@ -56,7 +58,8 @@ public sealed class SignIn(Postgres db) : IDisposable
         await using var tx = await db.Begin(ct);
         await tx.Execute("insert into session (token_hash, person_id) values ($1, $2)", [TokenHash.Of(token), person.Id], ct);
         await tx.Execute("delete from session where created_at < clock() - $1", [Sessions.Lifetime], ct);
-        await tx.Execute("delete from sign_in_failure where at < clock() - $1 or (name = lower($2) and address = $3)", [Window, request.Name, caller.Address], ct);
+        await tx.Execute("delete from sign_in_failure where at < clock() - $1 or (name = lower($2) and address = $3)",
+            [Window, request.Name, caller.Address], ct);
         var now = Caller.OfPerson(person.Id, person.Name, person.Role);
         await Audit.Add(tx, now, "session.open", person.Id.ToString(), caller.Address.Length > 0 ? $"from {caller.Address}" : "", ct);
         await tx.Commit(ct);
@@ -76,7 +79,8 @@ public sealed class SignIn(Postgres db) : IDisposable
         }
     }
 
-    static NotSignedInException Refused() => new("access.wrong_password", "Name or password is wrong.", "Check both; capitals count in the password.");
+    static NotSignedInException Refused() => new("access.wrong_password", "Name or password is wrong.",
+        "Check both; capitals count in the password.");
 
     public void Dispose() => _hashing.Dispose();
 }

@@ -12,8 +12,11 @@ static class AgentEndpoints
     public static void MapAgents(this IEndpointRouteBuilder app)
     {
         var agent = app.MapGroup(AgentProtocol.Root);
-        agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
-        agent.MapPost("renew", (Caller caller, RenewRequest request, RenewCertificate handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<RenewCertificate>().ExcludeFromDescription();
+        agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription()
+            .RequireRateLimiting(SchedulerNode.AnonymousLimit);
+        agent.MapPost("renew", (Caller caller, RenewRequest request, RenewCertificate handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<RenewCertificate>().ExcludeFromDescription();
         agent.MapPost("inventory", async (Caller caller, InventoryRequest request, RecordInventory handler, CancellationToken ct) =>
         {
             await handler.Handle(caller, request, ct);
@@ -22,15 +25,18 @@ static class AgentEndpoints
         agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
         {
             var answer = await handler.Handle(caller, request, ct);
-            return answer.Run is null && answer.Requests.Count == 0 ? Results.NoContent() : Results.Json(answer, WireJson.Default.LeaseAnswer);
+            return answer.Run is null && answer.Requests.Count == 0 ? Results.NoContent()
+                : Results.Json(answer, WireJson.Default.LeaseAnswer);
         }).For<LeaseRun>().ExcludeFromDescription();
-        agent.MapPost("report", (Caller caller, ReportRequest request, ReportRun handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<ReportRun>().ExcludeFromDescription();
+        agent.MapPost("report", (Caller caller, ReportRequest request, ReportRun handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<ReportRun>().ExcludeFromDescription();
         agent.MapPost("complete", async (Caller caller, CompleteRequest request, CompleteRun handler, CancellationToken ct) =>
         {
             await handler.Handle(caller, request, ct);
             return Results.NoContent();
         }).For<CompleteRun>().ExcludeFromDescription();
-        agent.MapPost("requests/{id}", async (Caller caller, string id, AgentRequestAnswer answer, AnswerRequest handler, CancellationToken ct) =>
+        agent.MapPost("requests/{id}", async (Caller caller, string id, AgentRequestAnswer answer, AnswerRequest handler,
+            CancellationToken ct) =>
         {
             await handler.Handle(caller, RequestId.Parse(id), answer, ct);
             return Results.NoContent();
@@ -38,7 +44,8 @@ static class AgentEndpoints
         agent.MapGet("authority", (CertificateAuthority authority) => Results.Text(authority.AuthorityPem, "application/x-pem-file"))
             .ExcludeFromDescription();
         app.MapGet("/install.sh", async (InstallScript script, CancellationToken ct, string token = "")
-            => Results.Text(await script.For(token, ct), "text/x-shellscript")).ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
+            => Results.Text(await script.For(token, ct), "text/x-shellscript")).ExcludeFromDescription()
+                .RequireRateLimiting(SchedulerNode.AnonymousLimit);
         app.MapGet("/agent.tar.gz", async (InstallScript script, AgentArchive archive, CancellationToken ct, string token = "") =>
         {
             var file = archive.File();

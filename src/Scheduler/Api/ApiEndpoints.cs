@@ -30,76 +30,111 @@ static class ApiEndpoints
 
     static void MapAccess(RouteGroupBuilder api)
     {
-        api.MapPost("session", (SignInRequest request, SignIn handler, HttpContext http, CancellationToken ct) => SessionCookie.Open(http, handler, request, ct)).For<SignIn>();
-        api.MapDelete("session", (SignOut handler, HttpContext http, CancellationToken ct) => Done(SessionCookie.Close(http, handler, ct))).For<SignOut>();
-        api.MapGet("me", (Caller caller, ShowMe handler, CancellationToken ct) => handler.Handle(caller, new ShowMeRequest(), ct)).For<ShowMe>();
-        api.MapPost("me/password", (Caller caller, ChangePasswordRequest request, ChangePassword handler, CancellationToken ct) => Done(handler.Handle(caller, request, ct))).For<ChangePassword>();
-        api.MapPost("users", (Caller caller, CreateUserRequest request, CreateUser handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<CreateUser>();
-        api.MapGet("audit", (Caller caller, long? before, int? limit, ListAudit handler, CancellationToken ct) => handler.Handle(caller, new ListAuditRequest(before, limit ?? 100), ct)).For<ListAudit>();
-        api.MapGet("safety", (Caller caller, ShowSafety handler, CancellationToken ct) => handler.Handle(caller, new ShowSafetyRequest(), ct)).For<ShowSafety>();
+        api.MapPost("session", (SignInRequest request, SignIn handler, HttpContext http, CancellationToken ct) =>
+            SessionCookie.Open(http, handler, request, ct)).For<SignIn>();
+        api.MapDelete("session", (SignOut handler, HttpContext http, CancellationToken ct) => Done(SessionCookie.Close(http, handler, ct)))
+            .For<SignOut>();
+        api.MapGet("me", (Caller caller, ShowMe handler, CancellationToken ct) => handler.Handle(caller, new ShowMeRequest(), ct))
+            .For<ShowMe>();
+        api.MapPost("me/password", (Caller caller, ChangePasswordRequest request, ChangePassword handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, request, ct))).For<ChangePassword>();
+        api.MapPost("users", (Caller caller, CreateUserRequest request, CreateUser handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<CreateUser>();
+        api.MapGet("audit", (Caller caller, long? before, int? limit, ListAudit handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListAuditRequest(before, limit ?? 100), ct)).For<ListAudit>();
+        api.MapGet("safety", (Caller caller, ShowSafety handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowSafetyRequest(), ct)).For<ShowSafety>();
     }
 
     static void MapHosts(RouteGroupBuilder api)
     {
-        api.MapGet("hosts", (Caller caller, ListHosts handler, CancellationToken ct) => handler.Handle(caller, new ListHostsRequest(), ct)).For<ListHosts>();
-        api.MapGet("hosts/{id}", (Caller caller, string id, ShowHost handler, CancellationToken ct) => handler.Handle(caller, new ShowHostRequest(HostId.Parse(id)), ct)).For<ShowHost>();
-        api.MapPost("hosts/{id}/retire", (Caller caller, string id, RetireHost handler, CancellationToken ct) => Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
+        api.MapGet("hosts", (Caller caller, ListHosts handler, CancellationToken ct) => handler.Handle(caller, new ListHostsRequest(), ct))
+            .For<ListHosts>();
+        api.MapGet("hosts/{id}", (Caller caller, string id, ShowHost handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowHostRequest(HostId.Parse(id)), ct)).For<ShowHost>();
+        api.MapPost("hosts/{id}/retire", (Caller caller, string id, RetireHost handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
         api.MapPost("hosts/{id}/browse", (Caller caller, string id, FolderPath request, BrowseHost handler, CancellationToken ct)
             => handler.Handle(caller, new BrowseHostRequest(HostId.Parse(id), request.Path), ct)).For<BrowseHost>();
-        api.MapPost("join-tokens", (Caller caller, CreateJoinTokenRequest request, CreateJoinToken handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<CreateJoinToken>();
-        api.MapGet("join-tokens/{id}", (Caller caller, string id, ShowJoinToken handler, CancellationToken ct) => handler.Handle(caller, new ShowJoinTokenRequest(JoinTokenId.Parse(id)), ct)).For<ShowJoinToken>();
+        api.MapPost("join-tokens", (Caller caller, CreateJoinTokenRequest request, CreateJoinToken handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<CreateJoinToken>();
+        api.MapGet("join-tokens/{id}", (Caller caller, string id, ShowJoinToken handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowJoinTokenRequest(JoinTokenId.Parse(id)), ct)).For<ShowJoinToken>();
     }
 
     static void MapStorage(RouteGroupBuilder api)
     {
-        api.MapGet("locations", (Caller caller, ListLocations handler, CancellationToken ct) => handler.Handle(caller, new ListLocationsRequest(), ct)).For<ListLocations>();
-        api.MapPost("locations", (Caller caller, CreateLocationRequest request, CreateLocation handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<CreateLocation>();
-        api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) => handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
+        api.MapGet("locations", (Caller caller, ListLocations handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListLocationsRequest(), ct)).For<ListLocations>();
+        api.MapPost("locations", (Caller caller, CreateLocationRequest request, CreateLocation handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<CreateLocation>();
+        api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)
             => handler.Handle(caller, new RevealRepositoryPasswordRequest(RepositoryId.Parse(id)), ct)).For<RevealRepositoryPassword>();
     }
 
     static void MapPolicies(RouteGroupBuilder api)
     {
-        api.MapGet("policies", (Caller caller, ListPolicies handler, CancellationToken ct) => handler.Handle(caller, new ListPoliciesRequest(), ct)).For<ListPolicies>();
-        api.MapGet("policies/{id}", (Caller caller, string id, ShowPolicy handler, CancellationToken ct) => handler.Handle(caller, new ShowPolicyRequest(PolicyId.Parse(id)), ct)).For<ShowPolicy>();
-        api.MapPost("policies", (Caller caller, CreatePolicyRequest request, CreatePolicy handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<CreatePolicy>();
-        api.MapPost("policies/preview", (Caller caller, PreviewPolicyRequest request, PreviewPolicy handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<PreviewPolicy>();
+        api.MapGet("policies", (Caller caller, ListPolicies handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListPoliciesRequest(), ct)).For<ListPolicies>();
+        api.MapGet("policies/{id}", (Caller caller, string id, ShowPolicy handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowPolicyRequest(PolicyId.Parse(id)), ct)).For<ShowPolicy>();
+        api.MapPost("policies", (Caller caller, CreatePolicyRequest request, CreatePolicy handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<CreatePolicy>();
+        api.MapPost("policies/preview", (Caller caller, PreviewPolicyRequest request, PreviewPolicy handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<PreviewPolicy>();
         api.MapPut("policies/{id}", (Caller caller, string id, EditPolicyRequest request, EditPolicy handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = PolicyId.Parse(id) }, ct)).For<EditPolicy>();
         api.MapPost("policies/{id}/pause", (Caller caller, string id, PausePolicyRequest request, PausePolicy handler, CancellationToken ct)
             => Done(handler.Handle(caller, request with { Id = PolicyId.Parse(id) }, ct))).For<PausePolicy>();
-        api.MapPost("policies/{id}/resume", (Caller caller, string id, ResumePolicy handler, CancellationToken ct) => Done(handler.Handle(caller, new ResumePolicyRequest(PolicyId.Parse(id)), ct))).For<ResumePolicy>();
-        api.MapPost("policies/{id}/run", (Caller caller, string id, RunPolicy handler, CancellationToken ct) => handler.Handle(caller, new RunPolicyRequest(PolicyId.Parse(id)), ct)).For<RunPolicy>();
-        api.MapDelete("policies/{id}", (Caller caller, string id, RemovePolicy handler, CancellationToken ct) => Done(handler.Handle(caller, new RemovePolicyRequest(PolicyId.Parse(id)), ct))).For<RemovePolicy>();
-        api.MapGet("items", (Caller caller, ListItems handler, CancellationToken ct) => handler.Handle(caller, new ListItemsRequest(), ct)).For<ListItems>();
-        api.MapGet("items/{id}", (Caller caller, string id, ShowItem handler, CancellationToken ct) => handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
+        api.MapPost("policies/{id}/resume", (Caller caller, string id, ResumePolicy handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, new ResumePolicyRequest(PolicyId.Parse(id)), ct))).For<ResumePolicy>();
+        api.MapPost("policies/{id}/run", (Caller caller, string id, RunPolicy handler, CancellationToken ct) =>
+            handler.Handle(caller, new RunPolicyRequest(PolicyId.Parse(id)), ct)).For<RunPolicy>();
+        api.MapDelete("policies/{id}", (Caller caller, string id, RemovePolicy handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, new RemovePolicyRequest(PolicyId.Parse(id)), ct))).For<RemovePolicy>();
+        api.MapGet("items", (Caller caller, ListItems handler, CancellationToken ct) => handler.Handle(caller, new ListItemsRequest(), ct))
+            .For<ListItems>();
+        api.MapGet("items/{id}", (Caller caller, string id, ShowItem handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
     }
 
     static void MapRuns(RouteGroupBuilder api)
     {
-        api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? host, string? before, int? limit, ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
+        api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? host, string? before, int? limit,
+            ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
         {
-            States = [.. (state ?? []).Select(text => Word<RunState>("state", text))], Kind = kind is null ? null : Word<JobKind>("kind", kind), Item = item is null ? null : ItemId.Parse(item),
+            States = [.. (state ?? []).Select(text => Word<RunState>("state", text))], Kind = kind is null ? null
+                : Word<JobKind>("kind", kind), Item = item is null ? null : ItemId.Parse(item),
             Host = host is null ? null : HostId.Parse(host), Before = before is null ? null : RunId.Parse(before), Limit = limit ?? 50,
         }, ct)).For<ListRuns>();
-        api.MapGet("runs/{id}", (Caller caller, string id, ShowRun handler, CancellationToken ct) => handler.Handle(caller, new ShowRunRequest(RunId.Parse(id)), ct)).For<ShowRun>();
+        api.MapGet("runs/{id}", (Caller caller, string id, ShowRun handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowRunRequest(RunId.Parse(id)), ct)).For<ShowRun>();
         api.MapGet("runs/{id}/events", (Caller caller, string id, long? after, int? limit, ReadRunEvents handler, CancellationToken ct)
             => handler.Handle(caller, new ReadRunEventsRequest(RunId.Parse(id), after, limit ?? 1000), ct)).For<ReadRunEvents>();
-        api.MapPost("runs/{id}/cancel", (Caller caller, string id, CancelRun handler, CancellationToken ct) => Done(handler.Handle(caller, new CancelRunRequest(RunId.Parse(id)), ct))).For<CancelRun>();
-        api.MapPost("runs/{id}/retry", (Caller caller, string id, RetryRun handler, CancellationToken ct) => handler.Handle(caller, new RetryRunRequest(RunId.Parse(id)), ct)).For<RetryRun>();
+        api.MapPost("runs/{id}/cancel", (Caller caller, string id, CancelRun handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, new CancelRunRequest(RunId.Parse(id)), ct))).For<CancelRun>();
+        api.MapPost("runs/{id}/retry", (Caller caller, string id, RetryRun handler, CancellationToken ct) =>
+            handler.Handle(caller, new RetryRunRequest(RunId.Parse(id)), ct)).For<RetryRun>();
     }
 
     static void MapPoints(RouteGroupBuilder api)
     {
         api.MapGet("points", (Caller caller, string? item, int? limit, ListRecoveryPoints handler, CancellationToken ct)
-            => handler.Handle(caller, new ListRecoveryPointsRequest(item is null ? null : ItemId.Parse(item), limit ?? 200), ct)).For<ListRecoveryPoints>();
-        api.MapGet("points/{id}", (Caller caller, string id, ShowRecoveryPoint handler, CancellationToken ct) => handler.Handle(caller, new ShowRecoveryPointRequest(RecoveryPointId.Parse(id)), ct)).For<ShowRecoveryPoint>();
+            => handler.Handle(caller, new ListRecoveryPointsRequest(item is null ? null : ItemId.Parse(item), limit ?? 200), ct))
+                .For<ListRecoveryPoints>();
+        api.MapGet("points/{id}", (Caller caller, string id, ShowRecoveryPoint handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowRecoveryPointRequest(RecoveryPointId.Parse(id)), ct)).For<ShowRecoveryPoint>();
         api.MapPost("points/{id}/browse", (Caller caller, string id, FolderPath request, BrowseRecoveryPoint handler, CancellationToken ct)
-            => handler.Handle(caller, new BrowseRecoveryPointRequest(RecoveryPointId.Parse(id), request.Path), ct)).For<BrowseRecoveryPoint>();
-        api.MapPost("points/{id}/drill", (Caller caller, string id, RequestDrill handler, CancellationToken ct) => handler.Handle(caller, new RequestDrillRequest(RecoveryPointId.Parse(id)), ct)).For<RequestDrill>();
-        api.MapPost("restores/preview", (Caller caller, PlanRestoreRequest request, PlanRestore handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<PlanRestore>();
-        api.MapPost("restores", (Caller caller, RequestRestoreRequest request, RequestRestore handler, CancellationToken ct) => handler.Handle(caller, request, ct)).For<RequestRestore>();
+            => handler.Handle(caller, new BrowseRecoveryPointRequest(RecoveryPointId.Parse(id), request.Path), ct))
+                .For<BrowseRecoveryPoint>();
+        api.MapPost("points/{id}/drill", (Caller caller, string id, RequestDrill handler, CancellationToken ct) =>
+            handler.Handle(caller, new RequestDrillRequest(RecoveryPointId.Parse(id)), ct)).For<RequestDrill>();
+        api.MapPost("restores/preview", (Caller caller, PlanRestoreRequest request, PlanRestore handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<PlanRestore>();
+        api.MapPost("restores", (Caller caller, RequestRestoreRequest request, RequestRestore handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<RequestRestore>();
     }
 
     static async Task<IResult> Done(Task work)
@@ -108,6 +143,7 @@ static class ApiEndpoints
         return Results.NoContent();
     }
 
-    static T Word<T>(string field, string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) ? value
+    static T Word<T>(string field, string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value)
+        && Enum.IsDefined(value) ? value
         : throw new BadInputException(field, $"'{text}' is no {field}.", $"One of {string.Join(", ", Enum.GetNames<T>())}.");
 }

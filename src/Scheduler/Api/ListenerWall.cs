@@ -11,7 +11,8 @@ public sealed class ListenerWall(RequestDelegate next)
     {
         var isAgents = http.Features.Get<ListenerFeature>()?.Listener == Listener.Agents;
         var path = http.Request.Path;
-        if (path.StartsWithSegments("/health", StringComparison.Ordinal) || isAgents == Array.Exists(AgentPaths, agent => path.StartsWithSegments(agent, StringComparison.Ordinal))) return next(http);
+        if (path.StartsWithSegments("/health", StringComparison.Ordinal) || isAgents == Array.Exists(AgentPaths, agent =>
+            path.StartsWithSegments(agent, StringComparison.Ordinal))) return next(http);
         return Problems.Write(http, new ApiProblem
         {
             Status = 404, Code = "route.not_found", Title = $"There is no {path} on this listener.",

@@ -13,7 +13,8 @@ static class LiveEndpoint
     public static void Map(RouteGroupBuilder api)
         => api.MapGet("live", Stream).ExcludeFromDescription();
 
-    static async Task Stream(HttpContext http, Caller caller, Notifications notifications, Sessions sessions, IHostApplicationLifetime lifetime, TimeProvider clock)
+    static async Task Stream(HttpContext http, Caller caller, Notifications notifications, Sessions sessions,
+        IHostApplicationLifetime lifetime, TimeProvider clock)
     {
         caller.Must(Right.SafetyRead);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
@@ -54,7 +55,8 @@ static class LiveEndpoint
 
     /// <summary>A session that ended ends its streams too.</summary>
     static async Task<bool> IsStillAllowed(HttpContext http, Caller caller, Sessions sessions, CancellationToken ct)
-        => caller.Kind != CallerKind.Person || (SessionCookie.Read(http) is { } token && await sessions.OfSession(token, caller.Address, ct) is not null);
+        => caller.Kind != CallerKind.Person || (SessionCookie.Read(http) is { } token
+            && await sessions.OfSession(token, caller.Address, ct) is not null);
 
     static async Task Send(HttpContext http, string text, CancellationToken ct)
     {

@@ -14,15 +14,18 @@ static class OpenApiDocument
             document.Info = new OpenApiInfo
             {
                 Title = "BackupDr", Version = "v1",
-                Description = "Sign in with POST /api/v1/session, or send an API key as 'Authorization: Bearer'. Errors are problem details with code and hint.",
+                Description = "Sign in with POST /api/v1/session, or send an API key as 'Authorization: Bearer'. Errors are problem "
+                    + "details with code and hint.",
             };
             return Task.CompletedTask;
         });
         options.AddSchemaTransformer((schema, context, _) =>
         {
             var type = Nullable.GetUnderlyingType(context.JsonTypeInfo.Type) ?? context.JsonTypeInfo.Type;
-            if (typeof(ITypedId).IsAssignableFrom(type)) (schema.Type, schema.Description) = (JsonSchemaType.String, "An id: a prefix, '_' and 32 hex characters.");
-            if (type == typeof(FilePath)) (schema.Type, schema.Description) = (JsonSchemaType.String, @"A path; '\' is written '\\', a byte that is no UTF-8 '\xHH'.");
+            if (typeof(ITypedId).IsAssignableFrom(type)) (schema.Type, schema.Description) =
+                (JsonSchemaType.String, "An id: a prefix, '_' and 32 hex characters.");
+            if (type == typeof(FilePath)) (schema.Type, schema.Description) =
+                (JsonSchemaType.String, @"A path; '\' is written '\\', a byte that is no UTF-8 '\xHH'.");
             return Task.CompletedTask;
         });
     });

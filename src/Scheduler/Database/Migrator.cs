@@ -6,7 +6,8 @@ using Npgsql;
 
 namespace BackupDr.Scheduler.Database;
 
-/// <summary>Brings the database's schema to this version: the embedded files Migrations/NNNN_name.sql in the order of their numbers.</summary>
+/// <summary>Brings the database's schema to this version: the embedded files Migrations/NNNN_name.sql in the order of their
+/// numbers.</summary>
 /// <remarks>
 /// All under one advisory lock, the only one that we use, each file in its own transaction. A file that was applied may not change
 /// afterwards: its hash is compared. Files only expand; a contraction comes a release later, so nodes of two versions can share a schema.
@@ -26,17 +27,22 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
         await Execute(connection, $"select pg_advisory_lock({LockKey})", ct);
         try
         {
-            await Execute(connection, "create table if not exists migration (name text primary key, hash text not null, applied_at timestamptz not null default now())", ct);
+            await Execute(connection, "create table if not exists migration (name text primary key, hash text not null, applied_at "
+                + "timestamptz not null default now())", ct);
             var applied = await Applied(connection, ct);
             var files = Files();
             if (applied.Keys.Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault() is { } unknown)
-                throw new ConflictException("database.newer", $"The database has the migration {unknown}, which this version does not know.", "Start the newer version, or restore the database of this one.");
+                throw new ConflictException("database.newer",
+                    $"The database has the migration {unknown}, which this version does not know.",
+                    "Start the newer version, or restore the database of this one.");
             foreach (var (name, sql) in files)
             {
                 var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql)));
                 if (applied.TryGetValue(name, out var known))
                 {
-                    if (known != hash) throw new ConflictException("database.migration_changed", $"The migration {name} was applied with another content.", "Start the version that made this database, or use another database.");
+                    if (known != hash) throw new ConflictException("database.migration_changed",
+                        $"The migration {name} was applied with another content.",
+                        "Start the version that made this database, or use another database.");
                     continue;
                 }
                 await Apply(connection, name, sql, hash, ct);
@@ -72,20 +78,23 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
             }
             catch (NpgsqlException e) when (IsStarting(e) && clock.GetElapsedTime(start) < Patience)
             {
-                if (!told) log.LogWarning("The database does not answer yet ({Message}); waiting up to {Seconds} s", e.Message, Patience.TotalSeconds);
+                if (!told) log.LogWarning("The database does not answer yet ({Message}); waiting up to {Seconds} s", e.Message,
+                    Patience.TotalSeconds);
                 told = true;
                 await Task.Delay(BetweenTries, clock, ct);
             }
             catch (NpgsqlException e)
             {
-                throw new UnavailableException("database.unreachable", $"The database cannot be used: {e.InnerException?.Message ?? e.Message}",
+                throw new UnavailableException("database.unreachable",
+                    $"The database cannot be used: {e.InnerException?.Message ?? e.Message}",
                     "Check Database:ConnectionString in the settings, and that PostgreSQL runs and admits this user.", e);
             }
         }
     }
 
     /// <summary>Refused connections, start-up and recovery pass; a wrong password or a missing database does not.</summary>
-    static bool IsStarting(NpgsqlException e) => e is not PostgresException || e.IsTransient || e.SqlState is PostgresErrorCodes.CannotConnectNow;
+    static bool IsStarting(NpgsqlException e) => e is not PostgresException || e.IsTransient
+        || e.SqlState is PostgresErrorCodes.CannotConnectNow;
 
     static async Task<Dictionary<string, string>> Applied(NpgsqlConnection connection, CancellationToken ct)
     {
@@ -100,7 +109,8 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
     {
         var assembly = Assembly.GetExecutingAssembly();
         var files = new List<(string, string)>();
-        foreach (var resource in assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (var resource in assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal))
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(resource)!, Encoding.UTF8);
             files.Add((resource, reader.ReadToEnd()));

@@ -6,7 +6,8 @@ using Npgsql;
 
 namespace BackupDr.Scheduler.Database;
 
-/// <summary>Hints between nodes: "look again". One LISTEN connection a node; hints may be lost, so everybody who waits also looks by himself.</summary>
+/// <summary>Hints between nodes: "look again". One LISTEN connection a node; hints may be lost, so everybody who waits also looks by
+/// himself.</summary>
 public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notifications> log) : BackgroundService
 {
     const string WakeChannel = "backupdr_wake";
@@ -46,7 +47,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     /// <summary>Begins to collect hints for the long polls of a host.</summary>
     public Waiter ListenHost(HostId host) => Listen($"host:{host}");
 
-    /// <summary>Live changes from now on until <paramref name="ct"/> is cancelled. A reader that is too slow is told <see cref="Everything"/>.</summary>
+    /// <summary>Live changes from now on until <paramref name="ct"/> is cancelled. A reader that is too slow is told <see
+    /// cref="Everything"/>.</summary>
     public async IAsyncEnumerable<LiveChange> Live([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         var feed = Channel.CreateBounded<LiveChange>(new BoundedChannelOptions(LiveBacklog));
@@ -82,7 +84,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     {
         await using var connection = await db.Connect(ct);
         connection.Notification += (_, e) => Deliver(e.Channel, e.Payload);
-        await using (var command = new NpgsqlCommand($"listen {WakeChannel}; listen {LiveChannel}", connection)) await command.ExecuteNonQueryAsync(ct);
+        await using (var command = new NpgsqlCommand($"listen {WakeChannel}; listen {LiveChannel}",
+            connection)) await command.ExecuteNonQueryAsync(ct);
         Everybody();   // what was said while nobody listened is unknown
         while (true) await connection.WaitAsync(ct);
     }
@@ -119,7 +122,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     /// <summary>Collects hints for one key, see <see cref="Listen"/>.</summary>
     public sealed class Waiter(Notifications owner, TimeProvider clock) : IDisposable
     {
-        readonly Channel<byte> _hint = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        readonly Channel<byte> _hint = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode =
+            BoundedChannelFullMode.DropWrite });
 
         internal void Signal() => _hint.Writer.TryWrite(0);
 

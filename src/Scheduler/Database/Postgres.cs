@@ -32,7 +32,8 @@ public sealed class Transaction : SqlSource, IAsyncDisposable
     readonly NpgsqlConnection _connection;
     readonly NpgsqlTransaction _transaction;
 
-    internal Transaction(NpgsqlConnection connection, NpgsqlTransaction transaction) => (_connection, _transaction) = (connection, transaction);
+    internal Transaction(NpgsqlConnection connection, NpgsqlTransaction transaction) => (_connection, _transaction) =
+        (connection, transaction);
 
     private protected override NpgsqlCommand Prepare(string sql) => new(sql, _connection, _transaction);
 

@@ -58,5 +58,6 @@ public readonly struct Row(NpgsqlDataReader reader)
     public FilePath? PathOrNull(string column) => IsNull(column) ? null : Path(column);
 
     /// <summary>A value of a jsonb column, or null.</summary>
-    public T? Json<T>(string column, JsonTypeInfo<T> shape) where T : class => IsNull(column) ? null : JsonSerializer.Deserialize(Text(column), shape);
+    public T? Json<T>(string column, JsonTypeInfo<T> shape) where T : class => IsNull(column) ? null
+        : JsonSerializer.Deserialize(Text(column), shape);
 }

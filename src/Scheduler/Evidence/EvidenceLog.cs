@@ -8,7 +8,8 @@ namespace BackupDr.Scheduler.Evidence;
 /// <summary>The append-only, hash-chained records of drills, restores and executions.</summary>
 public sealed class EvidenceLog(TimeProvider clock)
 {
-    /// <summary>Adds a record in the transaction that it is about. It holds the chain's lock until the transaction ends, so this comes late, just before the audit.</summary>
+    /// <summary>Adds a record in the transaction that it is about. It holds the chain's lock until the transaction ends, so this comes
+    /// late, just before the audit.</summary>
     /// <param name="tx">The transaction.</param>
     /// <param name="kind">For example "drill".</param>
     /// <param name="subject">Text form of the id that the record is about, for example a recovery point's.</param>

@@ -19,7 +19,8 @@ public sealed class ShowSafety(Postgres db, ListItems listItems, ListPolicies li
         var now = await db.Scalar<DateTimeOffset>("select clock()", [], ct);
         return SafetyRule.Of(items, now) with
         {
-            NextRunAt = policies.Min(policy => policy.NextRunAt), Hosts = hosts.Count, HostsOnline = hosts.Count(host => host.State == HostState.Online),
+            NextRunAt = policies.Min(policy => policy.NextRunAt), Hosts = hosts.Count, HostsOnline =
+                hosts.Count(host => host.State == HostState.Online),
         };
     }
 }
@@ -40,21 +41,28 @@ public static class SafetyRule
         var (answer, sentence) = (items.Count, unknown.Count, broken.Count, rest.Count) switch
         {
             (0, _, _, _) => (SafetyAnswer.Empty, "Nothing is protected yet."),
-            (_, > 0, _, _) => (SafetyAnswer.Unknown, $"We do not know. {Count(unknown.Count, "item")} cannot be judged because its host is silent: {Names(unknown)}."),
-            (_, _, > 0, _) => (SafetyAnswer.No, $"No. {broken.Count} of {Count(items.Count, "item")} cannot be restored inside {(broken.Count == 1 ? "its" : "their")} objective: {Names(broken)}."),
-            (_, _, _, > 0) => (SafetyAnswer.Mostly, $"Mostly. {proven} of {Count(items.Count, "item")} {(proven == 1 ? "is" : "are")} proven; {Names(rest)} {(rest.Count == 1 ? "is" : "are")} not."),
-            _ => (SafetyAnswer.Yes, items.Count == 1 ? "Yes. The one protected item can be restored." : $"Yes. All {items.Count} items can be restored."),
+            (_, > 0, _, _) => (SafetyAnswer.Unknown, $"We do not know. {Count(unknown.Count, "item")} cannot be judged because its host "
+                + $"is silent: {Names(unknown)}."),
+            (_, _, > 0, _) => (SafetyAnswer.No, $"No. {broken.Count} of {Count(items.Count, "item")} cannot be restored inside "
+                + $"{(broken.Count == 1 ? "its" : "their")} objective: {Names(broken)}."),
+            (_, _, _, > 0) => (SafetyAnswer.Mostly, $"Mostly. {proven} of {Count(items.Count, "item")} {(proven == 1 ? "is" : "are")} "
+                + $"proven; {Names(rest)} {(rest.Count == 1 ? "is" : "are")} not."),
+            _ => (SafetyAnswer.Yes, items.Count == 1 ? "Yes. The one protected item can be restored."
+                : $"Yes. All {items.Count} items can be restored."),
         };
         return new Safety
         {
             Answer = answer, Sentence = sentence, Items = items.Count, Proven = proven, AsOf = now,
-            Reasons = [.. unknown.Concat(broken).Concat(rest).Take(MostReasons).Select(item => new SafetyReason(item.Id, item.Name, item.State, item.StateReason))],
+            Reasons = [.. unknown.Concat(broken).Concat(rest).Take(MostReasons)
+                .Select(item => new SafetyReason(item.Id, item.Name, item.State, item.StateReason))],
             OldestProofAt = items.Where(item => item.State == ItemState.Proven).Min(item => item.LastProofAt),
-            LargestLoss = items.Where(item => item.LastPointAt is not null).Select(item => (TimeSpan?)(now - item.LastPointAt!.Value)).Max(),
+            LargestLoss = items.Where(item => item.LastPointAt is not null).Select(item => (TimeSpan?)(now - item.LastPointAt!.Value))
+                .Max(),
         };
     }
 
     static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
-    static string Names(List<Item> items) => string.Join(", ", items.Take(MostReasons).Select(item => item.Name)) + (items.Count > MostReasons ? $" and {items.Count - MostReasons} more" : "");
+    static string Names(List<Item> items) => string.Join(", ", items.Take(MostReasons).Select(item => item.Name))
+        + (items.Count > MostReasons ? $" and {items.Count - MostReasons} more" : "");
 }

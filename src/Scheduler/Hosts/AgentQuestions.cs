@@ -5,7 +5,8 @@ using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Hosts;
 
-/// <summary>Short questions to agents: a row, delivered in the agent's long poll on whichever node it hangs, answered by a post to any node.</summary>
+/// <summary>Short questions to agents: a row, delivered in the agent's long poll on whichever node it hangs, answered by a post to any
+/// node.</summary>
 public sealed class AgentQuestions(Postgres db, Notifications notifications, TimeProvider clock)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
@@ -21,12 +22,14 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
         HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot, CancellationToken ct)
     {
         var about = await HostTable.Find(db, host, ct) ?? throw new NotFoundException("A host with this id");
-        if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.", "Choose another host.");
+        if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.",
+            "Choose another host.");
         var id = RequestId.New(clock);
         using var waiter = notifications.Listen(AnswerKey(id));
         await using (var tx = await db.Begin(ct))
         {
-            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id) values ($1, $2, $3, $4, $5, $6)",
+            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id) values ($1, $2, $3, $4, $5, "
+                + "$6)",
                 [id, host, kind, path, repository, snapshot], ct);
             await tx.Execute("delete from agent_request where created_at < clock() - $1", [KeptFor], ct);
             await Notifications.WakeHost(tx, host, ct);
@@ -38,12 +41,14 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
             await waiter.Wait(LookAgain, ct);
             if (await Answer(id, ct) is { } answer) return answer.Listing ?? throw Failure(answer.Error);
         }
-        throw new UnavailableException("agent.silent", $"The agent of {about.Name} did not answer within {AgentProtocol.RequestTimeout.TotalSeconds:0} seconds.",
+        throw new UnavailableException("agent.silent", $"The agent of {about.Name} did not answer within "
+            + $"{AgentProtocol.RequestTimeout.TotalSeconds:0} seconds.",
             "See on the Agents page whether it is online.");
     }
 
     Task<AgentRequestAnswer?> Answer(RequestId id, CancellationToken ct)
-        => db.First("select answer from agent_request where id = $1", [id], row => row.Json("answer", WireJson.Default.AgentRequestAnswer), ct);
+        => db.First("select answer from agent_request where id = $1", [id], row => row.Json("answer", WireJson.Default.AgentRequestAnswer),
+            ct);
 
     static BackupDrException Failure(Contracts.Jobs.JobError? error) => error is null
         ? new UnavailableException("agent.empty_answer", "The agent answered neither with a listing nor with a reason.")

@@ -21,7 +21,8 @@ public sealed class AgentsTls(CertificateAuthority authority)
             ServerCertificateContext = Context(),
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             ClientCertificateRequired = true,   // asked for; the callback admits those who show none, for joining
-            RemoteCertificateValidationCallback = (_, shown, _, _) => shown is null || (shown is X509Certificate2 certificate && authority.IsOurs(certificate)),
+            RemoteCertificateValidationCallback = (_, shown, _, _) => shown is null
+                || (shown is X509Certificate2 certificate && authority.IsOurs(certificate)),
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
         }),
     };

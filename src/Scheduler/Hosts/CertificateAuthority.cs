@@ -7,7 +7,8 @@ using BackupDr.Scheduler.Secrets;
 namespace BackupDr.Scheduler.Hosts;
 
 /// <summary>The built-in authority: signs agents' certificates and the agents' listener's, and recognises its own.</summary>
-/// <remarks>ECDSA P-256. Its key and the listener's are sealed in the database, so every node of an installation presents the same key.</remarks>
+/// <remarks>ECDSA P-256. Its key and the listener's are sealed in the database, so every node of an installation presents the same
+/// key.</remarks>
 public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, TimeProvider clock) : IDisposable
 {
     /// <summary>How long an agent's certificate lasts; agents renew at half of it.</summary>
@@ -45,13 +46,15 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
         await tx.Execute("lock table authority in share row exclusive mode", [], ct);   // nodes that start together make one
         _authority = await Stored(tx, "authority", ct) ?? await MakeAuthority(tx, ct);
         _listener = await Stored(tx, "listener_identity", ct);
-        if (_listener is null || _listener.NotAfter.ToUniversalTime() < clock.GetUtcNow().UtcDateTime + ListenerLifetime / 2) await SignListener(tx, ct);
+        if (_listener is null || _listener.NotAfter.ToUniversalTime() < clock.GetUtcNow().UtcDateTime
+            + ListenerLifetime / 2) await SignListener(tx, ct);
         await tx.Commit(ct);
     }
 
     async Task<X509Certificate2?> Stored(Transaction tx, string table, CancellationToken ct)
     {
-        var (pem, box) = await tx.First($"select certificate_pem, key_sealed from {table}", [], row => (row.Text("certificate_pem"), row.Bytes("key_sealed")), ct);
+        var (pem, box) = await tx.First($"select certificate_pem, key_sealed from {table}", [], row =>
+            (row.Text("certificate_pem"), row.Bytes("key_sealed")), ct);
         if (pem is null) return null;
         using var key = KeyOf(secrets.Open(table, "1", "key", box));
         using var certificate = X509Certificate2.CreateFromPem(pem);
@@ -85,8 +88,11 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
         _listener = leaf.CopyWithPrivateKey(key);
         await tx.Execute("""
             insert into listener_identity (certificate_pem, key_sealed, expires_at) values ($1, $2, $3)
-            on conflict (singleton) do update set certificate_pem = excluded.certificate_pem, key_sealed = excluded.key_sealed, expires_at = excluded.expires_at
-            """, [leaf.ExportCertificatePem(), secrets.Seal("listener_identity", "1", "key", key.ExportPkcs8PrivateKey()), now + ListenerLifetime], ct);
+            on conflict (singleton) do update set certificate_pem = excluded.certificate_pem, key_sealed = excluded.key_sealed,
+            expires_at = excluded.expires_at
+            """,
+            [leaf.ExportCertificatePem(), secrets.Seal("listener_identity", "1", "key", key.ExportPkcs8PrivateKey()), now
+                + ListenerLifetime], ct);
     }
 
     /// <summary>Signs an agent's certificate. Only the key of the request counts; the subject is the host's id, set here.</summary>
@@ -100,7 +106,8 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            throw new BadInputException("csrPem", "This is no certificate request in PEM form.", "Send a PKCS#10 request for an ECDSA P-256 key.");
+            throw new BadInputException("csrPem", "This is no certificate request in PEM form.",
+                "Send a PKCS#10 request for an ECDSA P-256 key.");
         }
         using var key = asked.PublicKey.GetECDsaPublicKey();
         if (key is null || key.ExportParameters(false).Curve.Oid.Value != ECCurve.NamedCurves.nistP256.Oid.Value)
@@ -128,7 +135,8 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
 
     /// <summary>The host that a certificate of ours names; null for others.</summary>
     public HostId? HostOf(X509Certificate2 certificate)
-        => TypedId.TryParse<HostId>(certificate.GetNameInfo(X509NameType.SimpleName, false), out var host) && IsOurs(certificate) ? host : null;
+        => TypedId.TryParse<HostId>(certificate.GetNameInfo(X509NameType.SimpleName, false), out var host) && IsOurs(certificate) ? host
+            : null;
 
     void AddLeafExtensions(CertificateRequest request, string usage)
     {

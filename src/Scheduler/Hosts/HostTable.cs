@@ -22,7 +22,8 @@ static class HostTable
     public static Task<List<Host>> All(SqlSource db, CancellationToken ct)
         => db.Query($"{Select} order by h.retired_at is not null, lower(h.name), h.id", [Silence], Read, ct);
 
-    public static Task<Host?> Find(SqlSource db, HostId id, CancellationToken ct) => db.First($"{Select} where h.id = $2", [Silence, id], Read, ct);
+    public static Task<Host?> Find(SqlSource db, HostId id, CancellationToken ct) =>
+        db.First($"{Select} where h.id = $2", [Silence, id], Read, ct);
 
     static Host Read(Row row) => new()
     {

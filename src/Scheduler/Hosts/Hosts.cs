@@ -50,7 +50,8 @@ public sealed class BrowseHost(AgentQuestions questions)
     public async Task<BrowseAnswer> Handle(Caller caller, BrowseHostRequest request, CancellationToken ct)
     {
         caller.Must(Right.HostBrowse);
-        if (!request.Path.IsAbsolute) throw new BadInputException("path", $"'{request.Path}' is not an absolute path.", "Begin with a slash.");
+        if (!request.Path.IsAbsolute) throw new BadInputException("path", $"'{request.Path}' is not an absolute path.",
+            "Begin with a slash.");
         return new BrowseAnswer(await questions.Ask(request.Host, AgentRequestKind.ListFolder, request.Path, null, null, ct));
     }
 }

@@ -16,7 +16,8 @@ public sealed partial class InstallScript(Postgres db, CertificateAuthority auth
     {
         if (!TokenPattern().IsMatch(token)) return Failing("This is no join token. Copy the whole line from the console.");
         var url = await Note(token, "script_fetched_at", ct);
-        if (url is null) return Failing("This join token is unknown, was used already or has expired. Make a new one in the console under Agents, Add host.");
+        if (url is null) return Failing("This join token is unknown, was used already or has expired. Make a new one in the console under "
+            + "Agents, Add host.");
         using var stream = typeof(InstallScript).Assembly.GetManifestResourceStream(Resource);
         if (stream is null) return Failing("This node was built without its install script.");
         using var reader = new StreamReader(stream);
@@ -42,7 +43,8 @@ public sealed partial class InstallScript(Postgres db, CertificateAuthority auth
     {
         await using var tx = await db.Begin(ct);
         var (id, url) = await tx.First($"""
-            update join_token set {column} = coalesce({column}, clock()) where hash = $1 and used_at is null and expires_at > clock() returning id, agents_url
+            update join_token set {column} = coalesce({column}, clock()) where hash = $1 and used_at is null and expires_at > clock()
+            returning id, agents_url
             """, [TokenHash.Of(token)], row => (row.Id<JoinTokenId>("id"), row.Text("agents_url")), ct);
         if (url is null) return null;
         await Notifications.Changed(tx, "joins", id.ToString(), ct);
@@ -70,9 +72,11 @@ public sealed class AgentArchive(AgentsOptions options) : IDisposable
     /// <exception cref="UnavailableException">It was not built.</exception>
     public string File()
     {
-        var path = options.Archive.Length > 0 ? options.Archive : Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../agent/backupdr-agent-linux-x64.tar.gz"));
+        var path = options.Archive.Length > 0 ? options.Archive : Path.GetFullPath(Path.Combine(AppContext.BaseDirectory,
+            "../agent/backupdr-agent-linux-x64.tar.gz"));
         return System.IO.File.Exists(path) ? path
-            : throw new UnavailableException("agent.no_archive", $"The agent's archive {path} is not there.", "Build it with build/publish, or name it in Agents:Archive.");
+            : throw new UnavailableException("agent.no_archive", $"The agent's archive {path} is not there.",
+                "Build it with build/publish, or name it in Agents:Archive.");
     }
 
     /// <summary>Its SHA-256, 64 hex characters. Computed again when the file changes.</summary>

@@ -17,7 +17,8 @@ public sealed class CreateJoinToken(Postgres db, CertificateAuthority authority,
         caller.Must(Right.HostManage);
         var url = (request.AgentsUrl ?? listeners.AgentsPublicUrl).TrimEnd('/');
         if (!Listeners.IsPublicUrl(url))
-            throw new BadInputException("agentsUrl", $"'{url}' is no address of the agents' listener.", "It looks like https://backup.example.com:8421");
+            throw new BadInputException("agentsUrl", $"'{url}' is no address of the agents' listener.",
+                "It looks like https://backup.example.com:8421");
         var token = $"bdr1_{Secret.Random(32).Reveal()}_{authority.Fingerprint}";
         var id = JoinTokenId.New(clock);
         await using var tx = await db.Begin(ct);

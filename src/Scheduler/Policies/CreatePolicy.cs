@@ -17,7 +17,8 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     public async Task<Policy> Handle(Caller caller, CreatePolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
-        if (request.Items.Count == 0) throw new BadInputException("items", "A policy protects at least one source.", "Choose a host and a folder on it.");
+        if (request.Items.Count == 0) throw new BadInputException("items", "A policy protects at least one source.",
+            "Choose a host and a folder on it.");
         foreach (var item in request.Items) Check(item.Source);
         PolicyTable.Check(request.Spec);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
@@ -31,16 +32,20 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         var name = string.IsNullOrWhiteSpace(request.Name) ? await FreeName(tx, request.Items[0], ct) : PolicyTable.Name(request.Name);
         try
         {
-            var made = await tx.Execute("insert into policy (id, name, spec) values ($1, $2, $3) on conflict (id) do nothing", [id.Value, name, new JsonText(PolicyTable.Write(request.Spec))], ct);
+            var made = await tx.Execute("insert into policy (id, name, spec) values ($1, $2, $3) on conflict (id) do nothing",
+                [id.Value, name, new JsonText(PolicyTable.Write(request.Spec))], ct);
             if (made == 0) return await PolicyTable.Get(tx, id, ct);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw EditPolicy.NameTaken(name); }
         foreach (var item in request.Items)
         {
-            var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0), ct) ?? throw new NotFoundException("A host in service with this id");
+            var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0),
+                ct) ?? throw new NotFoundException("A host in service with this id");
             var location = await repositories.Choose(tx, request.Location, item.Host, ct);
             var repository = await repositories.For(tx, location, item.Host, ct);
-            await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)", [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Files!.Paths[0]} on {host}", JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);
+            await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
+                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Files!.Paths[0]} on {host}",
+                JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);
         }
         await Audit.Add(tx, caller, "policy.create", id.ToString(), name, ct);
         await Notifications.Changed(tx, "policies", id.ToString(), ct);
@@ -50,10 +55,12 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
 
     static async Task<string> FreeName(Transaction tx, NewItem first, CancellationToken ct)
     {
-        var host = await tx.First("select name from host where id = $1", [first.Host.Value], row => row.Text(0), ct) ?? throw new NotFoundException("A host with this id");
+        var host = await tx.First("select name from host where id = $1", [first.Host.Value], row => row.Text(0), ct)
+            ?? throw new NotFoundException("A host with this id");
         var wanted = $"{first.Source.Files!.Paths[0]} on {host}";
         if (wanted.Length > 90) wanted = "…" + wanted[^89..];
-        var taken = await tx.Query("select name from policy where removed_at is null and (name = $1 or name like $2)", [wanted, wanted.Replace("%", "\\%", StringComparison.Ordinal) + " (%"], row => row.Text(0), ct);
+        var taken = await tx.Query("select name from policy where removed_at is null and (name = $1 or name like $2)",
+            [wanted, wanted.Replace("%", "\\%", StringComparison.Ordinal) + " (%"], row => row.Text(0), ct);
         if (!taken.Contains(wanted)) return wanted;
         for (var number = 2; ; number++)
             if (!taken.Contains($"{wanted} ({number})")) return $"{wanted} ({number})";
@@ -61,9 +68,11 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
 
     static void Check(SourceSpec source)
     {
-        if (source is not { Kind: SourceKind.Files, Files: { } files }) throw new BadInputException("source", "This kind of source is unknown here.", "Use files.");
+        if (source is not { Kind: SourceKind.Files, Files: { } files }) throw new BadInputException("source",
+            "This kind of source is unknown here.", "Use files.");
         if (files.Paths.Count == 0) throw new BadInputException("path", "There is no folder to protect.", "For example /srv/data");
         foreach (var path in files.Paths)
-            if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("path", $"'{path}' is no absolute folder.", "For example /srv/data");
+            if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("path",
+                $"'{path}' is no absolute folder.", "For example /srv/data");
     }
 }

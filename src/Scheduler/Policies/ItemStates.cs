@@ -37,15 +37,19 @@ public static class ItemStates
         if (facts.IsOff) return (ItemState.Off, "Its policy is paused, or it was retired.");
         var isInside = facts.LastCompleteAt is { } complete && now - complete <= facts.Rpo;
         if (facts.LastCompleteAt is null && facts.LastPointAt is null && now - facts.CreatedAt <= facts.Rpo)
-            return facts.IsHostOnline ? (ItemState.New, "The first backup has not ended yet.") : (ItemState.Unknown, "Its host is silent and there is no recovery point yet.");
+            return facts.IsHostOnline ? (ItemState.New, "The first backup has not ended yet.")
+                : (ItemState.Unknown, "Its host is silent and there is no recovery point yet.");
         if (!isInside) return (ItemState.Overdue, facts.LastCompleteAt is { } last
             ? $"The newest complete recovery point is {Words(now - last)} old; the objective is {Words(facts.Rpo)}."
             : $"There is no complete recovery point; the objective is {Words(facts.Rpo)}.");
         if (facts.Proof == ProofResult.Failed) return (ItemState.Failed, "The last test restore failed.");
-        if (!facts.IsHostOnline) return (ItemState.Unknown, facts.LastSeenAt is { } seen ? $"Its host has been silent for {Words(now - seen)}." : "Its host has never been seen.");
-        if (facts.LastPointAt > facts.LastCompleteAt) return (ItemState.Incomplete, "The newest recovery point is incomplete; an older complete one is inside the objective.");
+        if (!facts.IsHostOnline) return (ItemState.Unknown, facts.LastSeenAt is { } seen
+            ? $"Its host has been silent for {Words(now - seen)}." : "Its host has never been seen.");
+        if (facts.LastPointAt > facts.LastCompleteAt) return (ItemState.Incomplete,
+            "The newest recovery point is incomplete; an older complete one is inside the objective.");
         if (facts.Proof != ProofResult.Proven || facts.ProofAt is null) return (ItemState.Unproven, "It was never test-restored.");
-        if (now - facts.ProofAt > facts.ProofAge) return (ItemState.Unproven, $"The last test restore is {Words(now - facts.ProofAt.Value)} old.");
+        if (now - facts.ProofAt > facts.ProofAge) return (ItemState.Unproven,
+            $"The last test restore is {Words(now - facts.ProofAt.Value)} old.");
         return (ItemState.Proven, $"Test-restored {Words(now - facts.ProofAt.Value)} ago.");
     }
 

@@ -18,10 +18,13 @@ static class ItemTable
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
                (select count(*)::int from recovery_point r where r.item_id = i.id), clock()
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
-        left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and r.is_complete order by taken_at desc limit 1) c on true
+        left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
+        r.is_complete order by taken_at desc limit 1) c on true
         left join lateral (select taken_at from recovery_point r where r.item_id = i.id order by taken_at desc limit 1) n on true
-        left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.proof = 'Proven' order by taken_at desc limit 1) v on true
-        left join lateral (select proof, proof_at, proof_restore_seconds from recovery_point r where r.item_id = i.id and r.proof is not null order by proof_at desc limit 1) l on true
+        left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.proof = 'Proven' order by taken_at
+        desc limit 1) v on true
+        left join lateral (select proof, proof_at, proof_restore_seconds from recovery_point r where r.item_id = i.id and r.proof is
+        not null order by proof_at desc limit 1) l on true
         """;
 
     public static Task<List<Item>> List(SqlSource tx, string where, object? value, CancellationToken ct)
@@ -32,14 +35,18 @@ static class ItemTable
         var spec = JsonSerializer.Deserialize(row.Text(8), WireJson.Default.PolicySpec)!;
         var facts = new ItemFacts
         {
-            IsOff = row.Bool(10), IsHostOnline = !row.IsNull(11) && row.Bool(11), LastSeenAt = row.TimeOrNull(12), CreatedAt = row.Time(9), Rpo = spec.Rpo, ProofAge = spec.Proof.MaximumAge,
-            LastCompleteAt = row.TimeOrNull(14), LastPointAt = row.TimeOrNull(16), Proof = row.IsNull(19) ? null : row.Word<ProofResult>(19), ProofAt = row.TimeOrNull(20),
+            IsOff = row.Bool(10), IsHostOnline = !row.IsNull(11) && row.Bool(11), LastSeenAt = row.TimeOrNull(12), CreatedAt = row.Time(9),
+                Rpo = spec.Rpo, ProofAge = spec.Proof.MaximumAge,
+            LastCompleteAt = row.TimeOrNull(14), LastPointAt = row.TimeOrNull(16), Proof = row.IsNull(19) ? null
+                : row.Word<ProofResult>(19), ProofAt = row.TimeOrNull(20),
         };
         var (state, reason) = ItemStates.Of(facts, row.Time(23));
         return new Item
         {
-            Id = row.Id<ItemId>(0), Name = row.Text(1), Source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!, Host = row.Id<HostId>(3), HostName = row.Text(4),
-            Policy = row.Id<PolicyId>(5), PolicyName = row.Text(6), Repository = row.Id<RepositoryId>(7), State = state, StateReason = reason, Rpo = spec.Rpo, Rto = spec.Rto,
+            Id = row.Id<ItemId>(0), Name = row.Text(1), Source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!,
+                Host = row.Id<HostId>(3), HostName = row.Text(4),
+            Policy = row.Id<PolicyId>(5), PolicyName = row.Text(6), Repository = row.Id<RepositoryId>(7), State = state, StateReason =
+                reason, Rpo = spec.Rpo, Rto = spec.Rto,
             LastPoint = row.IdOrNull<RecoveryPointId>(13), LastPointAt = facts.LastCompleteAt, Bytes = row.IsNull(15) ? 0 : row.Long(15),
             LastProvenPoint = row.IdOrNull<RecoveryPointId>(17), LastProvenPointAt = row.TimeOrNull(18), LastProofAt = facts.ProofAt,
             MeasuredRto = row.IsNull(21) ? null : TimeSpan.FromSeconds(row.Double(21)), RecoveryPoints = row.Int(22),
@@ -65,6 +72,7 @@ public sealed class ShowItem(Postgres db)
     public async Task<Item> Handle(Caller caller, ShowItemRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyRead);
-        return (await ItemTable.List(db, "i.id = $2", request.Id.Value, ct)).FirstOrDefault() ?? throw new NotFoundException("An item with this id");
+        return (await ItemTable.List(db, "i.id = $2", request.Id.Value, ct)).FirstOrDefault()
+            ?? throw new NotFoundException("An item with this id");
     }
 }

@@ -22,12 +22,14 @@ static class PolicyTable
             var spec = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.PolicySpec)!;
             return new Policy
             {
-                Id = row.Id<PolicyId>(0), Name = row.Text(1), Spec = spec, Version = row.Int(3), PausedAt = row.TimeOrNull(4), PauseReason = row.TextOrNull(5), CreatedAt = row.Time(6),
+                Id = row.Id<PolicyId>(0), Name = row.Text(1), Spec = spec, Version = row.Int(3), PausedAt = row.TimeOrNull(4),
+                    PauseReason = row.TextOrNull(5), CreatedAt = row.Time(6),
                 NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
             };
         }, ct);
         for (var i = 0; i < policies.Count; i++)
-            policies[i] = policies[i] with { Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2", policies[i].Id.Value, ct) };
+            policies[i] = policies[i] with { Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2",
+                policies[i].Id.Value, ct) };
         return policies;
     }
 
@@ -44,7 +46,8 @@ static class PolicyTable
     public static string Name(string text)
     {
         var name = text.Trim();
-        return name.Length is > 0 and <= 100 ? name : throw new BadInputException("name", "A policy needs a name of 1 to 100 characters.", "For example: Web servers, daily.");
+        return name.Length is > 0 and <= 100 ? name : throw new BadInputException("name", "A policy needs a name of 1 to 100 characters.",
+            "For example: Web servers, daily.");
     }
 
     public static string Write(PolicySpec spec) => JsonSerializer.Serialize(spec, WireJson.Default.PolicySpec);
@@ -85,7 +88,8 @@ public sealed class PreviewPolicy(TimeProvider clock)
         while (next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due) next.Add(at = due);
         var worst = TimeSpan.Zero;
         for (var i = 1; i < next.Count; i++) worst = next[i] - next[i - 1] > worst ? next[i] - next[i - 1] : worst;
-        return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst {ItemStates.Words(worst)} of changes are lost. Nothing is ever forgotten in this version."));
+        return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst "
+            + $"{ItemStates.Words(worst)} of changes are lost. Nothing is ever forgotten in this version."));
     }
 }
 
@@ -101,7 +105,9 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         {
             try
             {
-                if (await tx.Execute("update policy set name = $2, spec = $3, version = version + 1 where id = $1 and removed_at is null", [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec))], ct) == 0) throw new NotFoundException("A policy with this id");
+                if (await tx.Execute("update policy set name = $2, spec = $3, version = version + 1 where id = $1 and removed_at is null",
+                    [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec))],
+                    ct) == 0) throw new NotFoundException("A policy with this id");
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw NameTaken(request.Name); }
             await Audit.Add(tx, caller, "policy.edit", request.Id.ToString(), PolicyTable.Write(request.Spec), ct);
@@ -112,7 +118,8 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         return policy;
     }
 
-    internal static ConflictException NameTaken(string name) => new("policy.name", $"There is another policy named '{name.Trim()}'.", "Choose another name.");
+    internal static ConflictException NameTaken(string name) => new("policy.name", $"There is another policy named '{name.Trim()}'.",
+        "Choose another name.");
 }
 
 /// <summary>Stops a policy from making new runs. Runs under way go on.</summary>
@@ -122,10 +129,12 @@ public sealed class PausePolicy(Postgres db, IFiringEngine firing)
     public async Task Handle(Caller caller, PausePolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
-        if (string.IsNullOrWhiteSpace(request.Reason)) throw new BadInputException("reason", "Say why the policy is paused.", "For example: the host moves this week.");
+        if (string.IsNullOrWhiteSpace(request.Reason)) throw new BadInputException("reason", "Say why the policy is paused.",
+            "For example: the host moves this week.");
         await db.InTransaction(async tx =>
         {
-            if (await tx.Execute("update policy set paused_at = clock(), pause_reason = $2 where id = $1 and paused_at is null and removed_at is null", [request.Id.Value, request.Reason.Trim()], ct) == 0)
+            if (await tx.Execute("update policy set paused_at = clock(), pause_reason = $2 where id = $1 and paused_at is null and "
+                + "removed_at is null", [request.Id.Value, request.Reason.Trim()], ct) == 0)
                 throw new NotFoundException("An active policy with this id");
             await Audit.Add(tx, caller, "policy.pause", request.Id.ToString(), request.Reason.Trim(), ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
@@ -143,7 +152,8 @@ public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
         caller.Must(Right.PolicyWrite);
         var policy = await db.InTransaction(async tx =>
         {
-            if (await tx.Execute("update policy set paused_at = null, pause_reason = null where id = $1 and paused_at is not null and removed_at is null", [request.Id.Value], ct) == 0)
+            if (await tx.Execute("update policy set paused_at = null, pause_reason = null where id = $1 and paused_at is not null and "
+                + "removed_at is null", [request.Id.Value], ct) == 0)
                 throw new NotFoundException("A paused policy with this id");
             await Audit.Add(tx, caller, "policy.resume", request.Id.ToString(), "", ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
@@ -162,7 +172,8 @@ public sealed class RemovePolicy(Postgres db, IFiringEngine firing)
         caller.Must(Right.PolicyWrite);
         await db.InTransaction(async tx =>
         {
-            if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [request.Id.Value], ct) == 0) throw new NotFoundException("A policy with this id");
+            if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [request.Id.Value],
+                ct) == 0) throw new NotFoundException("A policy with this id");
             await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [request.Id.Value], ct);
             await Audit.Add(tx, caller, "policy.remove", request.Id.ToString(), "", ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);

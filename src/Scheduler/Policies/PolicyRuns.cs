@@ -15,10 +15,12 @@ public sealed class PolicyRuns(TimeProvider clock)
     /// <summary>Makes them in the caller's transaction.</summary>
     /// <param name="tx">The transaction's.</param>
     /// <param name="policy">The policy.</param>
-    /// <param name="nominalAt">Time of the firing; null for a person's wish. A firing while a backup of the item waits or runs makes nothing.</param>
+    /// <param name="nominalAt">Time of the firing; null for a person's wish. A firing while a backup of the item waits or runs makes
+    /// nothing.</param>
     /// <param name="requestedBy">For the log.</param>
     /// <param name="ct">Cancels.</param>
-    internal async Task<IReadOnlyList<RunId>> Start(Transaction tx, PolicyId policy, DateTimeOffset? nominalAt, string requestedBy, CancellationToken ct)
+    internal async Task<IReadOnlyList<RunId>> Start(Transaction tx, PolicyId policy, DateTimeOffset? nominalAt, string requestedBy,
+        CancellationToken ct)
     {
         var items = await tx.Query("""
             select i.id, i.name, i.host_id, h.name, i.repository_id, i.source, s.state,
@@ -27,7 +29,8 @@ public sealed class PolicyRuns(TimeProvider clock)
             where i.policy_id = $1 and i.retired_at is null and h.retired_at is null order by i.id
             """, [policy.Value], row => new
         {
-            Id = row.Id<ItemId>(0), Name = row.Text(1), Host = row.Id<HostId>(2), HostName = row.Text(3), Repository = row.Id<RepositoryId>(4), Source = row.Text(5), State = row.Word<RepositoryState>(6),
+            Id = row.Id<ItemId>(0), Name = row.Text(1), Host = row.Id<HostId>(2), HostName = row.Text(3), Repository =
+                row.Id<RepositoryId>(4), Source = row.Text(5), State = row.Word<RepositoryState>(6),
             IsBusy = row.Bool(7),
         }, ct);
         var started = new List<RunId>();
@@ -42,8 +45,10 @@ public sealed class PolicyRuns(TimeProvider clock)
             var id = RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = JobKind.Backup, Title = $"Back up {item.Name}", Item = item.Id, Policy = policy, Host = item.Host, Repository = item.Repository, NominalAt = nominalAt, RequestedBy = requestedBy,
-                Job = new StoredJob(Backup: new BackupJob { Source = JsonSerializer.Deserialize(item.Source, WireJson.Default.SourceSpec)!, HostName = item.HostName, Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"] }),
+                Id = id, Kind = JobKind.Backup, Title = $"Back up {item.Name}", Item = item.Id, Policy = policy, Host = item.Host,
+                    Repository = item.Repository, NominalAt = nominalAt, RequestedBy = requestedBy,
+                Job = new StoredJob(Backup: new BackupJob { Source = JsonSerializer.Deserialize(item.Source, WireJson.Default.SourceSpec)!,
+                    HostName = item.HostName, Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"] }),
             }, ct);
             if (made) started.Add(id);
         }
@@ -53,10 +58,12 @@ public sealed class PolicyRuns(TimeProvider clock)
     async Task Init(Transaction tx, RepositoryId repository, HostId host, string hostName, CancellationToken ct)
     {
         await RepositoryTable.AwaitInit(tx, repository, ct);
-        if (await tx.Scalar<long>("select count(*) from run where repository_id = $1 and kind = 'Init' and state in ('Queued', 'Leased', 'Running')", [repository.Value], ct) > 0) return;
+        if (await tx.Scalar<long>("select count(*) from run where repository_id = $1 and kind = 'Init' and state in ('Queued', 'Leased', "
+            + "'Running')", [repository.Value], ct) > 0) return;
         await RunTable.Add(tx, new NewRun
         {
-            Id = RunId.New(clock), Kind = JobKind.Init, Title = $"Make the repository of {hostName}", Host = host, Repository = repository, RequestedBy = "system", Job = new StoredJob(),
+            Id = RunId.New(clock), Kind = JobKind.Init, Title = $"Make the repository of {hostName}", Host = host, Repository = repository,
+                RequestedBy = "system", Job = new StoredJob(),
         }, ct);
     }
 }
@@ -78,7 +85,8 @@ public sealed class RunPolicy(Postgres db, PolicyRuns runs)
     }
 }
 
-/// <summary>A firing of a policy at a nominal time. However often it is called for one time, and on however many nodes, it makes each run once.</summary>
+/// <summary>A firing of a policy at a nominal time. However often it is called for one time, and on however many nodes, it makes each run
+/// once.</summary>
 public sealed class FirePolicy(Postgres db, PolicyRuns runs)
 {
     /// <summary>Fires; a paused or removed policy fires nothing.</summary>
@@ -87,7 +95,8 @@ public sealed class FirePolicy(Postgres db, PolicyRuns runs)
         caller.Must(Right.RunStart);
         return await db.InTransaction(async tx =>
         {
-            var active = await tx.Scalar<long>("select count(*) from policy where id = $1 and paused_at is null and removed_at is null", [policy.Value], ct);
+            var active = await tx.Scalar<long>("select count(*) from policy where id = $1 and paused_at is null and removed_at is null",
+                [policy.Value], ct);
             return new RunsStarted(active == 0 ? [] : await runs.Start(tx, policy, nominalAt, "schedule", ct));
         }, ct);
     }

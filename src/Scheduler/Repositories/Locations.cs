@@ -44,12 +44,15 @@ public sealed class CreateLocation(Postgres db, TimeProvider clock)
         caller.Must(Right.StorageManage);
         var name = request.Name.Trim();
         if (name.Length is 0 or > LongestName || name.Any(char.IsControl))
-            throw new BadInputException("name", $"A location needs a name of 1 to {LongestName} characters.", "For example: NAS in the cellar.");
+            throw new BadInputException("name", $"A location needs a name of 1 to {LongestName} characters.",
+                "For example: NAS in the cellar.");
         var path = Clean(request.Path);
         await using var tx = await db.Begin(ct);
-        if (request.Host is { } host && !await tx.Scalar<bool>("select exists (select from host where id = $1 and retired_at is null)", [host], ct))
+        if (request.Host is { } host && !await tx.Scalar<bool>("select exists (select from host where id = $1 and retired_at is null)",
+            [host], ct))
             throw new BadInputException("host", "There is no host in service with this id.", "Choose one of the hosts, or leave it out.");
-        var made = await tx.Execute("insert into location (id, name, kind, path, host_id) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        var made = await tx.Execute(
+            "insert into location (id, name, kind, path, host_id) values ($1, $2, $3, $4, $5) on conflict do nothing",
             [LocationId.New(clock), name, request.Kind, path, request.Host], ct);
         var location = await tx.First($"{ListLocations.Select} where lower(l.name) = lower($1)", [name], ListLocations.Read, ct)
             ?? throw new ConflictException("location.changed", "A location with this name was removed just now.", "Try again.");
@@ -71,9 +74,11 @@ public sealed class CreateLocation(Postgres db, TimeProvider clock)
         var clean = new FilePath([]);
         foreach (var part in path.Parts())
         {
-            if (part.Bytes.SequenceEqual(".."u8)) throw new BadInputException("path", $"'{path}' goes up by '..'.", "Write the folder itself.");
+            if (part.Bytes.SequenceEqual(".."u8)) throw new BadInputException("path", $"'{path}' goes up by '..'.",
+                "Write the folder itself.");
             clean = new FilePath([.. clean.Bytes, (byte)'/', .. part.Bytes]);
         }
-        return clean.IsEmpty ? throw new BadInputException("path", "The root folder cannot hold repositories.", "For example /srv/backups") : clean;
+        return clean.IsEmpty ? throw new BadInputException("path", "The root folder cannot hold repositories.", "For example /srv/backups")
+            : clean;
     }
 }

@@ -14,7 +14,8 @@ public sealed class ListRepositories(Postgres db)
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, r.url, r.state,
                 (select count(*) from recovery_point p where p.repository_id = r.id) as points,
-                (select coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint from recovery_point p where p.repository_id = r.id) as stored
+                (select coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint from recovery_point p where p.repository_id = r.id)
+                as stored
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id
             order by lower(h.name), lower(l.name), r.id
             """, [], row => new RepositorySummary
@@ -49,6 +50,7 @@ public sealed class RevealRepositoryPassword(Postgres db, RepositoryTable reposi
     /// <summary>What restores without us, as it would be typed.</summary>
     internal static string StockCommand(string url) => $"restic -r {Quoted(url)} --password-file FILE restore latest --target DIR";
 
-    static string Quoted(string text) => text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '/' or '.' or '_' or '-' or ':' or '@') ? text
+    static string Quoted(string text) => text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '/' or '.' or '_' or '-' or ':'
+        or '@') ? text
         : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

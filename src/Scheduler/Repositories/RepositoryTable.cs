@@ -22,13 +22,16 @@ public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
             insert into repository (id, location_id, host_id, url, state, password_sealed)
             select $1, l.id, $3, rtrim(l.path, '/') || '/' || $4, $5, $6 from location l where l.id = $2
             on conflict (location_id, host_id) do nothing
-            """, [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password", password.Bytes)], ct);
+            """,
+            [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password",
+                password.Bytes)], ct);
         await Notifications.Changed(tx, "storage", null, ct);
         return await tx.First("select id from repository where location_id = $1 and host_id = $2", [location, host],
             row => (RepositoryId?)row.Id<RepositoryId>("id"), ct) ?? throw new NotFoundException("A location with this id");
     }
 
-    /// <summary>The location for a host: the one asked for, else a fitting one, else a folder on each protected host itself, made now.</summary>
+    /// <summary>The location for a host: the one asked for, else a fitting one, else a folder on each protected host itself, made
+    /// now.</summary>
     /// <exception cref="BadInputException">The location asked for belongs to another machine.</exception>
     internal async Task<LocationId> Choose(Transaction tx, LocationId? wanted, HostId host, CancellationToken ct)
     {
@@ -37,11 +40,13 @@ public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
             var found = await tx.Query("select host_id from location where id = $1", [asked], row => row.IdOrNull<HostId>("host_id"), ct);
             if (found.Count == 0) throw new NotFoundException("A location with this id");
             if (found[0] is { } machine && machine != host)
-                throw new BadInputException("location", "This location is a folder of another machine, and a folder location belongs to one machine.",
+                throw new BadInputException("location", "This location is a folder of another machine, and a folder location belongs to "
+                    + "one machine.",
                     "Choose a folder on the host itself; the gateway comes in a later version.");
             return asked;
         }
-        var fitting = await tx.First("select id from location where host_id = $1 or host_id is null order by host_id nulls last, created_at limit 1", [host],
+        var fitting = await tx.First("select id from location where host_id = $1 or host_id is null order by host_id nulls last, "
+            + "created_at limit 1", [host],
             row => (LocationId?)row.Id<LocationId>("id"), ct);
         if (fitting is { } one) return one;
         var made = LocationId.New(clock);
@@ -70,5 +75,6 @@ public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
 
     /// <summary>A repository whose making failed is to be made again.</summary>
     internal static Task AwaitInit(Transaction tx, RepositoryId id, CancellationToken ct)
-        => tx.Execute("update repository set state = $2 where id = $1 and state = $3", [id, RepositoryState.Pending, RepositoryState.Failed], ct);
+        => tx.Execute("update repository set state = $2 where id = $1 and state = $3",
+            [id, RepositoryState.Pending, RepositoryState.Failed], ct);
 }

@@ -19,7 +19,8 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
         caller.Must(Right.RestoreRead);
         var item = await showItem.Handle(caller, new ShowItemRequest(request.Item), ct);
         var points = await listPoints.Handle(caller, new ListRecoveryPointsRequest(request.Item), ct);
-        var point = points.FirstOrDefault(found => found.Proof == ProofResult.Proven) ?? points.FirstOrDefault(found => found.IsComplete) ?? (points.Count > 0 ? points[0] : null);
+        var point = points.FirstOrDefault(found => found.Proof == ProofResult.Proven) ?? points.FirstOrDefault(found => found.IsComplete)
+            ?? (points.Count > 0 ? points[0] : null);
         return new RestorePlan(item, point, Beside(item, clock.GetUtcNow()), item.MeasuredRto);
     }
 
@@ -27,7 +28,8 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
     internal static FilePath Beside(Item item, DateTimeOffset now)
     {
         var path = item.Source.Files!.Paths[0];
-        var suffix = System.Text.Encoding.ASCII.GetBytes($".restored-{now.UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}");
+        var moment = now.UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
+        var suffix = System.Text.Encoding.ASCII.GetBytes($".restored-{moment}");
         var parts = path.Parts();
         if (parts.Count == 0) return FilePath.FromText("/restored" + System.Text.Encoding.ASCII.GetString(suffix));
         return new FilePath([.. path.Bytes.TrimEnd((byte)'/'), .. suffix]);
@@ -45,19 +47,25 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
         var point = await showPoint.Handle(caller, new ShowRecoveryPointRequest(request.Point), ct);
         var item = await showItem.Handle(caller, new ShowItemRequest(point.Item), ct);
         var target = request.Target ?? PlanRestore.Beside(item, clock.GetUtcNow());
-        if (!target.IsAbsolute || target.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("target", $"'{target}' is no absolute folder.", "For example /srv/restored");
-        if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths", $"'{relative}' is not absolute.", "Name paths as the recovery point lists them.");
+        if (!target.IsAbsolute || target.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("target",
+            $"'{target}' is no absolute folder.", "For example /srv/restored");
+        if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths",
+            $"'{relative}' is not absolute.", "Name paths as the recovery point lists them.");
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
         {
-            var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1", [point.Repository.Value], row => row.IdOrNull<HostId>(0) ?? point.Host, ct);
+            var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1",
+                [point.Repository.Value], row => row.IdOrNull<HostId>(0) ?? point.Host, ct);
             if (machine != host)
-                throw new BadInputException("host", "The repository is a folder of another machine, and only that machine can restore from it.", "Restore to the host it came from; the gateway for other hosts comes in a later version.");
+                throw new BadInputException("host", "The repository is a folder of another machine, and only that machine can restore "
+                    + "from it.", "Restore to the host it came from; the gateway for other hosts comes in a later version.");
             var id = request.Id ?? RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = JobKind.Restore, Title = $"Restore {item.Name} of {item.HostName} to {target}", Item = item.Id, Policy = item.Policy, Host = host, Repository = point.Repository, Point = point.Id,
-                RequestedBy = caller.Name, Job = new StoredJob(Restore: new RestoreJob { SnapshotId = point.SnapshotId, Paths = request.Paths, Target = target, Overwrite = request.Overwrite }),
+                Id = id, Kind = JobKind.Restore, Title = $"Restore {item.Name} of {item.HostName} to {target}", Item = item.Id, Policy =
+                    item.Policy, Host = host, Repository = point.Repository, Point = point.Id,
+                RequestedBy = caller.Name, Job = new StoredJob(Restore: new RestoreJob { SnapshotId = point.SnapshotId, Paths =
+                    request.Paths, Target = target, Overwrite = request.Overwrite }),
             }, ct);
             if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}", ct);
             return new RunStarted(id);

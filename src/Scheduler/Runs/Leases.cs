@@ -10,7 +10,8 @@ using BackupDr.Scheduler.Repositories;
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>An agent's long poll: hands out one run with a fresh epoch, and the questions to this host.</summary>
-public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, TimeProvider clock, IHostApplicationLifetime lifetime)
+public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, TimeProvider clock,
+    IHostApplicationLifetime lifetime)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
@@ -20,7 +21,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         caller.Must(Right.AgentWork);
         var host = caller.MustBeHost();
         if (request.ProtocolVersion is > AgentProtocol.Version or < 1)
-            throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks {AgentProtocol.Version}.", "Install the agent that this node offers.");
+            throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks "
+                + $"{AgentProtocol.Version}.", "Install the agent that this node offers.");
         var wait = TimeSpan.FromSeconds(Math.Clamp(request.WaitSeconds, 0, AgentProtocol.MaximumWaitSeconds));
         var since = clock.GetTimestamp();
         await Seen(host, request, ct);
@@ -30,19 +32,24 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         {
             var answer = await Take(host, request.Slots > 0, ct);
             var left = wait - clock.GetElapsedTime(since);
-            if (answer.Run is not null || answer.Requests.Count > 0 || left <= TimeSpan.Zero || lifetime.ApplicationStopping.IsCancellationRequested) return answer;
+            if (answer.Run is not null || answer.Requests.Count > 0 || left <= TimeSpan.Zero
+                || lifetime.ApplicationStopping.IsCancellationRequested) return answer;
             try { await told.Wait(left < LookAgain ? left : LookAgain, stop.Token); }
-            catch (OperationCanceledException) when (!ct.IsCancellationRequested) { continue; }   // the node stops: one last look, then an empty answer
+            // the node stops: one last look, then an empty answer
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested) { continue; }
         }
     }
 
     async Task Seen(HostId host, LeaseRequest request, CancellationToken ct) => await db.InTransaction(async tx =>
     {
         var isNews = await tx.First("""
-            with before as (select id, last_seen_at is null or last_seen_at < clock() - $5 as news, last_seen_at is null as first from host where id = $1 for update)
-            update host h set last_seen_at = clock(), load = $2, agent_version = case when $3 = '' then h.agent_version else $3 end from before b
+            with before as (select id, last_seen_at is null or last_seen_at < clock() - $5 as news, last_seen_at is null as first from
+            host where id = $1 for update)
+            update host h set last_seen_at = clock(), load = $2, agent_version = case when $3 = '' then h.agent_version else $3 end
+            from before b
             where h.id = b.id and ($4 or true) returning b.news
-            """, [host.Value, request.Load, request.AgentVersion.Length <= 200 ? request.AgentVersion : "", true, HostTable.Silence], row => row.Bool(0), ct);
+            """, [host.Value, request.Load, request.AgentVersion.Length <= 200 ? request.AgentVersion : "", true, HostTable.Silence],
+            row => row.Bool(0), ct);
         if (!isNews) return;
         await Notifications.Changed(tx, "hosts", host.ToString(), ct);
         await Notifications.Changed(tx, "joins", null, ct);
@@ -58,9 +65,12 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     async Task<LeaseAnswer> Take(Transaction tx, HostId host, bool wantsRun, CancellationToken ct)
     {
         var asked = await tx.Query("""
-            update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is null and created_at > clock() - $2 for update skip locked)
+            update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
+            null and created_at > clock() - $2 for update skip locked)
             returning id, kind, path, repository_id, snapshot_id
-            """, [host.Value, AgentProtocol.RequestTimeout], row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)), Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4)), ct);
+            """, [host.Value, AgentProtocol.RequestTimeout],
+            row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)),
+                Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4)), ct);
         var requests = new List<AgentRequest>();
         foreach (var question in asked)
             requests.Add(new AgentRequest
@@ -74,11 +84,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     async Task<LeasedRun?> Claim(Transaction tx, HostId host, CancellationToken ct)
     {
         var (id, kind, epoch, job, repository) = await tx.First("""
-            update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at = coalesce(started_at, clock()), report_seq = 0, progress = null
+            update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at =
+            coalesce(started_at, clock()), report_seq = 0, progress = null
             where id = (
                 select r.id from run r join repository s on s.id = r.repository_id
                 where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind = 'Init' or s.state = 'Ready')
-                  and (r.kind <> 'Backup' or not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
+                  and (r.kind <> 'Backup' or not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and
+                  o.state in ('Leased', 'Running')))
                 order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1)
             returning id, kind, lease_epoch, job, repository_id
             """, [host, AgentProtocol.LeaseDuration],
@@ -86,7 +98,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         if (id.Value == Guid.Empty) return null;
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
         await Notifications.Changed(tx, "runs", id.ToString(), ct);
-        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds, RunTable.ReadJob(job, kind, await repositories.Access(tx, repository, ct)));
+        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds,
+            RunTable.ReadJob(job, kind, await repositories.Access(tx, repository, ct)));
     }
 }
 
@@ -98,7 +111,8 @@ public sealed class ReportRun(Postgres db)
     public async Task<ReportAnswer> Handle(Caller caller, ReportRequest request, CancellationToken ct)
     {
         caller.Must(Right.AgentWork);
-        if (request.Events.Count > AgentProtocol.MaximumEvents) throw new BadInputException("events", $"A report carries {request.Events.Count} events.", $"Send at most {AgentProtocol.MaximumEvents} and the rest with the next.");
+        if (request.Events.Count > AgentProtocol.MaximumEvents) throw new BadInputException("events",
+            $"A report carries {request.Events.Count} events.", $"Send at most {AgentProtocol.MaximumEvents} and the rest with the next.");
         return await db.InTransaction(async tx =>
         {
             var (isOurs, seq, cancel) = await tx.First("""
@@ -106,16 +120,20 @@ public sealed class ReportRun(Postgres db)
                 where id = $1 and host_id = $2 and lease_epoch = $3 and state in ('Leased', 'Running') and lease_until > clock() for update
                 """, [request.RunId.Value, caller.MustBeHost(), request.Epoch], row => (true, row.Long(0), row.Bool(1)), ct);
             if (!isOurs) throw LeaseLost(request.RunId);
-            await tx.Execute("update run set state = 'Running', lease_until = clock() + $2, report_seq = greatest(report_seq, $3), progress = coalesce($4, progress) where id = $1", [request.RunId.Value, AgentProtocol.LeaseDuration, request.Seq, request.Progress is null ? null : JsonText.Of(request.Progress, WireJson.Default.JobProgress)], ct);
+            await tx.Execute("update run set state = 'Running', lease_until = clock() + $2, report_seq = greatest(report_seq, $3), "
+                + "progress = coalesce($4, progress) where id = $1", [request.RunId.Value, AgentProtocol.LeaseDuration, request.Seq,
+                    request.Progress is null ? null : JsonText.Of(request.Progress, WireJson.Default.JobProgress)], ct);
             if (request.Seq > seq)
-                foreach (var line in request.Events) await RunTable.Event(tx, request.RunId, request.Epoch, line.Level, Cut(line.Code, 100), Cut(line.Text, 4000), ct);
+                foreach (var line in request.Events) await RunTable.Event(tx, request.RunId, request.Epoch, line.Level,
+                    Cut(line.Code, 100), Cut(line.Text, 4000), ct);
             await Notifications.Changed(tx, "runs", request.RunId.ToString(), ct);
             return new ReportAnswer((int)AgentProtocol.LeaseDuration.TotalMilliseconds, cancel);
         }, ct);
     }
 
     internal static ConflictException LeaseLost(RunId run)
-        => new("run.lease_lost", $"The lease of {run} is lost: another lease has begun, or it was not extended in time.", "Stop at once and write nothing more for this run.");
+        => new("run.lease_lost", $"The lease of {run} is lost: another lease has begun, or it was not extended in time.",
+            "Stop at once and write nothing more for this run.");
 
     static string Cut(string text, int length) => text.Length <= length ? text : text[..length];
 }
@@ -130,17 +148,24 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
         caller.Must(Right.AgentWork);
         await db.InTransaction(async tx =>
         {
-            var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until > clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update", [request.RunId.Value, caller.MustBeHost(), JsonText.Of(request.Result, WireJson.Default.JobResult)], row => new EndedRun
+            var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
+                + "> clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update",
+                    [request.RunId.Value, caller.MustBeHost(), JsonText.Of(request.Result, WireJson.Default.JobResult)], row => new EndedRun
             {
-                Id = request.RunId, State = row.Word<RunState>(0), Epoch = row.Long(1), Kind = row.Word<JobKind>(2), Item = row.IdOrNull<ItemId>(3), Policy = row.IdOrNull<PolicyId>(4),
-                Host = row.Id<HostId>(5), Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), LeaseHolds = !row.IsNull(8) && row.Bool(8), Title = row.Text(9), IsSameResult = row.Bool(10),
+                Id = request.RunId, State = row.Word<RunState>(0), Epoch = row.Long(1), Kind = row.Word<JobKind>(2), Item =
+                    row.IdOrNull<ItemId>(3), Policy = row.IdOrNull<PolicyId>(4),
+                Host = row.Id<HostId>(5), Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), LeaseHolds =
+                    !row.IsNull(8) && row.Bool(8), Title = row.Text(9), IsSameResult = row.Bool(10),
             }, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
             if (RunStates.IsOver(run.State) && run.IsSameResult) return;   // told before
-            if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome), out var to)) throw ReportRun.LeaseLost(request.RunId);
-            await tx.Execute("update run set state = $2, result = $3, finished_at = clock(), lease_until = null where id = $1", [run.Id.Value, to.ToString(), JsonText.Of(request.Result, WireJson.Default.JobResult)], ct);
+            if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome),
+                out var to)) throw ReportRun.LeaseLost(request.RunId);
+            await tx.Execute("update run set state = $2, result = $3, finished_at = clock(), lease_until = null where id = $1",
+                [run.Id.Value, to.ToString(), JsonText.Of(request.Result, WireJson.Default.JobResult)], ct);
             var level = to is RunState.Complete ? EventLevel.Info : to is RunState.Failed ? EventLevel.Error : EventLevel.Warning;
-            await RunTable.Event(tx, run.Id, run.Epoch, level, request.Result.Error?.Code ?? $"run.{to.ToString().ToLowerInvariant()}", request.Result.Error?.Message ?? $"{to}.", ct);
+            await RunTable.Event(tx, run.Id, run.Epoch, level, request.Result.Error?.Code ?? $"run.{to.ToString().ToLowerInvariant()}",
+                request.Result.Error?.Message ?? $"{to}.", ct);
             await effects.Apply(tx, run, request.Result, ct);
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
             await Notifications.WakeHost(tx, run.Host, ct);
@@ -186,28 +211,36 @@ public sealed class AnswerRequest(Postgres db)
         caller.Must(Right.AgentWork);
         await db.InTransaction(async tx =>
         {
-            await tx.Execute("update agent_request set answer = $3, answered_at = clock() where id = $1 and host_id = $2 and answered_at is null", [id.Value, caller.MustBeHost(), JsonText.Of(answer, WireJson.Default.AgentRequestAnswer)], ct);
+            await tx.Execute("update agent_request set answer = $3, answered_at = clock() where id = $1 and host_id = $2 and answered_at "
+                + "is null", [id.Value, caller.MustBeHost(), JsonText.Of(answer, WireJson.Default.AgentRequestAnswer)], ct);
             await Notifications.Wake(tx, AgentQuestions.AnswerKey(id), ct);
         }, ct);
     }
 }
 
-/// <summary>Puts runs whose lease ended back into the queue, with a pause, or ends them after too many tries. Any node may do it at any time.</summary>
+/// <summary>Puts runs whose lease ended back into the queue, with a pause, or ends them after too many tries. Any node may do it at any
+/// time.</summary>
 public sealed class LeaseExpiry(Postgres db)
 {
     /// <summary>Deals with all expired leases; gives their number.</summary>
     public async Task<int> Run(CancellationToken ct) => await db.InTransaction(async tx =>
     {
-        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row => (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4), Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6)), ct);
+        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id from run "
+            + "where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row =>
+                (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4),
+                Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6)), ct);
         foreach (var run in expired)
         {
             var trigger = RunStates.OfExpiry(run.Cancel, run.Epoch);
             if (!RunStates.TryMove(run.State, trigger, out var to)) continue;
             var pause = RunStates.BackOff(run.Epoch);
-            await tx.Execute("update run set state = $2, lease_until = null, due_at = clock() + $3, finished_at = case when $2 = 'Queued' then null else clock() end, result = $4 where id = $1", [run.Id.Value, to.ToString(), pause, to == RunState.Failed ? JsonText.Of(GaveUp, WireJson.Default.JobResult) : null], ct);
+            await tx.Execute("update run set state = $2, lease_until = null, due_at = clock() + $3, finished_at = case when $2 = 'Queued' "
+                + "then null else clock() end, result = $4 where id = $1", [run.Id.Value, to.ToString(), pause, to == RunState.Failed
+                    ? JsonText.Of(GaveUp, WireJson.Default.JobResult) : null], ct);
             await RunTable.Event(tx, run.Id, run.Epoch, EventLevel.Warning, "run.lease_expired", to switch
             {
-                RunState.Queued => $"The agent stopped reporting, so lease {run.Epoch} ended. It is tried again in {pause.TotalSeconds:0} s; what was uploaded is reused.",
+                RunState.Queued => $"The agent stopped reporting, so lease {run.Epoch} ended. It is tried again in {pause.TotalSeconds:0} "
+                    + $"s; what was uploaded is reused.",
                 RunState.Cancelled => "The agent stopped reporting after somebody asked to cancel.",
                 _ => $"The agent stopped reporting {run.Epoch} times. Nothing more is tried.",
             }, ct);
@@ -221,6 +254,7 @@ public sealed class LeaseExpiry(Postgres db)
     static readonly JobResult GaveUp = new()
     {
         Outcome = JobOutcome.Failed,
-        Error = new JobError("run.attempts", $"The agent stopped reporting {RunStates.MaximumLeases} times during this run.", "Look at the agent's log on its host, then retry the run.", false),
+        Error = new JobError("run.attempts", $"The agent stopped reporting {RunStates.MaximumLeases} times during this run.",
+            "Look at the agent's log on its host, then retry the run.", false),
     };
 }

@@ -26,16 +26,19 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
         var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete, ct);
         var (spec, source, name, hasProof) = await tx.First("""
             select p.spec, i.source, i.name, exists (select 1 from recovery_point r where r.item_id = i.id and r.proof is not null)
-                   or exists (select 1 from run d where d.item_id = i.id and d.kind = 'Drill' and d.state in ('Queued', 'Leased', 'Running'))
+                   or exists (select 1 from run d where d.item_id = i.id and d.kind = 'Drill' and d.state in ('Queued', 'Leased',
+                   'Running'))
             from item i join policy p on p.id = i.policy_id where i.id = $1
             """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
         var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
         await RunTable.Add(tx, new NewRun
         {
-            Id = RunId.New(clock), Kind = JobKind.Drill, Title = $"Drill {name}", Item = item, Policy = run.Policy, Host = run.Host, Repository = run.Repository, Point = point,
+            Id = RunId.New(clock), Kind = JobKind.Drill, Title = $"Drill {name}", Item = item, Policy = run.Policy, Host = run.Host,
+                Repository = run.Repository, Point = point,
             RequestedBy = "system: first proof",
-            Job = new StoredJob(Drill: new DrillJob { SnapshotId = result.Backup!.SnapshotId, LiveSource = JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec) }),
+            Job = new StoredJob(Drill: new DrillJob { SnapshotId = result.Backup!.SnapshotId, LiveSource =
+                JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec) }),
         }, ct);
     }
 
@@ -47,19 +50,25 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
         if (run.Point is { } point && drill.Result != ProofResult.Skipped) await RecoveryPointTable.Proven(tx, point, run.Id, drill, ct);
         await evidence.Append(tx, "drill", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
         {
-            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["result"] = drill.Result.ToString(), ["reason"] = drill.Reason ?? "",
-            ["filesCompared"] = Text(drill.FilesCompared), ["bytesCompared"] = Text(drill.BytesCompared), ["mismatches"] = Text(drill.Mismatches.Count),
-            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture), ["isolated"] = drill.Isolated ? "yes" : "no",
+            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["result"] =
+                drill.Result.ToString(), ["reason"] = drill.Reason ?? "",
+            ["filesCompared"] = Text(drill.FilesCompared), ["bytesCompared"] = Text(drill.BytesCompared), ["mismatches"] =
+                Text(drill.Mismatches.Count),
+            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture), ["isolated"] =
+                drill.Isolated ? "yes" : "no",
         }), ct);
     }
 
-    static JsonElement Body(Dictionary<string, string> members) => JsonSerializer.SerializeToElement(members, EvidenceJson.Default.DictionaryStringString);
+    static JsonElement Body(Dictionary<string, string> members) => JsonSerializer.SerializeToElement(members,
+        EvidenceJson.Default.DictionaryStringString);
 
     Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
         => evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
         {
-            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["target"] = result.Restore!.Target.ToString(),
-            ["outcome"] = result.Outcome.ToString(), ["files"] = Text(result.Restore.Files), ["bytes"] = Text(result.Restore.Bytes), ["problems"] = Text(result.Restore.ProblemCount),
+            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["target"] =
+                result.Restore!.Target.ToString(),
+            ["outcome"] = result.Outcome.ToString(), ["files"] = Text(result.Restore.Files), ["bytes"] = Text(result.Restore.Bytes),
+                ["problems"] = Text(result.Restore.ProblemCount),
         }), ct);
 
     static string Text(long number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);

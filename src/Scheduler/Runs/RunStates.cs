@@ -52,7 +52,8 @@ public static class RunStates
     }.ToFrozenDictionary();
 
     /// <summary>The legal moves.</summary>
-    public static IEnumerable<(RunState From, RunTrigger On, RunState To)> All => Moves.Select(move => (move.Key.Item1, move.Key.Item2, move.Value));
+    public static IEnumerable<(RunState From, RunTrigger On, RunState To)> All =>
+        Moves.Select(move => (move.Key.Item1, move.Key.Item2, move.Value));
 
     /// <summary>Where a trigger leads; false where it is not legal, which is an ordinary answer because two nodes may race.</summary>
     public static bool TryMove(RunState from, RunTrigger on, out RunState to) => Moves.TryGetValue((from, on), out to);
@@ -73,7 +74,8 @@ public static class RunStates
     /// <param name="cancelAsked">Somebody had asked to cancel.</param>
     /// <param name="leases">Leases so far.</param>
     public static RunTrigger OfExpiry(bool cancelAsked, long leases)
-        => cancelAsked ? RunTrigger.LeaseExpiredCancelled : leases >= MaximumLeases ? RunTrigger.LeaseExpiredTooOften : RunTrigger.LeaseExpired;
+        => cancelAsked ? RunTrigger.LeaseExpiredCancelled : leases >= MaximumLeases ? RunTrigger.LeaseExpiredTooOften
+            : RunTrigger.LeaseExpired;
 
     /// <summary>How often a run is tried.</summary>
     public const int MaximumLeases = 5;

@@ -35,7 +35,9 @@ static class RunTable
         var made = await tx.Execute("""
             insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job)
             values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing
-            """, [run.Id.Value, run.Kind.ToString(), run.Title, run.Item?.Value, run.Policy?.Value, run.Host.Value, run.Repository.Value, run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job))], ct);
+            """,
+            [run.Id.Value, run.Kind.ToString(), run.Title, run.Item?.Value, run.Policy?.Value, run.Host.Value, run.Repository.Value,
+                run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job))], ct);
         if (made == 0) return false;
         await Event(tx, run.Id, 0, EventLevel.Info, "run.queued", $"Queued by {run.RequestedBy}.", ct);
         await Notifications.WakeHost(tx, run.Host, ct);
@@ -43,7 +45,8 @@ static class RunTable
         return true;
     }
 
-    /// <summary>Says in the log of an item's unfinished backup that a later firing made no run because of it. The run's own firing, told twice, says nothing.</summary>
+    /// <summary>Says in the log of an item's unfinished backup that a later firing made no run because of it. The run's own firing, told
+    /// twice, says nothing.</summary>
     public static async Task Coalesced(Transaction tx, ItemId item, DateTimeOffset nominalAt, CancellationToken ct)
     {
         var busy = await tx.Query("""
@@ -51,7 +54,8 @@ static class RunTable
               and nominal_at is distinct from $2 order by id limit 1 for update
             """, [item, nominalAt], row => (Id: row.Id<RunId>(0), Epoch: row.Long(1)), ct);
         foreach (var run in busy)
-            await Event(tx, run.Id, run.Epoch, EventLevel.Info, "run.coalesced", $"The firing of {nominalAt.UtcDateTime:u} made no run: this one is not over yet.", ct);
+            await Event(tx, run.Id, run.Epoch, EventLevel.Info, "run.coalesced",
+                $"The firing of {nominalAt.UtcDateTime:u} made no run: this one is not over yet.", ct);
     }
 
     /// <summary>Adds a line of the control plane to a run's log.</summary>
@@ -62,7 +66,8 @@ static class RunTable
             """, [run.Value, epoch, level.ToString(), code, text], ct);
 
     public static string Write(StoredJob job) => JsonSerializer.Serialize(
-        new Job { Kind = default, Repository = NoRepository, Backup = job.Backup, Restore = job.Restore, Drill = job.Drill, Check = job.Check }, WireJson.Default.Job);
+        new Job { Kind = default, Repository = NoRepository, Backup = job.Backup, Restore = job.Restore, Drill = job.Drill, Check =
+            job.Check }, WireJson.Default.Job);
 
     // The column holds the wire's shape with an empty repository, so that there is one shape; kind and repository are columns of their own.
     static readonly RepositoryAccess NoRepository = new() { Id = default, Url = "", Password = "" };
@@ -71,10 +76,13 @@ static class RunTable
         => JsonSerializer.Deserialize(json, WireJson.Default.Job)! with { Kind = kind, Repository = repository };
 
     public const string Select = """
-        select r.id, r.kind, r.state, r.title, r.item_id, r.policy_id, r.host_id, h.name, r.nominal_at, r.created_at, r.started_at, r.finished_at, r.lease_epoch,
-               r.requested_by, r.cancel_asked_at is not null, r.progress, r.result, coalesce(r.point_id, (select p.id from recovery_point p where p.run_id = r.id)), r.job,
+        select r.id, r.kind, r.state, r.title, r.item_id, r.policy_id, r.host_id, h.name, r.nominal_at, r.created_at, r.started_at,
+        r.finished_at, r.lease_epoch,
+               r.requested_by, r.cancel_asked_at is not null, r.progress, r.result, coalesce(r.point_id, (select p.id from
+               recovery_point p where p.run_id = r.id)), r.job,
                h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
-               r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in ('Leased', 'Running') and o.id <> r.id)
+               r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in
+               ('Leased', 'Running') and o.id <> r.id)
         from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id
         """;
 
@@ -84,8 +92,10 @@ static class RunTable
         var job = JsonSerializer.Deserialize(row.Text(18), WireJson.Default.Job)!;
         return new Run
         {
-            Id = row.Id<RunId>(0), Kind = row.Word<JobKind>(1), State = state, Title = row.Text(3), Item = row.IdOrNull<ItemId>(4), Policy = row.IdOrNull<PolicyId>(5),
-            Host = row.Id<HostId>(6), HostName = row.Text(7), NominalAt = row.TimeOrNull(8), CreatedAt = row.Time(9), StartedAt = row.TimeOrNull(10), FinishedAt = row.TimeOrNull(11),
+            Id = row.Id<RunId>(0), Kind = row.Word<JobKind>(1), State = state, Title = row.Text(3), Item = row.IdOrNull<ItemId>(4),
+                Policy = row.IdOrNull<PolicyId>(5),
+            Host = row.Id<HostId>(6), HostName = row.Text(7), NominalAt = row.TimeOrNull(8), CreatedAt = row.Time(9), StartedAt =
+                row.TimeOrNull(10), FinishedAt = row.TimeOrNull(11),
             Epoch = row.Long(12), RequestedBy = row.Text(13), CancelAsked = row.Bool(14),
             Progress = row.IsNull(15) ? null : JsonSerializer.Deserialize(row.Text(15), WireJson.Default.JobProgress),
             Result = row.IsNull(16) ? null : JsonSerializer.Deserialize(row.Text(16), WireJson.Default.JobResult),

@@ -18,10 +18,15 @@ public sealed class ListRuns(Postgres db)
         caller.Must(Right.RunRead);
         var limit = Math.Clamp(request.Limit, 1, 200);
         var runs = await db.Query($"""
-            {RunTable.Select} where ($2::text[] is null or r.state = any($2)) and ($3::text is null or r.kind = $3) and ($4::uuid is null or r.item_id = $4)
+            {RunTable.Select} where ($2::text[] is null or r.state = any($2)) and ($3::text is null or r.kind = $3) and ($4::uuid is
+            null or r.item_id = $4)
               and ($5::uuid is null or r.host_id = $5) and ($6::uuid is null or r.id < $6) order by r.id desc limit $7
-            """, [HostTable.Silence, request.States.Count == 0 ? null : request.States.Select(state => state.ToString()).ToArray(), request.Kind?.ToString(), request.Item?.Value, request.Host?.Value, request.Before?.Value, limit], RunTable.Read, ct);
-        var (running, waiting) = await db.First("select count(*) filter (where state in ('Leased', 'Running'))::int, count(*) filter (where state = 'Queued')::int from run where state in ('Queued', 'Leased', 'Running')", [], row => (row.Int(0), row.Int(1)), ct);
+            """,
+            [HostTable.Silence, request.States.Count == 0 ? null : request.States.Select(state => state.ToString()).ToArray(),
+                request.Kind?.ToString(), request.Item?.Value, request.Host?.Value, request.Before?.Value, limit], RunTable.Read, ct);
+        var (running, waiting) = await db.First("select count(*) filter (where state in ('Leased', 'Running'))::int, count(*) filter "
+            + "(where state = 'Queued')::int from run where state in ('Queued', 'Leased', 'Running')", [], row => (row.Int(0), row.Int(1)),
+                ct);
         return new RunPage(runs, runs.Count == limit ? runs[^1].Id : null, running, waiting);
     }
 }
@@ -33,7 +38,8 @@ public sealed class ShowRun(Postgres db)
     public async Task<Run> Handle(Caller caller, ShowRunRequest request, CancellationToken ct)
     {
         caller.Must(Right.RunRead);
-        return await db.First($"{RunTable.Select} where r.id = $2", [HostTable.Silence, request.Id.Value], RunTable.Read, ct) ?? throw new NotFoundException("A run with this id");
+        return await db.First($"{RunTable.Select} where r.id = $2", [HostTable.Silence, request.Id.Value], RunTable.Read, ct)
+            ?? throw new NotFoundException("A run with this id");
     }
 }
 
@@ -46,9 +52,11 @@ public sealed class ReadRunEvents(Postgres db)
         caller.Must(Right.RunRead);
         var limit = Math.Clamp(request.Limit, 1, 5000);
         var sql = request.After is null
-            ? "select * from (select seq, epoch, at, level, code, text from run_event where run_id = $1 and seq > $2 order by seq desc limit $3) e order by seq"
+            ? "select * from (select seq, epoch, at, level, code, text from run_event where run_id = $1 and seq > $2 order by seq desc "
+                + "limit $3) e order by seq"
             : "select seq, epoch, at, level, code, text from run_event where run_id = $1 and seq > $2 order by seq limit $3";
-        return new RunEvents(await db.Query(sql, [request.Id.Value, request.After ?? 0, limit], row => new RunEvent(row.Long(0), row.Long(1), row.Time(2), row.Word<EventLevel>(3), row.Text(4), row.Text(5)), ct));
+        return new RunEvents(await db.Query(sql, [request.Id.Value, request.After ?? 0, limit], row =>
+            new RunEvent(row.Long(0), row.Long(1), row.Time(2), row.Word<EventLevel>(3), row.Text(4), row.Text(5)), ct));
     }
 }
 
@@ -62,14 +70,19 @@ public sealed class CancelRun(Postgres db)
         caller.Must(Right.RunCancel);
         await db.InTransaction(async tx =>
         {
-            var (state, host) = await tx.First("select state, host_id from run where id = $1 for update", [request.Id.Value], row => (row.Text(0), row.Id<HostId>(1)), ct);
+            var (state, host) = await tx.First("select state, host_id from run where id = $1 for update", [request.Id.Value], row =>
+                (row.Text(0), row.Id<HostId>(1)), ct);
             if (state is null) throw new NotFoundException("A run with this id");
             var now = Enum.Parse<RunState>(state);
-            if (RunStates.IsOver(now)) throw new ConflictException("run.over", $"The run is {now} already.", "There is nothing left to cancel.");
+            if (RunStates.IsOver(now)) throw new ConflictException("run.over", $"The run is {now} already.",
+                "There is nothing left to cancel.");
             if (RunStates.TryMove(now, RunTrigger.Cancelled, out var to) && now == RunState.Queued)
-                await tx.Execute("update run set state = $2, cancel_asked_at = clock(), finished_at = clock() where id = $1", [request.Id.Value, to.ToString()], ct);
-            else await tx.Execute("update run set cancel_asked_at = coalesce(cancel_asked_at, clock()) where id = $1", [request.Id.Value], ct);
-            await RunTable.Event(tx, request.Id, 0, EventLevel.Warning, "run.cancel", $"{caller.Name} asked to cancel. What was uploaded is kept and reused.", ct);
+                await tx.Execute("update run set state = $2, cancel_asked_at = clock(), finished_at = clock() where id = $1",
+                    [request.Id.Value, to.ToString()], ct);
+            else await tx.Execute("update run set cancel_asked_at = coalesce(cancel_asked_at, clock()) where id = $1", [request.Id.Value],
+                ct);
+            await RunTable.Event(tx, request.Id, 0, EventLevel.Warning, "run.cancel",
+                $"{caller.Name} asked to cancel. What was uploaded is kept and reused.", ct);
             await Audit.Add(tx, caller, "run.cancel", request.Id.ToString(), "", ct);
             await Notifications.WakeHost(tx, host, ct);
             await Notifications.Changed(tx, "runs", request.Id.ToString(), ct);
@@ -86,18 +99,22 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
         caller.Must(Right.RunStart);
         return await db.InTransaction(async tx =>
         {
-            var old = await tx.First("select kind, state, title, item_id, policy_id, host_id, repository_id, point_id, job from run where id = $1", [request.Id.Value], row => new
+            var old = await tx.First("select kind, state, title, item_id, policy_id, host_id, repository_id, point_id, job from run where "
+                + "id = $1", [request.Id.Value], row => new
             {
-                Kind = row.Word<JobKind>(0), State = row.Word<RunState>(1), Title = row.Text(2), Item = row.IdOrNull<ItemId>(3), Policy = row.IdOrNull<PolicyId>(4), Host = row.Id<HostId>(5),
+                Kind = row.Word<JobKind>(0), State = row.Word<RunState>(1), Title = row.Text(2), Item = row.IdOrNull<ItemId>(3), Policy =
+                    row.IdOrNull<PolicyId>(4), Host = row.Id<HostId>(5),
                 Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), Job = row.Text(8),
             }, ct) ?? throw new NotFoundException("A run with this id");
-            if (!RunStates.IsOver(old.State)) throw new ConflictException("run.not_over", $"The run is {old.State}.", "Wait until it is over, or cancel it.");
+            if (!RunStates.IsOver(old.State)) throw new ConflictException("run.not_over", $"The run is {old.State}.",
+                "Wait until it is over, or cancel it.");
             if (old.Kind == JobKind.Init) await RepositoryTable.AwaitInit(tx, old.Repository, ct);
             var job = RunTable.ReadJob(old.Job, old.Kind, new RepositoryAccess { Id = old.Repository, Url = "", Password = "" });
             var id = RunId.New(clock);
             await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = old.Kind, Title = old.Title, Item = old.Item, Policy = old.Policy, Host = old.Host, Repository = old.Repository, Point = old.Point,
+                Id = id, Kind = old.Kind, Title = old.Title, Item = old.Item, Policy = old.Policy, Host = old.Host, Repository =
+                    old.Repository, Point = old.Point,
                 Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check), RequestedBy = caller.Name,
             }, ct);
             await Audit.Add(tx, caller, "run.retry", id.ToString(), request.Id.ToString(), ct);

@@ -6,7 +6,8 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Scheduler.Secrets;
 
-/// <summary>Seals what the database keeps secret, under a key that is not in the database: AES-256-GCM, bound to table, row and column.</summary>
+/// <summary>Seals what the database keeps secret, under a key that is not in the database: AES-256-GCM, bound to table, row and
+/// column.</summary>
 /// <remarks>A sealed value is one version byte, a 12-byte nonce, a 16-byte tag and the cipher text.</remarks>
 public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvider clock)
 {
@@ -20,7 +21,8 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
     byte[]? _key;
 
     /// <summary>Reads the key file; makes it where neither it nor a sealed value exists yet. Called once, before anything else.</summary>
-    /// <exception cref="BadInputException">The file is missing though the database was sealed, is no key, or is another installation's.</exception>
+    /// <exception cref="BadInputException">The file is missing though the database was sealed, is no key, or is another
+    /// installation's.</exception>
     public async Task Load(CancellationToken ct)
     {
         var known = await db.Scalar<byte[]>("select fingerprint from sealing_key", [], ct);
@@ -48,7 +50,8 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         box[0] = Version;
         RandomNumberGenerator.Fill(box.AsSpan(1, NonceBytes));
         using var cipher = new AesGcm(Key, TagBytes);
-        cipher.Encrypt(box.AsSpan(1, NonceBytes), plain, box.AsSpan(HeadBytes), box.AsSpan(1 + NonceBytes, TagBytes), Place(table, row, column));
+        cipher.Encrypt(box.AsSpan(1, NonceBytes), plain, box.AsSpan(HeadBytes), box.AsSpan(1 + NonceBytes, TagBytes),
+            Place(table, row, column));
         return box;
     }
 
@@ -61,7 +64,8 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         using var cipher = new AesGcm(Key, TagBytes);
         try
         {
-            cipher.Decrypt(box.Slice(1, NonceBytes), box[HeadBytes..], box.Slice(1 + NonceBytes, TagBytes), plain, Place(table, row, column));
+            cipher.Decrypt(box.Slice(1, NonceBytes), box[HeadBytes..], box.Slice(1 + NonceBytes, TagBytes), plain,
+                Place(table, row, column));
         }
         catch (AuthenticationTagMismatchException)
         {
@@ -88,7 +92,8 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         try
         {
             var parent = Path.GetDirectoryName(options.KeyFile)!;
-            if (!Directory.Exists(parent)) Directory.CreateDirectory(parent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!Directory.Exists(parent)) Directory.CreateDirectory(parent,
+                UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             using var folder = Descriptor.OpenFolder(FilePath.FromText(parent));
             const OpenFlags flags = OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow;
             using (var file = folder.OpenAt(temporary, flags, KeyFilePermissions))
@@ -111,9 +116,11 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         {
             var mode = File.GetUnixFileMode(options.KeyFile);
             const UnixFileMode others = UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-            if ((mode & others) != 0) throw Wrong($"The key file {options.KeyFile} is open to other users.", $"Run: chmod 600 {options.KeyFile}");
+            if ((mode & others) != 0) throw Wrong($"The key file {options.KeyFile} is open to other users.",
+                $"Run: chmod 600 {options.KeyFile}");
             var key = await File.ReadAllBytesAsync(options.KeyFile, ct);
-            return key.Length == KeyBytes ? key : throw Wrong($"The key file {options.KeyFile} has {key.Length} bytes.", $"It holds exactly {KeyBytes}.");
+            return key.Length == KeyBytes ? key : throw Wrong($"The key file {options.KeyFile} has {key.Length} bytes.",
+                $"It holds exactly {KeyBytes}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -17,16 +17,20 @@ public static class FiringTimes
     public static void Check(ScheduleSpec schedule)
     {
         if (schedule.Cron is null) return;
-        if (Parse(schedule).GetNextValidTimeAfter(TimeProvider.System.GetUtcNow()) is null) throw new BadInputException("cron", $"'{schedule.Cron}' never comes.", "For example 30 2 * * * for 02:30 each day.");
+        if (Parse(schedule).GetNextValidTimeAfter(TimeProvider.System.GetUtcNow()) is null) throw new BadInputException("cron",
+            $"'{schedule.Cron}' never comes.", "For example 30 2 * * * for 02:30 each day.");
     }
 
     internal static CronExpression Parse(ScheduleSpec schedule)
     {
         if (!CronExpression.TryParse(schedule.Cron ?? "", CronFormat.Unix, out var expression) || expression is null)
-            throw new BadInputException("cron", $"'{schedule.Cron}' is no cron expression of five fields.", "For example 30 2 * * * for 02:30 each day.");
+            throw new BadInputException("cron", $"'{schedule.Cron}' is no cron expression of five fields.",
+                "For example 30 2 * * * for 02:30 each day.");
         return expression.WithTimeZone(Zone(schedule));
     }
 
-    internal static TimeZoneInfo Zone(ScheduleSpec schedule) => TimeZoneInfo.TryFindSystemTimeZoneById(schedule.TimeZone, out var zone) ? zone
-        : throw new BadInputException("timeZone", $"'{schedule.TimeZone}' is no time zone known here.", "For example Europe/Berlin or UTC.");
+    internal static TimeZoneInfo Zone(ScheduleSpec schedule) => TimeZoneInfo.TryFindSystemTimeZoneById(schedule.TimeZone, out var zone)
+        ? zone
+        : throw new BadInputException("timeZone", $"'{schedule.TimeZone}' is no time zone known here.",
+            "For example Europe/Berlin or UTC.");
 }

@@ -7,8 +7,10 @@ namespace BackupDr.Scheduler.Timing;
 /// <param name="NominalAt">The time it was meant for, whenever it really happens.</param>
 public sealed record Firing(string Key, DateTimeOffset NominalAt);
 
-/// <summary>Fires at times, on any node of the cluster, at least once and as a rule once. Holds no truth: every effect is guarded in our tables.</summary>
-/// <remarks>The only seam to the job engine. Another engine's adapter must pass the contract suite in tests/Scheduler.Tests/Timing.</remarks>
+/// <summary>Fires at times, on any node of the cluster, at least once and as a rule once. Holds no truth: every effect is guarded in our
+/// tables.</summary>
+/// <remarks>The only seam to the job engine. Another engine's adapter must pass the contract suite in
+/// tests/Scheduler.Tests/Timing.</remarks>
 public interface IFiringEngine
 {
     /// <summary>Fires a key by this schedule from now on, replacing another schedule of it. On return it is durable.</summary>
@@ -18,6 +20,7 @@ public interface IFiringEngine
     /// <summary>Fires a key no more. A key that is not scheduled is an ordinary case.</summary>
     Task Remove(string key, CancellationToken ct);
 
-    /// <summary>Hands firings to <paramref name="fire"/> until cancelled. A firing whose handler throws is not repeated before its next time.</summary>
+    /// <summary>Hands firings to <paramref name="fire"/> until cancelled. A firing whose handler throws is not repeated before its next
+    /// time.</summary>
     Task Run(Func<Firing, CancellationToken, Task> fire, CancellationToken ct);
 }

@@ -7,7 +7,8 @@ using BackupDr.Scheduler.Runs;
 namespace BackupDr.Scheduler.Timing;
 
 /// <summary>The loops of a node: fires policies and ends expired leases. Every node with the role runs them; the tables decide.</summary>
-public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
+public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TimeProvider clock,
+    ILogger<PolicyFirings> log) : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2);
@@ -27,12 +28,14 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
     /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>
     async Task Reconcile(CancellationToken ct)
     {
-        foreach (var policy in await PolicyTable.List(db, "p.paused_at is null and $1::uuid is null", null, ct)) await engine.ScheduleOrReplace(Key(policy.Id), policy.Spec.Schedule, ct);
+        foreach (var policy in await PolicyTable.List(db, "p.paused_at is null and $1::uuid is null", null,
+            ct)) await engine.ScheduleOrReplace(Key(policy.Id), policy.Spec.Schedule, ct);
     }
 
     async Task Fire(Firing firing, CancellationToken ct)
     {
-        if (!firing.Key.StartsWith(Prefix, StringComparison.Ordinal) || !TypedId.TryParse<PolicyId>(firing.Key[Prefix.Length..], out var policy)) return;
+        if (!firing.Key.StartsWith(Prefix, StringComparison.Ordinal) || !TypedId.TryParse<PolicyId>(firing.Key[Prefix.Length..],
+            out var policy)) return;
         var started = await firePolicy.Handle(Schedule, policy, firing.NominalAt, ct);
         LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
     }

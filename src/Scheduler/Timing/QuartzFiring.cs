@@ -9,7 +9,8 @@ using Quartz;
 namespace BackupDr.Scheduler.Timing;
 
 /// <summary>Fires by Quartz.NET with its clustered store in our PostgreSQL. Every node runs one; a trigger fires on one of them.</summary>
-/// <remarks>Source: docs/decisions, "Quartz in Hangfire's role". Misfires run once at once; another node takes over what a dead one was firing.</remarks>
+/// <remarks>Source: docs/decisions, "Quartz in Hangfire's role". Misfires run once at once; another node takes over what a dead one was
+/// firing.</remarks>
 public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) : IFiringEngine
 {
     const string Group = "firing";
@@ -64,20 +65,26 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
         if (await IsScheduled(scheduler, identity, text, ct)) return;
         var trigger = TriggerBuilder.Create(clock).WithIdentity(identity).ForJob(Job).UsingJobData(FireJob.ScheduleText, text);
         if (schedule.Cron is not null)
-            trigger = trigger.WithSchedule(CronScheduleBuilder.Create(schedule.Cron, CronFormat.Unix).InTimeZone(FiringTimes.Zone(schedule)).WithMisfireInstruction(CronTriggerMisfireInstruction.FireAndProceed));
+            trigger = trigger.WithSchedule(CronScheduleBuilder.Create(schedule.Cron, CronFormat.Unix).InTimeZone(FiringTimes.Zone(schedule))
+                .WithMisfireInstruction(CronTriggerMisfireInstruction.FireAndProceed));
         else
-            trigger = trigger.StartAt(DueTimes.Next(schedule.Every, clock.GetUtcNow())).UsingJobData(FireJob.EveryTicks, schedule.Every.Ticks)
-                .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(schedule.Every).RepeatForever().WithMisfireInstruction(SimpleTriggerMisfireInstruction.FireNow));
+            trigger = trigger.StartAt(DueTimes.Next(schedule.Every, clock.GetUtcNow()))
+                .UsingJobData(FireJob.EveryTicks, schedule.Every.Ticks)
+                .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(schedule.Every).RepeatForever()
+                    .WithMisfireInstruction(SimpleTriggerMisfireInstruction.FireNow));
         await scheduler.ScheduleTrigger(trigger.Build(), TriggerConflict.Replace, ct);
     }
 
-    /// <summary>Whether the trigger stands already. Replacing it would lose a time that came while no node ran and is still to be made up for.</summary>
+    /// <summary>Whether the trigger stands already. Replacing it would lose a time that came while no node ran and is still to be made up
+    /// for.</summary>
     static async Task<bool> IsScheduled(IScheduler scheduler, TriggerKey identity, string text, CancellationToken ct)
-        => await scheduler.GetTrigger(identity, ct) is { } existing && existing.JobDataMap.TryGetValue(FireJob.ScheduleText, out var known) && known as string == text
+        => await scheduler.GetTrigger(identity, ct) is { } existing && existing.JobDataMap.TryGetValue(FireJob.ScheduleText, out var known)
+            && known as string == text
             && await scheduler.GetTriggerState(identity, ct) != TriggerState.Error;
 
     static async Task EnsureJob(IScheduler scheduler, CancellationToken ct)
-        => await scheduler.AddJob(JobBuilder.Create<FireJob>().WithIdentity(Job).StoreDurably().RequestRecovery().Build(), new AddJobOptions { Replace = true }, ct);
+        => await scheduler.AddJob(JobBuilder.Create<FireJob>().WithIdentity(Job).StoreDurably().RequestRecovery().Build(),
+            new AddJobOptions { Replace = true }, ct);
 
     /// <inheritdoc/>
     public async Task Remove(string key, CancellationToken ct)
@@ -102,10 +109,12 @@ sealed class FiringTarget
 {
     static readonly ConcurrentDictionary<string, Func<Firing, CancellationToken, Task>> Targets = new(StringComparer.Ordinal);
 
-    public static void Set(IScheduler scheduler, Func<Firing, CancellationToken, Task> fire) => Targets[scheduler.SchedulerInstanceId] = fire;
+    public static void Set(IScheduler scheduler, Func<Firing, CancellationToken, Task> fire) => Targets[scheduler.SchedulerInstanceId] =
+        fire;
 
     public static Task Fire(IScheduler scheduler, Firing firing, CancellationToken ct)
-        => Targets.TryGetValue(scheduler.SchedulerInstanceId, out var fire) ? fire(firing, ct) : throw new InvalidOperationException("A firing came before the engine ran.");
+        => Targets.TryGetValue(scheduler.SchedulerInstanceId, out var fire) ? fire(firing, ct)
+            : throw new InvalidOperationException("A firing came before the engine ran.");
 }
 
 /// <summary>The one job of the store: hands its trigger's key and nominal time on.</summary>
@@ -120,6 +129,7 @@ sealed class FireJob : IJob
         // An interval's nominal times are its grid, whenever a misfire made it run.
         if (context.MergedJobDataMap.TryGetValue(EveryTicks, out var ticks) && ticks is not null)
             at = DueTimes.Previous(TimeSpan.FromTicks(Convert.ToInt64(ticks, System.Globalization.CultureInfo.InvariantCulture)), at);
-        await FiringTarget.Fire(context.Scheduler, new Firing(context.Recovering ? context.RecoveringTriggerKey!.Name : context.Trigger.Key.Name, at), cancellationToken);
+        await FiringTarget.Fire(context.Scheduler, new Firing(context.Recovering ? context.RecoveringTriggerKey!.Name
+            : context.Trigger.Key.Name, at), cancellationToken);
     }
 }

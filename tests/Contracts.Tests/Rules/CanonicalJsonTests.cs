@@ -15,7 +15,9 @@ public sealed class CanonicalJsonTests
             }
             """;
 
-        Assert.Equal("""{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}""", CanonicalJson.Write(input));
+        const string expected =
+            """{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}""";
+        Assert.Equal(expected, CanonicalJson.Write(input));
     }
 
     [Theory]

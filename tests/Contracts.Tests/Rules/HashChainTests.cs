@@ -20,9 +20,11 @@ public sealed class HashChainTests
     [InlineData("bob", 1)]
     [InlineData("ann", 2)]
     public void Another_member_or_number_makes_another_link(string actor, long seq)
-        => Assert.NotEqual(HashChain.Link(HashChain.Start, 1, [new("actor", "ann")]), HashChain.Link(HashChain.Start, seq, [new("actor", actor)]));
+        => Assert.NotEqual(HashChain.Link(HashChain.Start, 1, [new("actor", "ann")]),
+            HashChain.Link(HashChain.Start, seq, [new("actor", actor)]));
 
     [Fact]
     public void A_moment_is_written_in_UTC_with_microseconds()
-        => Assert.Equal("2026-11-21T04:05:06.123456Z", HashChain.Moment(new DateTimeOffset(2026, 11, 21, 6, 5, 6, TimeSpan.FromHours(2)).AddTicks(1234567)));
+        => Assert.Equal("2026-11-21T04:05:06.123456Z", HashChain.Moment(new DateTimeOffset(2026, 11, 21, 6, 5, 6, TimeSpan.FromHours(2))
+            .AddTicks(1234567)));
 }

@@ -76,7 +76,8 @@ public sealed class AuditTests(SchedulerDatabases databases)
         await using var database = await databases.New();
         await Write(database, 1);
         await database.Postgres.Execute(
-            "insert into evidence (seq, id, at, kind, subject, body, hash) values (1, gen_random_uuid(), clock(), 'test', 'x', '{}', '')", [], default);
+            "insert into evidence (seq, id, at, kind, subject, body, hash) values (1, gen_random_uuid(), clock(), 'test', 'x', '{}', '')",
+                [], default);
 
         var e = await Assert.ThrowsAsync<PostgresException>(() => database.Postgres.Execute(statement, [], default));
 

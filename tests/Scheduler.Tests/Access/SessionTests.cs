@@ -35,7 +35,8 @@ public sealed class SessionTests(SchedulerDatabases databases)
         var cookie = Assert.Single(response.Headers.GetValues("Set-Cookie"));
         Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("samesite=lax", cookie, StringComparison.OrdinalIgnoreCase);
-        Assert.DoesNotContain(Convert.ToHexString((await node.Db.Scalar<byte[]>("select token_hash from session", [], default))!), cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain(Convert.ToHexString((await node.Db.Scalar<byte[]>("select token_hash from session", [], default))!), cookie,
+            StringComparison.OrdinalIgnoreCase);
         Assert.Equal("ann", (await client.GetFromJsonAsync("/api/v1/me", WireJson.Default.Me))!.Name);
     }
 
@@ -46,9 +47,11 @@ public sealed class SessionTests(SchedulerDatabases databases)
         var client = node.Client();
         await SignIn(client);
 
-        var forged = await client.PostAsync("/api/v1/join-tokens", TestNode.Json(new CreateJoinTokenRequest(), WireJson.Default.CreateJoinTokenRequest));
+        var forged = await client.PostAsync("/api/v1/join-tokens", TestNode.Json(new CreateJoinTokenRequest(),
+            WireJson.Default.CreateJoinTokenRequest));
         client.DefaultRequestHeaders.Add(CallerOfRequest.GuardHeader, "1");
-        var own = await client.PostAsync("/api/v1/join-tokens", TestNode.Json(new CreateJoinTokenRequest(), WireJson.Default.CreateJoinTokenRequest));
+        var own = await client.PostAsync("/api/v1/join-tokens", TestNode.Json(new CreateJoinTokenRequest(),
+            WireJson.Default.CreateJoinTokenRequest));
 
         Assert.Contains(CallerOfRequest.GuardHeader, (await forged.Problem()).Title, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.Forbidden, forged.StatusCode);
@@ -111,7 +114,8 @@ public sealed class SessionTests(SchedulerDatabases databases)
         await using var node = await NodeWithAnn();
         var client = node.Client();
 
-        var unknown = await client.PostAsync("/api/v1/session", TestNode.Json(new SignInRequest("nobody", Password), WireJson.Default.SignInRequest));
+        var unknown = await client.PostAsync("/api/v1/session", TestNode.Json(new SignInRequest("nobody", Password),
+            WireJson.Default.SignInRequest));
         var wrong = await SignIn(client, "wrong password");
 
         Assert.Equal((await wrong.Problem()).Title, (await unknown.Problem()).Title);
@@ -161,7 +165,8 @@ public sealed class SessionTests(SchedulerDatabases databases)
         var session = await node.Get<SignIn>().Handle(Caller.Anonymous(), new SignInRequest("ann", Password), default);
         var me = await node.Get<Sessions>().OfSession(session.Token, "", default);
 
-        var e = await Assert.ThrowsAsync<BadInputException>(() => node.Get<ChangePassword>().Handle(me!, new ChangePasswordRequest(Password, wanted), default));
+        var e = await Assert.ThrowsAsync<BadInputException>(() => node.Get<ChangePassword>()
+            .Handle(me!, new ChangePasswordRequest(Password, wanted), default));
 
         Assert.Equal("new", e.Field);
     }
@@ -186,7 +191,8 @@ public sealed class SessionTests(SchedulerDatabases databases)
         var other = Path.Combine(node.Folder, "other");
         await File.WriteAllTextAsync(other, "another-bootstrap-key-9876543210");
 
-        await using var next = await TestNode.Start(databases, settings => settings with { Bootstrap = new BootstrapOptions { ApiKeyFile = other } }, node);
+        await using var next = await TestNode.Start(databases, settings => settings with { Bootstrap =
+            new BootstrapOptions { ApiKeyFile = other } }, node);
 
         Assert.Equal("access.unknown_key", (await (await node.AdminClient().GetAsync("/api/v1/hosts")).Problem()).Code);
         Assert.Equal(HttpStatusCode.OK, (await node.Client("another-bootstrap-key-9876543210").GetAsync("/api/v1/hosts")).StatusCode);

@@ -28,17 +28,21 @@ public sealed class EndpointTableTests(SchedulerDatabases databases)
 
     [Fact]
     public void Every_handler_is_in_the_table_of_rights_and_nothing_else_is()
-        => Assert.Equal(Handlers().Select(handler => handler.Type.Name).Order(StringComparer.Ordinal), Rights.Handlers.Select(type => type.Name).Order(StringComparer.Ordinal));
+        => Assert.Equal(Handlers().Select(handler => handler.Type.Name).Order(StringComparer.Ordinal),
+            Rights.Handlers.Select(type => type.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public async Task Every_handler_has_an_endpoint_and_every_endpoint_a_handler()
     {
         await using var node = await TestNode.Start(databases);
-        var endpoints = node.App.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().ToList();
-        if (endpoints.Count == 0) endpoints = [.. ((IEndpointRouteBuilder)node.App).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()];
+        var endpoints = node.App.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            .ToList();
+        if (endpoints.Count == 0) endpoints = [.. ((IEndpointRouteBuilder)node.App).DataSources.SelectMany(source => source.Endpoints)
+            .OfType<RouteEndpoint>()];
 
         var bound = endpoints.Select(endpoint => endpoint.Metadata.GetMetadata<EndpointHandler>()?.Handler).OfType<Type>().ToHashSet();
-        var unbound = endpoints.Where(endpoint => endpoint.Metadata.GetMetadata<EndpointHandler>() is null).Select(endpoint => "/" + endpoint.RoutePattern.RawText!.TrimStart('/'));
+        var unbound = endpoints.Where(endpoint => endpoint.Metadata.GetMetadata<EndpointHandler>() is null)
+            .Select(endpoint => "/" + endpoint.RoutePattern.RawText!.TrimStart('/'));
 
         Assert.Empty(Rights.Handlers.Except(bound).Except(WithoutEndpoint));
         Assert.Empty(unbound.Except(WithoutHandler));
@@ -91,13 +95,15 @@ public sealed class EndpointTableTests(SchedulerDatabases databases)
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(stop.Token));
 
-        var made = await other.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest { Name = "NAS", Path = FilePath.FromText("/srv/nas") }, default);
+        var made = await other.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest { Name = "NAS", Path =
+            FilePath.FromText("/srv/nas") }, default);
 
         LiveChange? change = null;
         while (change?.Id != made.Id.ToString())
         {
             var line = await lines.ReadLineAsync(stop.Token) ?? throw new InvalidOperationException("The feed ended.");
-            if (line.StartsWith("data: ", StringComparison.Ordinal)) change = JsonSerializer.Deserialize(line[6..], WireJson.Default.LiveChange);
+            if (line.StartsWith("data: ", StringComparison.Ordinal)) change = JsonSerializer.Deserialize(line[6..],
+                WireJson.Default.LiveChange);
         }
         Assert.Equal("storage", change.Topic);
     }

@@ -6,7 +6,8 @@ namespace BackupDr.Scheduler.Tests.Api;
 
 public sealed class MalformedInputTests(SchedulerDatabases databases)
 {
-    static readonly string[] AgentMessages = ["join", "renew", "inventory", "lease", "report", "complete", "requests/req_00000000000000000000000000000000"];
+    static readonly string[] AgentMessages = ["join", "renew", "inventory", "lease", "report", "complete",
+        "requests/req_00000000000000000000000000000000"];
 
     public static TheoryData<string> Messages => [.. AgentMessages];
 
@@ -23,7 +24,8 @@ public sealed class MalformedInputTests(SchedulerDatabases databases)
     {
         await using var node = await TestNode.Start(databases);
         var client = node.AgentClient((await node.Join()).Certificate);
-        foreach (var text in (string[])["", "{", "[]", "null", "\"text\"", "{\"slots\":\"many\",\"runId\":7,\"csrPem\":null,\"token\":[],\"mounts\":{},\"listing\":1}", "\u0000"])
+        foreach (var text in (string[])["", "{", "[]", "null", "\"text\"",
+            "{\"slots\":\"many\",\"runId\":7,\"csrPem\":null,\"token\":[],\"mounts\":{},\"listing\":1}", "\u0000"])
         {
             var response = await client.PostAsync($"/agent/v1/{message}", Body(text));
 
@@ -52,7 +54,8 @@ public sealed class MalformedInputTests(SchedulerDatabases databases)
     {
         await using var node = await TestNode.Start(databases);
         var (agents, people) = (node.AgentClient((await node.Join()).Certificate), node.AdminClient());
-        agents.DefaultRequestHeaders.ExpectContinue = people.DefaultRequestHeaders.ExpectContinue = true;   // hear the refusal before sending
+        // hear the refusal before sending
+        agents.DefaultRequestHeaders.ExpectContinue = people.DefaultRequestHeaders.ExpectContinue = true;
 
         var agent = await agents.PostAsync("/agent/v1/inventory", Body($"{{\"x\":\"{new string('x', 9 << 20)}\"}}"));
         var person = await people.PostAsync("/api/v1/locations", Body($"{{\"x\":\"{new string('x', 2 << 20)}\"}}"));

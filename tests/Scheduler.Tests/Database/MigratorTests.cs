@@ -17,7 +17,8 @@ public sealed class MigratorTests(SchedulerDatabases databases)
 
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Of(source).Run(CancellationToken.None)));
 
-        Assert.Equal(Migrator.Files().Count, await new Postgres(source).Scalar<long>("select count(*) from migration", [], CancellationToken.None));
+        Assert.Equal(Migrator.Files().Count, await new Postgres(source).Scalar<long>("select count(*) from migration", [],
+            CancellationToken.None));
     }
 
     [Fact]
@@ -36,7 +37,8 @@ public sealed class MigratorTests(SchedulerDatabases databases)
     public async Task A_migration_that_was_changed_after_it_was_applied_is_refused()
     {
         await using var database = await databases.New();
-        await database.Postgres.Execute("update migration set hash = 'other' where name = '0001_foundation.sql'", [], CancellationToken.None);
+        await database.Postgres.Execute("update migration set hash = 'other' where name = '0001_foundation.sql'", [],
+            CancellationToken.None);
 
         var e = await Assert.ThrowsAsync<ConflictException>(() => Of(database.Source).Run(CancellationToken.None));
 

@@ -92,7 +92,8 @@ public sealed class Fleet : IAsyncDisposable
     public static JobResult Backup(JobOutcome outcome = JobOutcome.Complete, char snapshot = 'a') => new()
     {
         Outcome = outcome,
-        Backup = new BackupResult { SnapshotId = new string(snapshot, 64), TakenAt = TimeProvider.System.GetUtcNow(), Files = 3, Bytes = 1000 },
+        Backup = new BackupResult { SnapshotId = new string(snapshot, 64), TakenAt = TimeProvider.System.GetUtcNow(), Files = 3, Bytes =
+            1000 },
     };
 
     public static JobResult NoSpace => new() { Outcome = JobOutcome.Failed, Error = new JobError("store.full", "No space.", null, false) };

@@ -42,7 +42,8 @@ public sealed class TestNode : IAsyncDisposable
     /// <param name="databases">Where its database comes from.</param>
     /// <param name="change">Changes its settings.</param>
     /// <param name="shared">Another node, to share its database and keys.</param>
-    public static async Task<TestNode> Start(SchedulerDatabases databases, Func<NodeSettings, NodeSettings>? change = null, TestNode? shared = null)
+    public static async Task<TestNode> Start(SchedulerDatabases databases, Func<NodeSettings, NodeSettings>? change = null,
+        TestNode? shared = null)
     {
         var folder = shared?._folder ?? Directory.CreateTempSubdirectory("bdr-node-").FullName;
         var connectionString = shared?.ConnectionString ?? await databases.NewConnectionString();
@@ -115,7 +116,8 @@ public sealed class TestNode : IAsyncDisposable
     public async Task<JoinedHost> Join(string name = "web-1")
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var response = await AgentClient().PostAsync("/agent/v1/join", Json(JoinRequestOf((await NewToken()).Token, key, name), WireJson.Default.JoinRequest));
+        var response = await AgentClient().PostAsync("/agent/v1/join",
+            Json(JoinRequestOf((await NewToken()).Token, key, name), WireJson.Default.JoinRequest));
         response.EnsureSuccessStatusCode();
         var answer = (await response.Content.ReadFromJsonAsync(WireJson.Default.JoinAnswer))!;
         return new JoinedHost(answer.HostId, WithKey(answer.CertificatePem, key));
@@ -131,7 +133,8 @@ public sealed class TestNode : IAsyncDisposable
         ProtocolVersion = AgentProtocol.Version,
     };
 
-    public static string Csr(ECDsa key, string subject = "CN=whatever") => new CertificateRequest(subject, key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
+    public static string Csr(ECDsa key, string subject = "CN=whatever") => new CertificateRequest(subject, key, HashAlgorithmName.SHA256)
+        .CreateSigningRequestPem();
 
     /// <summary>A certificate that a TLS client can use.</summary>
     public static X509Certificate2 WithKey(string pem, ECDsa key)

@@ -78,7 +78,8 @@ public sealed class AgentIdentityTests(SchedulerDatabases databases)
         var host = await node.Join();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={host.Id}", key, HashAlgorithmName.SHA256);
-        using var forged = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        using var forged = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow()
+            .AddDays(1));
         var client = node.AgentClient(TestNode.WithKey(forged.ExportCertificatePem(), key));
 
         await Assert.ThrowsAsync<HttpRequestException>(() => Record(client));
@@ -107,7 +108,8 @@ public sealed class AgentIdentityTests(SchedulerDatabases databases)
         var host = await node.Join();
         var old = node.AgentClient(host.Certificate);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var renewal = await old.PostAsync("/agent/v1/renew", TestNode.Json(new RenewRequest(TestNode.Csr(key)), WireJson.Default.RenewRequest));
+        var renewal = await old.PostAsync("/agent/v1/renew", TestNode.Json(new RenewRequest(TestNode.Csr(key)),
+            WireJson.Default.RenewRequest));
         var answer = (await renewal.Content.ReadFromJsonAsync(WireJson.Default.RenewAnswer))!;
 
         var oldBefore = await Record(old);

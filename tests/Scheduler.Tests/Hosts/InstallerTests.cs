@@ -60,7 +60,8 @@ public sealed class InstallerTests(SchedulerDatabases databases)
         var bytes = await node.AgentClient().GetByteArrayAsync($"/agent.tar.gz?token={token.Token}");
 
         Assert.Equal(Archive, bytes);
-        Assert.NotNull((await node.Get<ShowJoinToken>().Handle(TestNode.Admin, new ShowJoinTokenRequest(token.Id), default)).ArchiveFetchedAt);
+        Assert.NotNull((await node.Get<ShowJoinToken>().Handle(TestNode.Admin, new ShowJoinTokenRequest(token.Id), default))
+            .ArchiveFetchedAt);
     }
 
     [Theory]
@@ -94,7 +95,8 @@ public sealed class InstallerTests(SchedulerDatabases databases)
     [Fact]
     public async Task A_node_without_the_archive_says_how_to_build_it()
     {
-        await using var node = await TestNode.Start(databases, settings => settings with { Agents = settings.Agents with { Archive = "/nowhere/agent.tar.gz" } });
+        await using var node = await TestNode.Start(databases, settings =>
+            settings with { Agents = settings.Agents with { Archive = "/nowhere/agent.tar.gz" } });
         var token = await node.NewToken();
 
         var script = await node.AgentClient().GetStringAsync($"/install.sh?token={token.Token}");
@@ -124,7 +126,8 @@ public sealed class InstallerTests(SchedulerDatabases databases)
     {
         if (!File.Exists("/usr/bin/curl")) Assert.Skip("needs the package curl");
         var line = command[..command.IndexOf('|', StringComparison.Ordinal)];
-        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError =
+            true })!;
         var output = await shell.StandardOutput.ReadToEndAsync();
         await shell.WaitForExitAsync();
         return (shell.ExitCode, output);

@@ -9,7 +9,8 @@ public static class DueTimes
     public static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(7);
 
     /// <summary>The newest nominal time that is not after <paramref name="now"/>.</summary>
-    public static DateTimeOffset Previous(TimeSpan every, DateTimeOffset now) => new(now.UtcTicks - now.UtcTicks % every.Ticks, TimeSpan.Zero);
+    public static DateTimeOffset Previous(TimeSpan every, DateTimeOffset now) =>
+        new(now.UtcTicks - now.UtcTicks % every.Ticks, TimeSpan.Zero);
 
     /// <summary>The first nominal time after <paramref name="now"/>.</summary>
     public static DateTimeOffset Next(TimeSpan every, DateTimeOffset now) => Previous(every, now) + every;
@@ -24,9 +25,11 @@ public static class DueTimes
         if (spec.Schedule.Cron is null && (spec.Schedule.Every < Shortest || spec.Schedule.Every > Longest))
             yield return ("schedule", $"An interval of {spec.Schedule.Every} is outside of 1 minute to 7 days.", "For example 24 hours.");
         if (spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
-            yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.", "Run at least as often as the recovery point objective.");
+            yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.",
+                "Run at least as often as the recovery point objective.");
         if (spec.Retention.Floor < 1 || spec.Retention.KeepHourly < 0 || spec.Retention.KeepDaily < 0 || spec.Retention.KeepMonthly < 0)
-            yield return ("retention", "Numbers of kept points cannot be negative, and the floor is at least 1.", "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
+            yield return ("retention", "Numbers of kept points cannot be negative, and the floor is at least 1.",
+                "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
         if (spec.Proof.MaximumAge < TimeSpan.FromDays(1) || spec.Proof.MaximumAge > TimeSpan.FromDays(365))
             yield return ("proof", $"A proof age of {spec.Proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
     }

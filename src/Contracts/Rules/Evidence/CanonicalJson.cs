@@ -4,8 +4,10 @@ using System.Text.Json;
 
 namespace BackupDr.Contracts.Rules.Evidence;
 
-/// <summary>The one way to write a JSON value, so that its bytes can be hashed and signed: RFC 8785 (JSON Canonicalization Scheme).</summary>
-/// <remarks>Members in the order of their names' UTF-16 code units, no white space, shortest escapes, numbers as ECMAScript writes them.</remarks>
+/// <summary>The one way to write a JSON value, so that its bytes can be hashed and signed: RFC 8785 (JSON Canonicalization
+/// Scheme).</summary>
+/// <remarks>Members in the order of their names' UTF-16 code units, no white space, shortest escapes, numbers as ECMAScript writes
+/// them.</remarks>
 public static class CanonicalJson
 {
     /// <summary>The canonical text of a value.</summary>
@@ -57,7 +59,8 @@ public static class CanonicalJson
         for (var at = 0; at < members.Count; at++)
         {
             if (at > 0) text.Append(',');
-            if (at > 0 && members[at].Name == members[at - 1].Name) throw new ArgumentException($"The name '{members[at].Name}' occurs twice in an object.", nameof(value));
+            if (at > 0 && members[at].Name == members[at - 1].Name) throw new ArgumentException($"The name '{members[at].Name}' occurs "
+                + $"twice in an object.", nameof(value));
             AppendText(text, members[at].Name);
             text.Append(':');
             Append(text, members[at].Value);

@@ -5,10 +5,13 @@ using System.Text.Json;
 
 namespace BackupDr.Contracts.Rules.Evidence;
 
-/// <summary>Links records so that a changed, missing, added or moved one shows: each hash covers the record and the hash before it.</summary>
+/// <summary>Links records so that a changed, missing, added or moved one shows: each hash covers the record and the hash before
+/// it.</summary>
 /// <remarks>
-/// hash = SHA-256 over the canonical JSON (RFC 8785) of the record's members, its number and the hash of the record before it, in lower-case hex.
-/// Numbers start at 1; the record before the first has the hash of 64 zeros. Records cut off the end show only against a head that is kept elsewhere.
+/// hash = SHA-256 over the canonical JSON (RFC 8785) of the record's members, its number and the hash of the record before it, in
+/// lower-case hex.
+/// Numbers start at 1; the record before the first has the hash of 64 zeros. Records cut off the end show only against a head that is kept
+/// elsewhere.
 /// </remarks>
 public static class HashChain
 {
@@ -38,5 +41,6 @@ public static class HashChain
     }
 
     /// <summary>A moment as the chain's records write it: UTC with microseconds.</summary>
-    public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+    public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'",
+        CultureInfo.InvariantCulture);
 }
