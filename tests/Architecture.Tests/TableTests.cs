@@ -18,7 +18,6 @@ public sealed partial class TableTests
     {
         ["host from Runs"] = "the lease poll is the heartbeat: one statement, one transaction",
         ["agent_request from Runs"] = "questions to an agent travel in its lease poll",
-        ["item from Hosts"] = "retiring a host retires its items in the same transaction",
     };
 
     static IEnumerable<SourceFile> Sources => SourceTree.Below("src/Scheduler/", ".cs");
