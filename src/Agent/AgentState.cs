@@ -30,8 +30,11 @@ public sealed class AgentState(string folder)
     public void Make()
     {
         try { Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new BadInputException("state",
-            $"The state folder {Folder} cannot be made: {e.Message}", "Run as root, or give a folder of your own with --state."); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException("state",
+            $"The state folder {Folder} cannot be made: {e.Message}", "Run as root, or give a folder of your own with --state.");
+        }
     }
 }
 

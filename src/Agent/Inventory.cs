@@ -26,8 +26,13 @@ static class Inventory
             // unmounted meanwhile, or not for us to see
             catch (Exception e) when (e is IOException or UnauthorizedAccessException) { continue; }
         }
-        return new InventoryRequest { Mounts = mounts, Processors = Environment.ProcessorCount, MemoryBytes = GC.GetGCMemoryInfo()
-            .TotalAvailableMemoryBytes };
+        return new InventoryRequest
+        {
+            Mounts = mounts,
+            Processors = Environment.ProcessorCount,
+            MemoryBytes = GC.GetGCMemoryInfo()
+            .TotalAvailableMemoryBytes
+        };
     }
 
     /// <summary>Load average over one minute.</summary>

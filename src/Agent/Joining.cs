@@ -28,8 +28,13 @@ static class Joining
         var hostName = string.IsNullOrWhiteSpace(name) ? Environment.MachineName : name;
         var answer = await client.Join(new JoinRequest
         {
-            Token = token, CsrPem = csr, HostName = hostName, OperatingSystem = OperatingSystemName(), AgentVersion = AgentCommand.Version,
-                ProtocolVersion = AgentProtocol.Version, Mover = mover,
+            Token = token,
+            CsrPem = csr,
+            HostName = hostName,
+            OperatingSystem = OperatingSystemName(),
+            AgentVersion = AgentCommand.Version,
+            ProtocolVersion = AgentProtocol.Version,
+            Mover = mover,
         }, ct);
         PrivateFile.Write(state.KeyFile, key);
         PrivateFile.Write(state.CertificateFile, answer.CertificatePem);

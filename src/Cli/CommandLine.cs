@@ -50,7 +50,8 @@ static class CommandLine
             if (parsed.Errors.Count > 0) throw Refused(parsed);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
-                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Farewell,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = Farewell,
             });
         }
         catch (BackupDrException e)

@@ -137,8 +137,11 @@ public static class SchedulerNode
 
     static NpgsqlDataSource OpenDataSource(NodeSettings settings)
     {
-        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString) { ApplicationName =
-            $"backupdr {settings.Node.NameOrMachine}" };
+        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString)
+        {
+            ApplicationName =
+            $"backupdr {settings.Node.NameOrMachine}"
+        };
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary);
     }
 

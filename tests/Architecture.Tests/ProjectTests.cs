@@ -21,15 +21,25 @@ public sealed class ProjectTests
     // The whole dependency graph. To add an arrow, change this list and docs/decisions in the same commit.
     static readonly Dictionary<string, string[]> Arrows = new()
     {
-        ["Contracts"] = [], ["Storage"] = ["Contracts"],
-        ["Engine"] = ["Storage"], ["Sources"] = ["Engine"], ["Agent"] = ["Sources"], ["Cli"] = ["Sources"],   // data plane
-        ["Scheduler"] = ["Storage"], ["Web"] = ["Scheduler"],                                                 // control plane
+        ["Contracts"] = [],
+        ["Storage"] = ["Contracts"],
+        ["Engine"] = ["Storage"],
+        ["Sources"] = ["Engine"],
+        ["Agent"] = ["Sources"],
+        ["Cli"] = ["Sources"],   // data plane
+        ["Scheduler"] = ["Storage"],
+        ["Web"] = ["Scheduler"],                                                 // control plane
     };
 
     // Every package of the product. A new one needs a reason that no 200 lines could answer, and a page in docs/decisions.
     static readonly Dictionary<string, string[]> Packages = new()
     {
-        ["Contracts"] = [], ["Storage"] = [], ["Engine"] = [], ["Sources"] = [], ["Agent"] = [], ["Web"] = [],
+        ["Contracts"] = [],
+        ["Storage"] = [],
+        ["Engine"] = [],
+        ["Sources"] = [],
+        ["Agent"] = [],
+        ["Web"] = [],
         ["Cli"] = ["Spectre.Console", "System.CommandLine"],
         ["Scheduler"] = ["Microsoft.AspNetCore.OpenApi", "Npgsql", "Quartz"],
     };

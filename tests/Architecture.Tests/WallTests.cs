@@ -38,9 +38,14 @@ public sealed class WallTests
     // System calls live in one layer, so that errno is turned into a typed error in one place.
     static readonly Dictionary<string, string[]> NativeLibraries = new()
     {
-        ["BackupDr.Contracts"] = [], ["BackupDr.Storage"] = ["libc"], ["BackupDr.Engine"] = ["libcrypto", "libzstd"],
-            ["BackupDr.Sources"] = [],
-        ["backupdr-agent"] = [], ["backupdr"] = [], ["BackupDr.Scheduler"] = [], ["BackupDr.Web"] = [],
+        ["BackupDr.Contracts"] = [],
+        ["BackupDr.Storage"] = ["libc"],
+        ["BackupDr.Engine"] = ["libcrypto", "libzstd"],
+        ["BackupDr.Sources"] = [],
+        ["backupdr-agent"] = [],
+        ["backupdr"] = [],
+        ["BackupDr.Scheduler"] = [],
+        ["BackupDr.Web"] = [],
     };
 
     public static TheoryData<string> Assemblies => [.. NativeLibraries.Keys];

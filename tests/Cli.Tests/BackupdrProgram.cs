@@ -11,8 +11,12 @@ static class BackupdrProgram
     // Nothing of the tests' own surroundings may decide a result.
     static readonly Dictionary<string, string> Clean = new()
     {
-        ["BACKUPDR_REPOSITORY"] = "", ["BACKUPDR_PASSWORD"] = "", ["BACKUPDR_PASSWORD_FILE"] = "",
-        ["RESTIC_REPOSITORY"] = "", ["RESTIC_PASSWORD"] = "", ["RESTIC_PASSWORD_FILE"] = "",
+        ["BACKUPDR_REPOSITORY"] = "",
+        ["BACKUPDR_PASSWORD"] = "",
+        ["BACKUPDR_PASSWORD_FILE"] = "",
+        ["RESTIC_REPOSITORY"] = "",
+        ["RESTIC_PASSWORD"] = "",
+        ["RESTIC_PASSWORD_FILE"] = "",
     };
 
     /// <summary>With the right password in the environment.</summary>

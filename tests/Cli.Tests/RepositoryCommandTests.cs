@@ -103,8 +103,10 @@ public sealed class RepositoryCommandTests : IDisposable
         var repository = BackupdrProgram.NewRepository(_scratch);
         var ours = new Dictionary<string, string>
         {
-            ["BACKUPDR_REPOSITORY"] = repository, ["BACKUPDR_PASSWORD"] = BackupdrProgram.Password,
-            ["RESTIC_REPOSITORY"] = _scratch.At("other"), ["RESTIC_PASSWORD"] = "other",
+            ["BACKUPDR_REPOSITORY"] = repository,
+            ["BACKUPDR_PASSWORD"] = BackupdrProgram.Password,
+            ["RESTIC_REPOSITORY"] = _scratch.At("other"),
+            ["RESTIC_PASSWORD"] = "other",
         };
         var restics = new Dictionary<string, string> { ["RESTIC_REPOSITORY"] = repository, ["RESTIC_PASSWORD"] = BackupdrProgram.Password };
 

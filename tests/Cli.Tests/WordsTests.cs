@@ -33,8 +33,14 @@ public sealed class WordsTests
 
         Assert.Equal(text, LsCommand.Mode(new Node
         {
-            Name = FilePath.FromText("a"), Type = type, Permissions = permissions,
-            ModifiedAt = time, AccessedAt = time, ChangedAt = time, Uid = 0, Gid = 0,
+            Name = FilePath.FromText("a"),
+            Type = type,
+            Permissions = permissions,
+            ModifiedAt = time,
+            AccessedAt = time,
+            ChangedAt = time,
+            Uid = 0,
+            Gid = 0,
         }));
     }
 }

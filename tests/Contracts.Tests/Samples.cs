@@ -23,8 +23,13 @@ static class Samples
         Files = new FilesSpec { Paths = [FilePath.FromText("/srv/data"), OddPath], Excludes = ["*.tmp"] },
     };
 
-    public static readonly RepositoryAccess Access = new() { Id = Repository, Url = "/srv/backups/web-1", ConfigId = SnapshotId,
-        Password = "opens-it" };
+    public static readonly RepositoryAccess Access = new()
+    {
+        Id = Repository,
+        Url = "/srv/backups/web-1",
+        ConfigId = SnapshotId,
+        Password = "opens-it"
+    };
 
     public static Job Backup => new()
     {
@@ -37,8 +42,13 @@ static class Samples
     {
         Kind = JobKind.Restore,
         Repository = Access,
-        Restore = new RestoreJob { SnapshotId = SnapshotId, Paths = [OddPath], Target = FilePath.FromText("/srv/data.restored"),
-            Overwrite = OverwritePolicy.IfChanged },
+        Restore = new RestoreJob
+        {
+            SnapshotId = SnapshotId,
+            Paths = [OddPath],
+            Target = FilePath.FromText("/srv/data.restored"),
+            Overwrite = OverwritePolicy.IfChanged
+        },
     };
 
     public static Job Drill
@@ -49,14 +59,26 @@ static class Samples
         Outcome = JobOutcome.Incomplete,
         Backup = new BackupResult
         {
-            SnapshotId = SnapshotId, TakenAt = Noon, Files = 3, Folders = 1, FilesNew = 3, Bytes = 300, BytesNew = 200, BytesAdded = 100,
-            Missing = [new PathProblem(OddPath, "openat: Permission denied")], MissingCount = 1, Seconds = 1.5,
+            SnapshotId = SnapshotId,
+            TakenAt = Noon,
+            Files = 3,
+            Folders = 1,
+            FilesNew = 3,
+            Bytes = 300,
+            BytesNew = 200,
+            BytesAdded = 100,
+            Missing = [new PathProblem(OddPath, "openat: Permission denied")],
+            MissingCount = 1,
+            Seconds = 1.5,
         },
     };
 
     public static JobResult Failed
-        => new() { Outcome = JobOutcome.Failed,
-        Error = new JobError("store.full", "put data: No space left on device", "Free some space.", false) };
+        => new()
+        {
+            Outcome = JobOutcome.Failed,
+            Error = new JobError("store.full", "put data: No space left on device", "Free some space.", false)
+        };
 
     static Guid Number(byte last) => new(0x01940000, 0, 0x7000, 0x80, 0, 0, 0, 0, 0, 0, last);
 }

@@ -15,8 +15,13 @@ public sealed class WireTextTests
     {
         ["join-request"] = new JoinRequest
         {
-            Token = "bdr1_token_fingerprint", CsrPem = "-----BEGIN CERTIFICATE REQUEST-----", HostName = "web-1",
-            OperatingSystem = "Debian GNU/Linux 12", AgentVersion = "0.1.0", ProtocolVersion = 1, Mover = true,
+            Token = "bdr1_token_fingerprint",
+            CsrPem = "-----BEGIN CERTIFICATE REQUEST-----",
+            HostName = "web-1",
+            OperatingSystem = "Debian GNU/Linux 12",
+            AgentVersion = "0.1.0",
+            ProtocolVersion = 1,
+            Mover = true,
         },
         ["join-answer"] = new JoinAnswer(Samples.Host, "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----", Samples.Noon),
         ["renew-request"] = new RenewRequest("-----BEGIN CERTIFICATE REQUEST-----"),
@@ -36,7 +41,9 @@ public sealed class WireTextTests
         },
         ["report-request"] = new ReportRequest
         {
-            RunId = Samples.Run, Epoch = 3, Seq = 7,
+            RunId = Samples.Run,
+            Epoch = 3,
+            Seq = 7,
             Progress = new JobProgress { Phase = "uploading", FilesDone = 1, FilesTotal = 3, BytesDone = 100, Current = Samples.OddPath },
             Events = [new RunEventLine(Samples.Noon, EventLevel.Warning, "backup.missing", "openat: Permission denied")],
         },
@@ -46,12 +53,22 @@ public sealed class WireTextTests
         ["complete-request-drill"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {
             Outcome = JobOutcome.Complete,
-            Drill = new DrillResult { Result = ProofResult.Proven, FilesCompared = 3, BytesCompared = 300, LiveEqual = 2, LiveChanged = 1,
-                RestoreSeconds = 0.5, Seconds = 1.5 },
+            Drill = new DrillResult
+            {
+                Result = ProofResult.Proven,
+                FilesCompared = 3,
+                BytesCompared = 300,
+                LiveEqual = 2,
+                LiveChanged = 1,
+                RestoreSeconds = 0.5,
+                Seconds = 1.5
+            },
         }),
         ["inventory-request"] = new InventoryRequest
         {
-            Mounts = [new MountFound(FilePath.FromText("/"), "ext4", 1_000, 500)], Processors = 2, MemoryBytes = 4_096,
+            Mounts = [new MountFound(FilePath.FromText("/"), "ext4", 1_000, 500)],
+            Processors = 2,
+            MemoryBytes = 4_096,
         },
         ["request-answer-listing"] = new AgentRequestAnswer
         {
@@ -62,8 +79,11 @@ public sealed class WireTextTests
                     LinkTarget = FilePath.FromText("data") },
             ], false),
         },
-        ["request-answer-error"] = new AgentRequestAnswer { Error = new JobError("posix.enoent", "open /gone: No such file or directory",
-            null, false) },
+        ["request-answer-error"] = new AgentRequestAnswer
+        {
+            Error = new JobError("posix.enoent", "open /gone: No such file or directory",
+            null, false)
+        },
     };
 
     public static TheoryData<string> Names => [.. Messages.Keys];

@@ -110,8 +110,14 @@ public sealed class LockTests : IAsyncDisposable
     {
         var clock = new SteppedTime();
         using var dead = await Prepared.Init(_store, Prepared.Options with { Clock = clock, HostName = "there" });
-        var left = new LockFile { Time = UnixTime.From(clock.GetUtcNow()), IsExclusive = true, HostName = "there", UserName = "tester",
-            Pid = 1 };
+        var left = new LockFile
+        {
+            Time = UnixTime.From(clock.GetUtcNow()),
+            IsExclusive = true,
+            HostName = "there",
+            UserName = "tester",
+            Pid = 1
+        };
         await dead.WriteUnpacked(ObjectLayout.Locks, left.Write(), _ct);
         clock.Advance(RepositoryLock.StaleAge + TimeSpan.FromMinutes(1));
 

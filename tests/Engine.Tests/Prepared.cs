@@ -14,7 +14,10 @@ static class Prepared
 {
     public static readonly RepositoryOptions Options = new()
     {
-        HostName = "here", UserName = "tester", Workers = 2, Kdf = new KdfCost(1024, 8, 1),
+        HostName = "here",
+        UserName = "tester",
+        Workers = 2,
+        Kdf = new KdfCost(1024, 8, 1),
     };
 
     static readonly Secret Password = Secret.FromText("twelve characters");

@@ -32,8 +32,12 @@ public sealed class WriteOrderTests : IDisposable
     public async Task Packs_come_before_their_index_and_the_index_before_the_snapshot_and_no_name_is_written_twice()
     {
         var puts = new List<string>();
-        var recording = new FaultyStore(_store) { After = (verb, name, _)
-            => { if (verb == StoreVerb.Put) lock (puts) puts.Add(name); return null; } };
+        var recording = new FaultyStore(_store)
+        {
+            After = (verb, name, _)
+            =>
+            { if (verb == StoreVerb.Put) lock (puts) puts.Add(name); return null; }
+        };
         using var repository = await Prepared.Init(recording);
 
         await Prepared.Backup(repository, Prepared.Folder(_scratch));

@@ -30,10 +30,16 @@ public sealed class FileTargetTests : IDisposable
 
     static Node Make(NodeType type, string name, string content = "", string linkTarget = "") => new()
     {
-        Name = FilePath.FromText(name), Type = type, Permissions = type == NodeType.Dir ? 0x1ED : 0x1A4, SizeBytes = (ulong)content.Length,
-        ModifiedAt = new UnixTime(1_700_000_000, 5), AccessedAt = new UnixTime(1_700_000_000, 5),
-            ChangedAt = new UnixTime(1_700_000_000, 5),
-        Uid = AccountNames.CurrentUid, Gid = 0, LinkTarget = FilePath.FromText(linkTarget),
+        Name = FilePath.FromText(name),
+        Type = type,
+        Permissions = type == NodeType.Dir ? 0x1ED : 0x1A4,
+        SizeBytes = (ulong)content.Length,
+        ModifiedAt = new UnixTime(1_700_000_000, 5),
+        AccessedAt = new UnixTime(1_700_000_000, 5),
+        ChangedAt = new UnixTime(1_700_000_000, 5),
+        Uid = AccountNames.CurrentUid,
+        Gid = 0,
+        LinkTarget = FilePath.FromText(linkTarget),
     };
 
     static bool Restore(FileTarget target, FilePath[] path, string content)

@@ -91,8 +91,12 @@ public sealed class IsolatedHost : IAsyncDisposable
     /// <summary>A command that runs inside, as root, with its output redirected. The caller starts and disposes it.</summary>
     public ProcessStartInfo Command(params IReadOnlyList<string> words)
     {
-        var start = new ProcessStartInfo("nsenter") { RedirectStandardOutput = true, RedirectStandardError = true,
-            RedirectStandardInput = true };
+        var start = new ProcessStartInfo("nsenter")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true
+        };
         foreach (var word in (string[])["-t", _keeper.Id.ToString(CultureInfo.InvariantCulture), "-m", "-u", "-n", "--", .. words])
             start.ArgumentList.Add(word);
         start.Environment.Remove("DOTNET_ROOT");

@@ -68,13 +68,21 @@ public sealed class PostgresServer : IAsyncDisposable
         return name;
     }
 
-    string At(string database) => new NpgsqlConnectionStringBuilder(_connection) { Database = database, Pooling = true, MaxPoolSize =
-        20 }.ConnectionString;
+    string At(string database) => new NpgsqlConnectionStringBuilder(_connection)
+    {
+        Database = database,
+        Pooling = true,
+        MaxPoolSize =
+        20
+    }.ConnectionString;
 
     async Task Execute(string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connection) { Pooling =
-            false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connection)
+        {
+            Pooling =
+            false
+        }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();

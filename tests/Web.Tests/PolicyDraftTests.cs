@@ -19,8 +19,10 @@ public sealed class PolicyDraftTests
     {
         var draft = Draft();
 
-        foreach (var press in new[] { "add:/srv/data", "add:/srv/data", "add:/etc", "remove:/etc" }) {
-            draft.Action = press; draft.Apply(); }
+        foreach (var press in new[] { "add:/srv/data", "add:/srv/data", "add:/etc", "remove:/etc" })
+        {
+            draft.Action = press; draft.Apply();
+        }
 
         Assert.Equal(["/srv/data"], draft.Paths);
     }

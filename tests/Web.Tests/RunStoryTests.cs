@@ -11,8 +11,15 @@ public sealed class RunStoryTests
 
     static Run Backup(RunState state, JobProgress? progress = null) => new()
     {
-        Id = RunId.New(TimeProvider.System), Kind = JobKind.Backup, State = state, Title = "Backup /srv/data of web-1",
-        Host = HostId.New(TimeProvider.System), HostName = "web-1", CreatedAt = Start, Epoch = 1, RequestedBy = "schedule",
+        Id = RunId.New(TimeProvider.System),
+        Kind = JobKind.Backup,
+        State = state,
+        Title = "Backup /srv/data of web-1",
+        Host = HostId.New(TimeProvider.System),
+        HostName = "web-1",
+        CreatedAt = Start,
+        Epoch = 1,
+        RequestedBy = "schedule",
         StartedAt = state == RunState.Queued ? null : Start,
         FinishedAt = state is RunState.Complete or RunState.Failed or RunState.Cancelled ? Start.AddMinutes(1) : null,
         Progress = progress,

@@ -20,13 +20,21 @@ static class BackupJobRun
         reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {string.Join(", ", source.Paths)} to {repository.Store.Url}.");
         var progress = new JobRunner.Direct<BackupProgress>(now => reporter.Progress(new JobProgress
         {
-            Phase = "uploading", FilesDone = now.FilesDone, FilesTotal = now.FilesTotal, BytesDone = now.BytesDone, BytesTotal =
-                now.BytesTotal, Current = now.Current,
+            Phase = "uploading",
+            FilesDone = now.FilesDone,
+            FilesTotal = now.FilesTotal,
+            BytesDone = now.BytesDone,
+            BytesTotal =
+                now.BytesTotal,
+            Current = now.Current,
         }));
         var summary = await BackupRun.Execute(repository, source, new BackupRequest
         {
-            HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags, Excludes = job.Source.Files?.Excludes ?? [],
-                CountFirst = true,
+            HostName = job.HostName,
+            UserName = Environment.UserName,
+            Tags = job.Tags,
+            Excludes = job.Source.Files?.Excludes ?? [],
+            CountFirst = true,
         }, progress, ct);
         foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
             $"{problem.Path}: {problem.Message}");
@@ -39,10 +47,19 @@ static class BackupJobRun
             Outcome = summary.IsComplete ? JobOutcome.Complete : JobOutcome.Incomplete,
             Backup = new BackupResult
             {
-                SnapshotId = summary.SnapshotId.ToString(), ParentId = summary.ParentId?.ToString(), TakenAt = summary.Time, Files =
-                    summary.Files, Folders = summary.Folders, FilesNew = summary.FilesNew,
-                FilesChanged = summary.FilesChanged, Bytes = summary.Bytes, BytesNew = summary.BytesNew, BytesAdded = summary.BytesStored,
-                    Missing = JobRunner.Cut(summary.Missing), MissingCount = summary.Missing.Count,
+                SnapshotId = summary.SnapshotId.ToString(),
+                ParentId = summary.ParentId?.ToString(),
+                TakenAt = summary.Time,
+                Files =
+                    summary.Files,
+                Folders = summary.Folders,
+                FilesNew = summary.FilesNew,
+                FilesChanged = summary.FilesChanged,
+                Bytes = summary.Bytes,
+                BytesNew = summary.BytesNew,
+                BytesAdded = summary.BytesStored,
+                Missing = JobRunner.Cut(summary.Missing),
+                MissingCount = summary.Missing.Count,
                 Seconds = summary.Duration.TotalSeconds,
             },
         };

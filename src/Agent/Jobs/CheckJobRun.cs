@@ -11,8 +11,13 @@ static class CheckJobRun
     public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, CheckJob job, RunReporter reporter, CancellationToken ct)
     {
         using var repository = await jobs.Open(run, reporter, ct);
-        var progress = new JobRunner.Direct<CheckProgress>(now => reporter.Progress(new JobProgress { Phase = "checking", FilesDone =
-            now.PacksDone, FilesTotal = now.PacksTotal }));
+        var progress = new JobRunner.Direct<CheckProgress>(now => reporter.Progress(new JobProgress
+        {
+            Phase = "checking",
+            FilesDone =
+            now.PacksDone,
+            FilesTotal = now.PacksTotal
+        }));
         var report = await RepositoryCheck.Execute(repository, job.ReadData, progress, ct);
         foreach (var error in report.Errors.Take(100)) reporter.Event(EventLevel.Error, "check.error", error);
         foreach (var remark in report.Remarks.Take(100)) reporter.Event(EventLevel.Info, "check.remark", remark);

@@ -26,8 +26,16 @@ static class DrillJobRun
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(Longest);
         try { return await Drill(jobs, run, job, state, reporter, begun, late.Token); }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested) { return Result(new DrillResult { Result =
-            ProofResult.Failed, Reason = $"It took longer than {Longest.TotalHours:0} hours.", Seconds = Seconds(begun) }); }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return Result(new DrillResult
+            {
+                Result =
+            ProofResult.Failed,
+                Reason = $"It took longer than {Longest.TotalHours:0} hours.",
+                Seconds = Seconds(begun)
+            });
+        }
     }
 
     static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun,
@@ -56,10 +64,17 @@ static class DrillJobRun
             : $"Not proven: {problems.Count} entries differ.");
         return Result(new DrillResult
         {
-            Result = proven ? ProofResult.Proven : ProofResult.Failed, Reason = proven ? null
-                : $"{problems.Count} entries differ from the snapshot.", FilesCompared = findings.FilesCompared,
-            BytesCompared = findings.BytesCompared, Mismatches = JobRunner.Cut(problems), LiveEqual = findings.LiveEqual, LiveChanged =
-                findings.LiveChanged, RestoreSeconds = restoreSeconds, Seconds = Seconds(begun),
+            Result = proven ? ProofResult.Proven : ProofResult.Failed,
+            Reason = proven ? null
+                : $"{problems.Count} entries differ from the snapshot.",
+            FilesCompared = findings.FilesCompared,
+            BytesCompared = findings.BytesCompared,
+            Mismatches = JobRunner.Cut(problems),
+            LiveEqual = findings.LiveEqual,
+            LiveChanged =
+                findings.LiveChanged,
+            RestoreSeconds = restoreSeconds,
+            Seconds = Seconds(begun),
         });
     }
 
@@ -70,8 +85,12 @@ static class DrillJobRun
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
         using var live = job.LiveSource is null ? null : BackupJobRun.Open(job.LiveSource);
         using var liveRoot = OpenLive(live, silent, reporter);
-        var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress { Phase = "comparing", FilesDone = files,
-            FilesTotal = restored.Files }));
+        var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress
+        {
+            Phase = "comparing",
+            FilesDone = files,
+            FilesTotal = restored.Files
+        }));
         return await ProofComparison.Execute(repository, snapshot, restoredTree, liveRoot, progress, ct);
     }
 

@@ -14,8 +14,11 @@ sealed class DrillSandbox : IDisposable
         var folder = Path.Combine(state.SandboxFolder, run.ToString());
         Remove(folder);
         try { Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new UnavailableException("drill.sandbox",
-            $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the agent's state folder.", e); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UnavailableException("drill.sandbox",
+            $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the agent's state folder.", e);
+        }
         return new DrillSandbox(folder);
     }
 

@@ -45,8 +45,10 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
     /// <summary>Options for a run: our host's name, and a user that tells this run's locks from all others.</summary>
     internal RepositoryOptions Options(LeasedRun run) => new()
     {
-        HostName = identity.Membership.HostName, UserName = $"backupdr-{run.RunId}", ProgramVersion = $"backupdr {AgentCommand.Version}",
-            ExpectedId = run.Job.Repository.ConfigId,
+        HostName = identity.Membership.HostName,
+        UserName = $"backupdr-{run.RunId}",
+        ProgramVersion = $"backupdr {AgentCommand.Version}",
+        ExpectedId = run.Job.Repository.ConfigId,
     };
 
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>

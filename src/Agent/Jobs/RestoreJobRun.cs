@@ -32,15 +32,24 @@ static class RestoreJobRun
             Outcome = problems.Count == 0 ? JobOutcome.Complete : JobOutcome.Incomplete,
             Restore = new RestoreResult
             {
-                Target = job.Target, Files = summary.Files, Bytes = summary.Bytes, Problems = JobRunner.Cut(problems), ProblemCount =
-                    problems.Count, Seconds = summary.Duration.TotalSeconds,
+                Target = job.Target,
+                Files = summary.Files,
+                Bytes = summary.Bytes,
+                Problems = JobRunner.Cut(problems),
+                ProblemCount =
+                    problems.Count,
+                Seconds = summary.Duration.TotalSeconds,
             },
         };
     }
 
     public static IProgress<RestoreProgress> Progress(RunReporter reporter, string phase) =>
         new JobRunner.Direct<RestoreProgress>(now => reporter.Progress(new JobProgress
-    {
-        Phase = phase, FilesDone = now.FilesDone, FilesTotal = now.FilesTotal, BytesDone = now.BytesDone, BytesTotal = now.BytesTotal,
-    }));
+        {
+            Phase = phase,
+            FilesDone = now.FilesDone,
+            FilesTotal = now.FilesTotal,
+            BytesDone = now.BytesDone,
+            BytesTotal = now.BytesTotal,
+        }));
 }

@@ -54,8 +54,14 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         var free = Slots - _running.Count;
         _slotFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var again = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var polling = connection.Client.Lease(new LeaseRequest { Slots = free, WaitSeconds = WaitSeconds, Load = Inventory.Load(),
-            AgentVersion = AgentCommand.Version, Running = [.. _running.Keys] }, ct);
+        var polling = connection.Client.Lease(new LeaseRequest
+        {
+            Slots = free,
+            WaitSeconds = WaitSeconds,
+            Load = Inventory.Load(),
+            AgentVersion = AgentCommand.Version,
+            Running = [.. _running.Keys]
+        }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
         if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(polling));
         else Take(await polling, ct);
@@ -103,7 +109,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
                 return;
             }
             catch (Exception e) when (e is ConflictException or DeniedException
-                or BadInputException) { LogRefused(log, run.RunId.ToString(), e.Message); return; }
+                or BadInputException)
+            { LogRefused(log, run.RunId.ToString(), e.Message); return; }
             catch (BackupDrException e) { LogAway(log, e.Message); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { continue; }   // one more try on the way out
             await Pause(attempt, CancellationToken.None);

@@ -21,8 +21,11 @@ public enum StopCause
 /// <summary>How a job tells what it does while it works. Safe for concurrent use; never waits.</summary>
 public sealed class RunReporter(TimeProvider wallClock)
 {
-    readonly Channel<RunEventLine> _events = Channel.CreateBounded<RunEventLine>(new BoundedChannelOptions(10_000) { FullMode =
-        BoundedChannelFullMode.DropOldest });
+    readonly Channel<RunEventLine> _events = Channel.CreateBounded<RunEventLine>(new BoundedChannelOptions(10_000)
+    {
+        FullMode =
+        BoundedChannelFullMode.DropOldest
+    });
     JobProgress? _progress;
 
     /// <summary>Says how far it is; only the newest is sent.</summary>

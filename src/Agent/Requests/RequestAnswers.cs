@@ -21,8 +21,14 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
             using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
             late.CancelAfter(AgentProtocol.RequestTimeout);
             try { answer = new AgentRequestAnswer { Listing = await Task.Run(() => List(request, late.Token), late.Token) }; }
-            catch (BackupDrException e) { answer = new AgentRequestAnswer { Error =
-                new JobError(e.Code, e.Message, e.Hint, e.IsTransient) }; }
+            catch (BackupDrException e)
+            {
+                answer = new AgentRequestAnswer
+                {
+                    Error =
+                new JobError(e.Code, e.Message, e.Hint, e.IsTransient)
+                };
+            }
             await client.Answer(request.Id, answer, ct);
         }
         catch (BackupDrException e) { LogUnanswered(log, request.Kind, e.Message); }
@@ -43,10 +49,19 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
 
     static FolderEntry Entry(Node node) => new()
     {
-        Name = node.Name, SizeBytes = (long)node.SizeBytes, ModifiedAt = node.ModifiedAt.ToDateTimeOffset(), Permissions =
-            node.Permissions, LinkTarget = node.LinkTarget,
-        Kind = node.Type switch { NodeType.Dir => EntryKind.Folder, NodeType.File => EntryKind.File, NodeType.Symlink => EntryKind.Link,
-            _ => EntryKind.Other },
+        Name = node.Name,
+        SizeBytes = (long)node.SizeBytes,
+        ModifiedAt = node.ModifiedAt.ToDateTimeOffset(),
+        Permissions =
+            node.Permissions,
+        LinkTarget = node.LinkTarget,
+        Kind = node.Type switch
+        {
+            NodeType.Dir => EntryKind.Folder,
+            NodeType.File => EntryKind.File,
+            NodeType.Symlink => EntryKind.Link,
+            _ => EntryKind.Other
+        },
     };
 
     [LoggerMessage(3201, LogLevel.Warning, "A question ({Kind}) could not be answered: {Reason}")]

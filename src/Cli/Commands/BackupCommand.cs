@@ -46,7 +46,9 @@ sealed class BackupCommand
         using var source = FileSource.Open(new FilesSpec
         {
             Paths = [.. given.GetValue(_paths)!.Select(path => FilePath.FromText(Path.GetFullPath(path)))],
-            Excludes = excludes, ExcludeCaches = given.GetValue(_excludeCaches), OneFileSystem = given.GetValue(_oneFileSystem),
+            Excludes = excludes,
+            ExcludeCaches = given.GetValue(_excludeCaches),
+            OneFileSystem = given.GetValue(_oneFileSystem),
         });
         using var repository = await arguments.Open(given, ct);
         BlobId? parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : null;
@@ -54,9 +56,13 @@ sealed class BackupCommand
         using (var progress = new ProgressLine(output, TimeProvider.System))
             summary = await BackupRun.Execute(repository, source, new BackupRequest
             {
-                HostName = given.GetValue(_host) ?? Environment.MachineName, UserName = Environment.UserName,
+                HostName = given.GetValue(_host) ?? Environment.MachineName,
+                UserName = Environment.UserName,
                 Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
-                Excludes = excludes, Parent = parent, Force = given.GetValue(_force), CountFirst = output.ShowsProgress,
+                Excludes = excludes,
+                Parent = parent,
+                Force = given.GetValue(_force),
+                CountFirst = output.ShowsProgress,
             }, progress.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
         foreach (var problem in summary.Missing) output.Problem(problem.Path, problem.Message);
         Tell(output, summary);

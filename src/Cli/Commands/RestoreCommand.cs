@@ -15,7 +15,8 @@ sealed class RestoreCommand
     };
     readonly Option<string> _target = new("--target", "-t")
     {
-        Required = true, Description = "Folder to restore into; made where it is missing.",
+        Required = true,
+        Description = "Folder to restore into; made where it is missing.",
     };
     readonly Option<string[]> _includes = new("--include", "-i")
     {
@@ -23,7 +24,8 @@ sealed class RestoreCommand
     };
     readonly Option<string> _overwrite = new("--overwrite")
     {
-        DefaultValueFactory = _ => "always", Description = "Files that exist already: always replace them, if-changed, or never.",
+        DefaultValueFactory = _ => "always",
+        Description = "Files that exist already: always replace them, if-changed, or never.",
     };
 
     public static Command Make()

@@ -47,7 +47,8 @@ sealed class Child : IAsyncDisposable
         var start = new ProcessStartInfo("/usr/bin/setsid", ["/bin/sh", "-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _logFile,
             _program, .. _arguments])
         {
-            RedirectStandardInput = true, WorkingDirectory = "/",
+            RedirectStandardInput = true,
+            WorkingDirectory = "/",
         };
         return Process.Start(start) ?? throw new UnavailableException("up.start", $"{_program} does not start.");
     }

@@ -86,7 +86,8 @@ sealed class DataFolder
         }
         // written anew below
         catch (Exception e) when (e is JsonException or KeyNotFoundException or UriFormatException
-            or ArgumentNullException) { return DefaultPort; }
+            or ArgumentNullException)
+        { return DefaultPort; }
     }
 
     /// <summary>Writes the node's settings.</summary>

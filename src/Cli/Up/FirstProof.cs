@@ -42,14 +42,20 @@ sealed class FirstProof(ApiClient api, DataFolder data, Output output, TimeProvi
     /// <exception cref="BackupDrException">The backup failed.</exception>
     public async Task<UpOutcome> Protect(HostId host, FilePath path, CancellationToken ct)
     {
-        var location = await api.CreateLocation(new CreateLocationRequest { Name = "This machine", Path =
-            FilePath.FromText(data.Repositories), Host = host }, ct);
+        var location = await api.CreateLocation(new CreateLocationRequest
+        {
+            Name = "This machine",
+            Path =
+            FilePath.FromText(data.Repositories),
+            Host = host
+        }, ct);
         var item = await Find(host, path, ct);
         if (item is null)
         {
             await api.CreatePolicy(new CreatePolicyRequest
             {
-                Location = location.Id, Items =
+                Location = location.Id,
+                Items =
                     [new NewItem(host, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec { Paths = [path] } })],
             }, ct);
             item = await Find(host, path, ct) ?? throw new UnavailableException("up.policy",
@@ -59,8 +65,15 @@ sealed class FirstProof(ApiClient api, DataFolder data, Output output, TimeProvi
         var point = await api.Point(backup.RecoveryPoint ?? throw new UnavailableException("up.backup",
             $"The backup of {path} ended as {backup.State} without a recovery point."), ct);
         var proof = await Prove(item, point, ct);
-        return new UpOutcome { Item = item, Backup = backup, Point = point, Proof = proof, Repository =
-            await api.Reveal(item.Repository, ct) };
+        return new UpOutcome
+        {
+            Item = item,
+            Backup = backup,
+            Point = point,
+            Proof = proof,
+            Repository =
+            await api.Reveal(item.Repository, ct)
+        };
     }
 
     async Task<Item?> Find(HostId host, FilePath path, CancellationToken ct)
@@ -86,8 +99,11 @@ sealed class FirstProof(ApiClient api, DataFolder data, Output output, TimeProvi
         var drill = (await api.Runs(item.Id, ct)).Runs.FirstOrDefault(run => run.Kind == JobKind.Drill && run.RecoveryPoint == point.Id
             && run.State is not (RunState.Failed or RunState.Cancelled));
         var run = await Follow(drill?.Id ?? (await api.Drill(point.Id, ct)).Run, "Proving a restore", ct);
-        return run.Result?.Drill ?? new DrillResult { Result = run.State == RunState.Cancelled ? ProofResult.Skipped : ProofResult.Failed,
-            Reason = run.Result?.Error?.Message ?? $"The drill ended as {run.State}." };
+        return run.Result?.Drill ?? new DrillResult
+        {
+            Result = run.State == RunState.Cancelled ? ProofResult.Skipped : ProofResult.Failed,
+            Reason = run.Result?.Error?.Message ?? $"The drill ended as {run.State}."
+        };
     }
 
     async Task<Run> Follow(RunId id, string what, CancellationToken ct)

@@ -107,8 +107,11 @@ sealed class PrivatePostgres
         if (Encoding.UTF8.GetByteCount(folder) > 85) throw new BadInputException("data", $"The path {folder} is too long for a socket.",
             "Choose a shorter --data.");
         try { Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { throw new BadInputException("data",
-            $"The socket folder {folder} cannot be made: {e.Message}", "Check the rights of the folder above it."); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException("data",
+            $"The socket folder {folder} cannot be made: {e.Message}", "Check the rights of the folder above it.");
+        }
         return folder;
     }
 
@@ -220,8 +223,11 @@ sealed class PrivatePostgres
 
     Task<ToolOutcome> As(string program, string[] arguments, CancellationToken ct)
     {
-        var environment = new Dictionary<string, string> { ["PGPASSWORD"] = DataFolder.SecretIn(_data.DatabasePasswordFile).Reveal(),
-            ["LC_ALL"] = "C.UTF-8" };
+        var environment = new Dictionary<string, string>
+        {
+            ["PGPASSWORD"] = DataFolder.SecretIn(_data.DatabasePasswordFile).Reveal(),
+            ["LC_ALL"] = "C.UTF-8"
+        };
         var path = Path.Combine(_programs, program);
         return _runAs is null ? Tool.Run(path, arguments, environment, ct) : Tool.Run("/usr/bin/setpriv",
             [$"--reuid={_runAs}", $"--regid={_runAs switch { "nobody" => "nogroup", _ => _runAs }}", "--init-groups", path, .. arguments],
@@ -258,7 +264,8 @@ static class Tool
         try
         {
             var start = new ProcessStartInfo("/bin/sh", ["-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", output,
-                program, .. arguments]) { WorkingDirectory = "/" };
+                program, .. arguments])
+            { WorkingDirectory = "/" };
             if (environment is not null)
                 foreach (var (name, value) in environment) start.Environment[name] = value;
             using var process = Process.Start(start) ?? throw new UnavailableException("tool.start", $"{program} does not start.");

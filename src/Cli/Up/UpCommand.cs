@@ -10,12 +10,22 @@ static class UpCommand
     {
         var command = new Command("up", "Start the whole service on this machine: database, node with console, agent. Protects a folder "
             + "and proves a restore of it.");
-        var protect = new Option<string[]>("--protect") { Description =
-            "Folder to protect; may be given several times. Not needed on later starts.", AllowMultipleArgumentsPerToken = true };
-        var data = new Option<string?>("--data") { Description = "Where everything is kept. Default: /var/lib/backupdr for root, else the "
-            + "XDG data folder." };
-        var port = new Option<int?>("--port") { Description = "Port of the console; agents use the next one. Default: 8420, or what the "
-            + "last start used." };
+        var protect = new Option<string[]>("--protect")
+        {
+            Description =
+            "Folder to protect; may be given several times. Not needed on later starts.",
+            AllowMultipleArgumentsPerToken = true
+        };
+        var data = new Option<string?>("--data")
+        {
+            Description = "Where everything is kept. Default: /var/lib/backupdr for root, else the "
+            + "XDG data folder."
+        };
+        var port = new Option<int?>("--port")
+        {
+            Description = "Port of the console; agents use the next one. Default: 8420, or what the "
+            + "last start used."
+        };
         var once = new Option<bool>("--once") { Description = "Stop when the proof is done." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object instead of the screen." };
         var noBrowser = new Option<bool>("--no-browser") { Description = "Do not open the console in a browser." };
@@ -27,7 +37,9 @@ static class UpCommand
             Port = given.GetValue(port) is not { } number ? null : number is > 0 and < 65535 ? number
                 : throw new BadInputException("port", $"{number} is no port for the console.",
                     "Choose one between 1 and 65534; the next one is used as well."),
-            Once = given.GetValue(once), Json = given.GetValue(json), OpenBrowser = !given.GetValue(noBrowser),
+            Once = given.GetValue(once),
+            Json = given.GetValue(json),
+            OpenBrowser = !given.GetValue(noBrowser),
         }, ct));
         return command;
     }

@@ -48,9 +48,12 @@ static class UpRun
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ExclusiveAddressUse = false };
         probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         try { probe.Bind(new IPEndPoint(what == "the agents" ? IPAddress.Any : IPAddress.Loopback, port)); probe.Listen(1); }
-        catch (SocketException) { throw new ConflictException("up.port",
+        catch (SocketException)
+        {
+            throw new ConflictException("up.port",
             $"Port {port}, which {what} would use, is in use by another program.",
-            $"Stop that program, or choose another port with {option}."); }
+            $"Stop that program, or choose another port with {option}.");
+        }
     }
 
     static async Task<int> WithDatabase(UpOptions options, DataFolder data, int port, Output output, TimeProvider clock,
@@ -127,6 +130,7 @@ static class Browser
         if (!File.Exists(opener) || (Environment.GetEnvironmentVariable("DISPLAY")
             ?? Environment.GetEnvironmentVariable("WAYLAND_DISPLAY")) is null) return;
         using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(opener,
-            [url]) { RedirectStandardOutput = true, RedirectStandardError = true });
+            [url])
+        { RedirectStandardOutput = true, RedirectStandardError = true });
     }
 }

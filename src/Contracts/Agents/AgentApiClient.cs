@@ -26,8 +26,14 @@ public sealed class AgentApiClient : IDisposable
 
     static HttpClient Connect(Uri url, Func<X509Certificate2, bool> isTrusted, X509Certificate2? certificate)
     {
-        var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
-            AllowAutoRedirect = false, UseProxy = false, UseCookies = false };
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = ConnectTimeout,
+            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            UseCookies = false
+        };
         handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, _, _) => presented is X509Certificate2 leaf
             && isTrusted(leaf);
         if (certificate is not null) handler.SslOptions.ClientCertificates = [certificate];
@@ -66,13 +72,22 @@ public sealed class AgentApiClient : IDisposable
             throw new DeniedException($"The node at {url} is not the one that made this token: its authority has another fingerprint.",
                 "Check the address, and that nobody sits in between.");
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable",
-            $"The node at {url} did not answer within {CallTimeout.TotalSeconds:0} seconds.", "Check the address and the way there.", e); }
-        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable",
-            $"The node at {url} cannot be reached: {e.InnerException?.Message ?? e.Message}", "Check the address and the way there.", e); }
-        catch (CryptographicException e) { throw new UnavailableException("node.failed",
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UnavailableException("node.unreachable",
+            $"The node at {url} did not answer within {CallTimeout.TotalSeconds:0} seconds.", "Check the address and the way there.", e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new UnavailableException("node.unreachable",
+            $"The node at {url} cannot be reached: {e.InnerException?.Message ?? e.Message}", "Check the address and the way there.", e);
+        }
+        catch (CryptographicException e)
+        {
+            throw new UnavailableException("node.failed",
             $"The node at {url} answered with something that is no certificate.",
-            "Check that this is the agents' address, not the console's.", e); }
+            "Check that this is the agents' address, not the console's.", e);
+        }
     }
 
     /// <summary>The presented certificate must be signed by the one authority; names are not compared, because every listener of the
@@ -133,8 +148,11 @@ public sealed class AgentApiClient : IDisposable
             if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
             return JsonSerializer.Deserialize(body, answerShape);
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw Away($"did not answer within "
-            + $"{timeout.TotalSeconds:0} seconds", e); }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw Away($"did not answer within "
+            + $"{timeout.TotalSeconds:0} seconds", e);
+        }
         catch (HttpRequestException e) when (e.InnerException is System.Security.Authentication.AuthenticationException)
         {
             throw new DeniedException($"The node at {_url} is not the one that this host belongs to: its certificate is of another "

@@ -16,8 +16,15 @@ public sealed class ApiClient : IDisposable
     /// <param name="key">An API key.</param>
     public ApiClient(Uri url, Secret key)
     {
-        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ConnectTimeout =
-            TimeSpan.FromSeconds(5) }) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            ConnectTimeout =
+            TimeSpan.FromSeconds(5)
+        })
+        { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key.Reveal());
     }
 
@@ -89,12 +96,21 @@ public sealed class ApiClient : IDisposable
             return JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed",
                 $"The node at {_http.BaseAddress} answered with nothing.");
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested) { throw new UnavailableException("node.unreachable",
-            $"The node at {_http.BaseAddress} did not answer within {CallTimeout.TotalSeconds:0} seconds.", inner: e); }
-        catch (HttpRequestException e) { throw new UnavailableException("node.unreachable",
-            $"The node at {_http.BaseAddress} cannot be reached: {e.Message}", "Check the address and whether the node runs.", e); }
-        catch (JsonException e) { throw new UnavailableException("node.failed",
-            $"The node at {_http.BaseAddress} answered with something that is no answer: {e.Message}", inner: e); }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UnavailableException("node.unreachable",
+            $"The node at {_http.BaseAddress} did not answer within {CallTimeout.TotalSeconds:0} seconds.", inner: e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new UnavailableException("node.unreachable",
+            $"The node at {_http.BaseAddress} cannot be reached: {e.Message}", "Check the address and whether the node runs.", e);
+        }
+        catch (JsonException e)
+        {
+            throw new UnavailableException("node.failed",
+            $"The node at {_http.BaseAddress} answered with something that is no answer: {e.Message}", inner: e);
+        }
     }
 
     BackupDrException Problem(HttpStatusCode status, byte[] body)

@@ -43,9 +43,15 @@ public static class BackupRun
             await indexWriter.Flush(stop.Token);
             var snapshot = new Snapshot
             {
-                Time = UnixTime.From(time), Parent = parent?.Id, Tree = tree, Paths = paths, HostName = request.HostName,
+                Time = UnixTime.From(time),
+                Parent = parent?.Id,
+                Tree = tree,
+                Paths = paths,
+                HostName = request.HostName,
                 UserName = request.UserName,
-                Excludes = request.Excludes, Tags = request.Tags, ProgramVersion = repository.Options.ProgramVersion,
+                Excludes = request.Excludes,
+                Tags = request.Tags,
+                ProgramVersion = repository.Options.ProgramVersion,
                 Summary = Summarise(counters, packs, startedAt, clock.GetUtcNow()).Write(),
             };
             var id = await Publish(repository, held, snapshot, stop.Token);
@@ -89,14 +95,25 @@ public static class BackupRun
 
     static BackupSummary Summary(BlobId id, BlobId tree, BlobId? parent, DateTimeOffset time, BackupCounters counters, PackWriter packs,
         TimeSpan duration) => new()
-    {
-        SnapshotId = id, TreeId = tree, ParentId = parent, Time = time, Duration = duration,
-        FilesNew = counters.FilesNew, FilesChanged = counters.FilesChanged, FilesUnmodified = counters.FilesUnmodified,
-        FoldersNew = counters.FoldersNew, FoldersChanged = counters.FoldersChanged, FoldersUnmodified = counters.FoldersUnmodified,
-        Bytes = counters.Bytes, BytesNew = counters.BytesNew, BytesStored = packs.StoredBytes,
-        BlobsNew = counters.DataBlobs + counters.TreeBlobs,
-        Missing = counters.AllMissing, Remarks = counters.AllRemarks,
-    };
+        {
+            SnapshotId = id,
+            TreeId = tree,
+            ParentId = parent,
+            Time = time,
+            Duration = duration,
+            FilesNew = counters.FilesNew,
+            FilesChanged = counters.FilesChanged,
+            FilesUnmodified = counters.FilesUnmodified,
+            FoldersNew = counters.FoldersNew,
+            FoldersChanged = counters.FoldersChanged,
+            FoldersUnmodified = counters.FoldersUnmodified,
+            Bytes = counters.Bytes,
+            BytesNew = counters.BytesNew,
+            BytesStored = packs.StoredBytes,
+            BlobsNew = counters.DataBlobs + counters.TreeBlobs,
+            Missing = counters.AllMissing,
+            Remarks = counters.AllRemarks,
+        };
 
     /// <summary>Counts what is to be taken, for the progress. Its problems are those of the real walk, so they are dropped here.</summary>
     static void Count(IItemSource source, BackupCounters counters, CancellationToken ct)

@@ -21,11 +21,13 @@ static partial class Zstd
     [LibraryImport(Library)] internal static partial IntPtr ZSTD_createCCtx();
     [LibraryImport(Library)] internal static partial nuint ZSTD_freeCCtx(IntPtr context);
     [LibraryImport(Library)] internal static partial nuint ZSTD_CCtx_setParameter(IntPtr context, int parameter, int value);
-    [LibraryImport(Library)] internal static unsafe partial nuint ZSTD_compress2(IntPtr context, byte* target, nuint capacity,
+    [LibraryImport(Library)]
+    internal static unsafe partial nuint ZSTD_compress2(IntPtr context, byte* target, nuint capacity,
         byte* source, nuint length);
     [LibraryImport(Library)] internal static partial IntPtr ZSTD_createDCtx();
     [LibraryImport(Library)] internal static partial nuint ZSTD_freeDCtx(IntPtr context);
-    [LibraryImport(Library)] internal static unsafe partial nuint ZSTD_decompressDCtx(IntPtr context, byte* target, nuint capacity,
+    [LibraryImport(Library)]
+    internal static unsafe partial nuint ZSTD_decompressDCtx(IntPtr context, byte* target, nuint capacity,
         byte* source, nuint length);
     [LibraryImport(Library)] internal static unsafe partial ulong ZSTD_getFrameContentSize(byte* source, nuint length);
     [LibraryImport(Library)] internal static partial nuint ZSTD_compressBound(nuint length);

@@ -20,12 +20,15 @@ static partial class LibCrypto
     [LibraryImport(Library)] internal static partial void EVP_CIPHER_CTX_free(IntPtr context);
     [LibraryImport(Library)] internal static partial IntPtr EVP_aes_256_ctr();
     [LibraryImport(Library)] internal static partial IntPtr EVP_aes_128_ecb();
-    [LibraryImport(Library)] internal static unsafe partial int EVP_EncryptInit_ex(IntPtr context, IntPtr cipher, IntPtr engine, byte* key,
+    [LibraryImport(Library)]
+    internal static unsafe partial int EVP_EncryptInit_ex(IntPtr context, IntPtr cipher, IntPtr engine, byte* key,
         byte* iv);
-    [LibraryImport(Library)] internal static unsafe partial int EVP_EncryptUpdate(IntPtr context, byte* output, out int written,
+    [LibraryImport(Library)]
+    internal static unsafe partial int EVP_EncryptUpdate(IntPtr context, byte* output, out int written,
         byte* input, int length);
     [LibraryImport(Library)] internal static partial int EVP_CIPHER_CTX_set_padding(IntPtr context, int padding);
-    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial IntPtr EVP_MAC_fetch(IntPtr context,
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial IntPtr EVP_MAC_fetch(IntPtr context,
         string name, string? properties);
     [LibraryImport(Library)] internal static partial IntPtr EVP_MAC_CTX_new(IntPtr mac);
     [LibraryImport(Library)] internal static partial void EVP_MAC_CTX_free(IntPtr context);

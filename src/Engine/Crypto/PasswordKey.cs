@@ -27,7 +27,13 @@ public static class PasswordKey
         using var box = new SealedBox(Derive(password, salt, cost.N, cost.R, cost.P));
         return new KeyFile
         {
-            Created = now, UserName = userName, HostName = hostName, N = cost.N, R = cost.R, P = cost.P, Salt = salt,
+            Created = now,
+            UserName = userName,
+            HostName = hostName,
+            N = cost.N,
+            R = cost.R,
+            P = cost.P,
+            Salt = salt,
             Sealed = box.Seal(master.Write(), out _),
         };
     }

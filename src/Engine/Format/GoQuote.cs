@@ -85,8 +85,17 @@ public static class GoQuote
         var letter = rest[0];
         var simple = letter switch
         {
-            (byte)'a' => 7, (byte)'b' => 8, (byte)'t' => 9, (byte)'n' => 10, (byte)'v' => 11, (byte)'f' => 12, (byte)'r' => 13,
-            (byte)'\\' => '\\', (byte)'"' => '"', (byte)'\'' => '\'', _ => -1,
+            (byte)'a' => 7,
+            (byte)'b' => 8,
+            (byte)'t' => 9,
+            (byte)'n' => 10,
+            (byte)'v' => 11,
+            (byte)'f' => 12,
+            (byte)'r' => 13,
+            (byte)'\\' => '\\',
+            (byte)'"' => '"',
+            (byte)'\'' => '\'',
+            _ => -1,
         };
         if (simple >= 0) { output.Write([(byte)simple]); rest = rest[1..]; return true; }
         if (letter is >= (byte)'0' and <= (byte)'7') return TryOctal(ref rest, output);

@@ -79,7 +79,8 @@ public static class IndexFile
             else if (member.SequenceEqual("type"u8))
                 type = input.Text() switch
                 {
-                    "data" => BlobType.Data, "tree" => BlobType.Tree,
+                    "data" => BlobType.Data,
+                    "tree" => BlobType.Tree,
                     var other => throw input.Bad($"unknown type of blob '{other}'"),
                 };
             else if (member.SequenceEqual("offset"u8)) offset = input.Unsigned32();

@@ -60,7 +60,16 @@ public sealed record KeyFile
             throw new RepositoryException(RepositoryFault.Unsupported,
                 $"{where}: scrypt with N={n}, r={r}, p={p} is refused; it may need 1 GiB at most.");
         if (salt.Length != 64) throw input.Bad($"a salt of {salt.Length} bytes; 64 are needed");
-        return new KeyFile { Created = created, UserName = user, HostName = host, N = (int)n, R = (int)r, P = (int)p, Salt = salt,
-            Sealed = data };
+        return new KeyFile
+        {
+            Created = created,
+            UserName = user,
+            HostName = host,
+            N = (int)n,
+            R = (int)r,
+            P = (int)p,
+            Salt = salt,
+            Sealed = data
+        };
     }
 }

@@ -142,13 +142,27 @@ public static class TreeBlob
         if (target.Contains((byte)0)) throw input.Bad($"link '{new FilePath(draft.Name)}' has a NUL byte in its target");
         return new Node
         {
-            Name = new FilePath(draft.Name), Type = type, Permissions = GoFileMode.Permissions(draft.Mode),
-            ModifiedAt = draft.ModifiedAt, AccessedAt = draft.AccessedAt, ChangedAt = draft.ChangedAt,
-            Uid = draft.Uid, Gid = draft.Gid, User = draft.User, Group = draft.Group, Inode = draft.Inode, DeviceId = draft.DeviceId,
-            SizeBytes = draft.SizeBytes, Links = draft.Links, LinkTarget = new FilePath(target), Device = draft.Device,
-            Xattrs = draft.Xattrs ?? (IReadOnlyList<Xattr>)[], Content = draft.Content ?? (IReadOnlyList<BlobId>)[],
+            Name = new FilePath(draft.Name),
+            Type = type,
+            Permissions = GoFileMode.Permissions(draft.Mode),
+            ModifiedAt = draft.ModifiedAt,
+            AccessedAt = draft.AccessedAt,
+            ChangedAt = draft.ChangedAt,
+            Uid = draft.Uid,
+            Gid = draft.Gid,
+            User = draft.User,
+            Group = draft.Group,
+            Inode = draft.Inode,
+            DeviceId = draft.DeviceId,
+            SizeBytes = draft.SizeBytes,
+            Links = draft.Links,
+            LinkTarget = new FilePath(target),
+            Device = draft.Device,
+            Xattrs = draft.Xattrs ?? (IReadOnlyList<Xattr>)[],
+            Content = draft.Content ?? (IReadOnlyList<BlobId>)[],
             Subtree = draft.Subtree,
-            GenericAttributes = draft.Generic, Error = draft.Error,
+            GenericAttributes = draft.Generic,
+            Error = draft.Error,
         };
     }
 

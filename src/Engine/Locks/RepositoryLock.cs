@@ -44,8 +44,11 @@ public sealed class RepositoryLock : IAsyncDisposable
         var options = repository.Options;
         var taken = new RepositoryLock(repository, new LockFile
         {
-            Time = UnixTime.From(options.Clock.GetUtcNow()), IsExclusive = exclusive, HostName = options.HostName,
-            UserName = options.UserName, Pid = Environment.ProcessId,
+            Time = UnixTime.From(options.Clock.GetUtcNow()),
+            IsExclusive = exclusive,
+            HostName = options.HostName,
+            UserName = options.UserName,
+            Pid = Environment.ProcessId,
         });
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);

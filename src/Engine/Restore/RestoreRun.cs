@@ -85,7 +85,11 @@ public sealed class RestoreRun
         run.Report(force: true);
         return new RestoreSummary
         {
-            Files = run._files, Folders = run._folders.Count, Bytes = run._bytes, Failed = run._failed, Kept = run._kept,
+            Files = run._files,
+            Folders = run._folders.Count,
+            Bytes = run._bytes,
+            Failed = run._failed,
+            Kept = run._kept,
             Duration = repository.Options.Clock.GetElapsedTime(begun),
         };
     }

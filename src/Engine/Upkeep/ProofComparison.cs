@@ -57,8 +57,11 @@ public sealed class ProofComparison
         await comparison.Folder(snapshot.Tree, new FilePath("/"u8.ToArray()), restored, live, progress, 0, ct);
         return new ProofFindings
         {
-            FilesCompared = comparison._files, BytesCompared = comparison._bytes, Mismatches = comparison._mismatches,
-            LiveEqual = comparison._liveEqual, LiveChanged = comparison._liveChanged,
+            FilesCompared = comparison._files,
+            BytesCompared = comparison._bytes,
+            Mismatches = comparison._mismatches,
+            LiveEqual = comparison._liveEqual,
+            LiveChanged = comparison._liveChanged,
         };
     }
 

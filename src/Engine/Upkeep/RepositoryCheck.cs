@@ -67,8 +67,12 @@ public sealed class RepositoryCheck
         if (readData) await check.ReadPacks(progress, stop.Token);
         return new CheckReport
         {
-            Errors = check._errors, Remarks = check._remarks, Snapshots = check._snapshots, Packs = check._packs.Count,
-            Trees = check._trees.Count, BytesRead = check._bytesRead,
+            Errors = check._errors,
+            Remarks = check._remarks,
+            Snapshots = check._snapshots,
+            Packs = check._packs.Count,
+            Trees = check._trees.Count,
+            BytesRead = check._bytesRead,
         };
     }
 

@@ -57,16 +57,28 @@ public sealed record Caller
     /// <summary>A person with a session.</summary>
     public static Caller OfPerson(UserId id, string name, Role role, byte[]? session = null, bool mustChangePassword = false,
         string address = "")
-        => new(CallerKind.Person, name, role) { Person = id, Session = session, MustChangePassword = mustChangePassword, Address =
-            address };
+        => new(CallerKind.Person, name, role)
+        {
+            Person = id,
+            Session = session,
+            MustChangePassword = mustChangePassword,
+            Address =
+            address
+        };
 
     /// <summary>A program with an API key.</summary>
-    public static Caller OfKey(string name, Role role, string address = "") => new(CallerKind.ApiKey, $"key:{name}", role) { Address =
-        address };
+    public static Caller OfKey(string name, Role role, string address = "") => new(CallerKind.ApiKey, $"key:{name}", role)
+    {
+        Address =
+        address
+    };
 
     /// <summary>A host's agent, known by its certificate.</summary>
-    public static Caller Agent(HostId host, string address = "") => new(CallerKind.Agent, host.ToString(), Role.Agent) { Host = host,
-        Address = address };
+    public static Caller Agent(HostId host, string address = "") => new(CallerKind.Agent, host.ToString(), Role.Agent)
+    {
+        Host = host,
+        Address = address
+    };
 
     /// <summary>A loop of the node itself.</summary>
     /// <param name="name">For example "schedule".</param>

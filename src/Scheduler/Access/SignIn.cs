@@ -47,8 +47,14 @@ public sealed class SignIn(Postgres db) : IDisposable
 
         var person = await db.First("select id, name, password, role, must_change_password from person where lower(name) = lower($1) and "
             + "disabled_at is null",
-            [request.Name], row => new { Id = row.Id<UserId>("id"), Name = row.Text("name"), Password = row.Text("password"),
-                Role = row.Word<Role>("role"), MustChange = row.Bool("must_change_password") }, ct);
+            [request.Name], row => new
+            {
+                Id = row.Id<UserId>("id"),
+                Name = row.Text("name"),
+                Password = row.Text("password"),
+                Role = row.Word<Role>("role"),
+                MustChange = row.Bool("must_change_password")
+            }, ct);
         if (!await Fits(request.Password, person?.Password ?? PasswordHash.Nobody, ct) || person is null)
         {
             await db.Execute("insert into sign_in_failure (name, address) values (lower($1), $2)", [request.Name, caller.Address], ct);

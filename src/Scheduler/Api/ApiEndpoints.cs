@@ -104,11 +104,15 @@ static class ApiEndpoints
     {
         api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? host, string? before, int? limit,
             ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
-        {
-            States = [.. (state ?? []).Select(text => Word<RunState>("state", text))], Kind = kind is null ? null
-                : Word<JobKind>("kind", kind), Item = item is null ? null : ItemId.Parse(item),
-            Host = host is null ? null : HostId.Parse(host), Before = before is null ? null : RunId.Parse(before), Limit = limit ?? 50,
-        }, ct)).For<ListRuns>();
+            {
+                States = [.. (state ?? []).Select(text => Word<RunState>("state", text))],
+                Kind = kind is null ? null
+                : Word<JobKind>("kind", kind),
+                Item = item is null ? null : ItemId.Parse(item),
+                Host = host is null ? null : HostId.Parse(host),
+                Before = before is null ? null : RunId.Parse(before),
+                Limit = limit ?? 50,
+            }, ct)).For<ListRuns>();
         api.MapGet("runs/{id}", (Caller caller, string id, ShowRun handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowRunRequest(RunId.Parse(id)), ct)).For<ShowRun>();
         api.MapGet("runs/{id}/events", (Caller caller, string id, long? after, int? limit, ReadRunEvents handler, CancellationToken ct)

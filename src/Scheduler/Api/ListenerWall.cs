@@ -15,7 +15,9 @@ public sealed class ListenerWall(RequestDelegate next)
             path.StartsWithSegments(agent, StringComparison.Ordinal))) return next(http);
         return Problems.Write(http, new ApiProblem
         {
-            Status = 404, Code = "route.not_found", Title = $"There is no {path} on this listener.",
+            Status = 404,
+            Code = "route.not_found",
+            Title = $"There is no {path} on this listener.",
             Hint = isAgents ? "The console and /api/v1 are on Console:Url." : "Agents use Agents:Url.",
         });
     }

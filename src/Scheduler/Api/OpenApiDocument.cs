@@ -13,7 +13,8 @@ static class OpenApiDocument
         {
             document.Info = new OpenApiInfo
             {
-                Title = "BackupDr", Version = "v1",
+                Title = "BackupDr",
+                Version = "v1",
                 Description = "Sign in with POST /api/v1/session, or send an API key as 'Authorization: Bearer'. Errors are problem "
                     + "details with code and hint.",
             };

@@ -46,30 +46,59 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
         LimitedException e => Named(429, e),
         UnavailableException e => Named(503, e),
         BadHttpRequestException e => OfBadRequest(e),
-        NpgsqlException { IsTransient: true } or NpgsqlException { InnerException: IOException or System.Net.Sockets.SocketException
-            or TimeoutException } => new ApiProblem
+        NpgsqlException { IsTransient: true } or NpgsqlException
         {
-            Status = 503, Code = "database.unavailable", Title = "The database does not answer.", Hint =
+            InnerException: IOException or System.Net.Sockets.SocketException
+            or TimeoutException
+        } => new ApiProblem
+        {
+            Status = 503,
+            Code = "database.unavailable",
+            Title = "The database does not answer.",
+            Hint =
                 "Nothing was lost; try again in a few seconds.",
         },
-        PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
-            or PostgresErrorCodes.CannotConnectNow } => new ApiProblem
+        PostgresException
         {
-            Status = 503, Code = "database.unavailable", Title = "The database is restarting.", Hint =
+            SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
+            or PostgresErrorCodes.CannotConnectNow
+        } => new ApiProblem
+        {
+            Status = 503,
+            Code = "database.unavailable",
+            Title = "The database is restarting.",
+            Hint =
                 "Nothing was lost; try again in a few seconds.",
         },
-        _ => new ApiProblem { Status = 500, Code = "node.bug", Title = "Something in this node is broken.", Hint =
-            "The node's log has the details at this time." },
+        _ => new ApiProblem
+        {
+            Status = 500,
+            Code = "node.bug",
+            Title = "Something in this node is broken.",
+            Hint =
+            "The node's log has the details at this time."
+        },
     };
 
     static ApiProblem Named(int status, BackupDrException e) => new() { Status = status, Code = e.Code, Title = e.Message, Hint = e.Hint };
 
     static ApiProblem OfBadRequest(BadHttpRequestException e)
     {
-        if (e.StatusCode == StatusCodes.Status413PayloadTooLarge) return new ApiProblem { Status = 413, Code = "input.too_large", Title =
-            "The body is too large.", Hint = "Send less at once." };
-        if (e.StatusCode == StatusCodes.Status415UnsupportedMediaType) return new ApiProblem { Status = 415, Code = "input.not_json",
-            Title = "The body is not declared as JSON.", Hint = "Send 'Content-Type: application/json'." };
+        if (e.StatusCode == StatusCodes.Status413PayloadTooLarge) return new ApiProblem
+        {
+            Status = 413,
+            Code = "input.too_large",
+            Title =
+            "The body is too large.",
+            Hint = "Send less at once."
+        };
+        if (e.StatusCode == StatusCodes.Status415UnsupportedMediaType) return new ApiProblem
+        {
+            Status = 415,
+            Code = "input.not_json",
+            Title = "The body is not declared as JSON.",
+            Hint = "Send 'Content-Type: application/json'."
+        };
         if (e.InnerException is JsonException json)
         {
             var at = json.Path is { Length: > 1 } path ? $" at {path}" : "";
@@ -96,15 +125,37 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
 
     static ApiProblem OfStatus(HttpContext http) => http.Response.StatusCode switch
     {
-        404 => new ApiProblem { Status = 404, Code = "route.not_found", Title = $"There is no {http.Request.Method} {http.Request.Path}.",
-            Hint = "The routes are in /api/v1/openapi.json." },
-        405 => new ApiProblem { Status = 405, Code = "route.wrong_method", Title =
-            $"{http.Request.Path} does not take {http.Request.Method}." },
+        404 => new ApiProblem
+        {
+            Status = 404,
+            Code = "route.not_found",
+            Title = $"There is no {http.Request.Method} {http.Request.Path}.",
+            Hint = "The routes are in /api/v1/openapi.json."
+        },
+        405 => new ApiProblem
+        {
+            Status = 405,
+            Code = "route.wrong_method",
+            Title =
+            $"{http.Request.Path} does not take {http.Request.Method}."
+        },
         413 => new ApiProblem { Status = 413, Code = "input.too_large", Title = "The body is too large.", Hint = "Send less at once." },
-        415 => new ApiProblem { Status = 415, Code = "input.not_json", Title = "The body is not declared as JSON.", Hint =
-            "Send 'Content-Type: application/json'." },
-        429 => new ApiProblem { Status = 429, Code = "access.too_many_calls", Title = "Too many calls from this address.", Hint =
-            "Try again in a minute." },
+        415 => new ApiProblem
+        {
+            Status = 415,
+            Code = "input.not_json",
+            Title = "The body is not declared as JSON.",
+            Hint =
+            "Send 'Content-Type: application/json'."
+        },
+        429 => new ApiProblem
+        {
+            Status = 429,
+            Code = "access.too_many_calls",
+            Title = "Too many calls from this address.",
+            Hint =
+            "Try again in a minute."
+        },
         var status => new ApiProblem { Status = status, Code = "input.invalid", Title = $"The request was refused with status {status}." },
     };
 

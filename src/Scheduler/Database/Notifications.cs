@@ -122,8 +122,11 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     /// <summary>Collects hints for one key, see <see cref="Listen"/>.</summary>
     public sealed class Waiter(Notifications owner, TimeProvider clock) : IDisposable
     {
-        readonly Channel<byte> _hint = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode =
-            BoundedChannelFullMode.DropWrite });
+        readonly Channel<byte> _hint = Channel.CreateBounded<byte>(new BoundedChannelOptions(1)
+        {
+            FullMode =
+            BoundedChannelFullMode.DropWrite
+        });
 
         internal void Signal() => _hint.Writer.TryWrite(0);
 

@@ -19,7 +19,9 @@ public sealed class ShowSafety(Postgres db, ListItems listItems, ListPolicies li
         var now = await db.Scalar<DateTimeOffset>("select clock()", [], ct);
         return SafetyRule.Of(items, now) with
         {
-            NextRunAt = policies.Min(policy => policy.NextRunAt), Hosts = hosts.Count, HostsOnline =
+            NextRunAt = policies.Min(policy => policy.NextRunAt),
+            Hosts = hosts.Count,
+            HostsOnline =
                 hosts.Count(host => host.State == HostState.Online),
         };
     }
@@ -52,7 +54,11 @@ public static class SafetyRule
         };
         return new Safety
         {
-            Answer = answer, Sentence = sentence, Items = items.Count, Proven = proven, AsOf = now,
+            Answer = answer,
+            Sentence = sentence,
+            Items = items.Count,
+            Proven = proven,
+            AsOf = now,
             Reasons = [.. unknown.Concat(broken).Concat(rest).Take(MostReasons)
                 .Select(item => new SafetyReason(item.Id, item.Name, item.State, item.StateReason))],
             OldestProofAt = items.Where(item => item.State == ItemState.Proven).Min(item => item.LastProofAt),

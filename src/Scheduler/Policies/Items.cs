@@ -35,21 +35,42 @@ static class ItemTable
         var spec = JsonSerializer.Deserialize(row.Text(8), WireJson.Default.PolicySpec)!;
         var facts = new ItemFacts
         {
-            IsOff = row.Bool(10), IsHostOnline = !row.IsNull(11) && row.Bool(11), LastSeenAt = row.TimeOrNull(12), CreatedAt = row.Time(9),
-                Rpo = spec.Rpo, ProofAge = spec.Proof.MaximumAge,
-            LastCompleteAt = row.TimeOrNull(14), LastPointAt = row.TimeOrNull(16), Proof = row.IsNull(19) ? null
-                : row.Word<ProofResult>(19), ProofAt = row.TimeOrNull(20),
+            IsOff = row.Bool(10),
+            IsHostOnline = !row.IsNull(11) && row.Bool(11),
+            LastSeenAt = row.TimeOrNull(12),
+            CreatedAt = row.Time(9),
+            Rpo = spec.Rpo,
+            ProofAge = spec.Proof.MaximumAge,
+            LastCompleteAt = row.TimeOrNull(14),
+            LastPointAt = row.TimeOrNull(16),
+            Proof = row.IsNull(19) ? null
+                : row.Word<ProofResult>(19),
+            ProofAt = row.TimeOrNull(20),
         };
         var (state, reason) = ItemStates.Of(facts, row.Time(23));
         return new Item
         {
-            Id = row.Id<ItemId>(0), Name = row.Text(1), Source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!,
-                Host = row.Id<HostId>(3), HostName = row.Text(4),
-            Policy = row.Id<PolicyId>(5), PolicyName = row.Text(6), Repository = row.Id<RepositoryId>(7), State = state, StateReason =
-                reason, Rpo = spec.Rpo, Rto = spec.Rto,
-            LastPoint = row.IdOrNull<RecoveryPointId>(13), LastPointAt = facts.LastCompleteAt, Bytes = row.IsNull(15) ? 0 : row.Long(15),
-            LastProvenPoint = row.IdOrNull<RecoveryPointId>(17), LastProvenPointAt = row.TimeOrNull(18), LastProofAt = facts.ProofAt,
-            MeasuredRto = row.IsNull(21) ? null : TimeSpan.FromSeconds(row.Double(21)), RecoveryPoints = row.Int(22),
+            Id = row.Id<ItemId>(0),
+            Name = row.Text(1),
+            Source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!,
+            Host = row.Id<HostId>(3),
+            HostName = row.Text(4),
+            Policy = row.Id<PolicyId>(5),
+            PolicyName = row.Text(6),
+            Repository = row.Id<RepositoryId>(7),
+            State = state,
+            StateReason =
+                reason,
+            Rpo = spec.Rpo,
+            Rto = spec.Rto,
+            LastPoint = row.IdOrNull<RecoveryPointId>(13),
+            LastPointAt = facts.LastCompleteAt,
+            Bytes = row.IsNull(15) ? 0 : row.Long(15),
+            LastProvenPoint = row.IdOrNull<RecoveryPointId>(17),
+            LastProvenPointAt = row.TimeOrNull(18),
+            LastProofAt = facts.ProofAt,
+            MeasuredRto = row.IsNull(21) ? null : TimeSpan.FromSeconds(row.Double(21)),
+            RecoveryPoints = row.Int(22),
         };
     }
 }

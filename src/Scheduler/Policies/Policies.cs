@@ -22,14 +22,22 @@ static class PolicyTable
             var spec = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.PolicySpec)!;
             return new Policy
             {
-                Id = row.Id<PolicyId>(0), Name = row.Text(1), Spec = spec, Version = row.Int(3), PausedAt = row.TimeOrNull(4),
-                    PauseReason = row.TextOrNull(5), CreatedAt = row.Time(6),
+                Id = row.Id<PolicyId>(0),
+                Name = row.Text(1),
+                Spec = spec,
+                Version = row.Int(3),
+                PausedAt = row.TimeOrNull(4),
+                PauseReason = row.TextOrNull(5),
+                CreatedAt = row.Time(6),
                 NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
             };
         }, ct);
         for (var i = 0; i < policies.Count; i++)
-            policies[i] = policies[i] with { Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2",
-                policies[i].Id.Value, ct) };
+            policies[i] = policies[i] with
+            {
+                Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2",
+                policies[i].Id.Value, ct)
+            };
         return policies;
     }
 

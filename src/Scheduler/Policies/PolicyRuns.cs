@@ -29,8 +29,14 @@ public sealed class PolicyRuns(TimeProvider clock)
             where i.policy_id = $1 and i.retired_at is null and h.retired_at is null order by i.id
             """, [policy.Value], row => new
         {
-            Id = row.Id<ItemId>(0), Name = row.Text(1), Host = row.Id<HostId>(2), HostName = row.Text(3), Repository =
-                row.Id<RepositoryId>(4), Source = row.Text(5), State = row.Word<RepositoryState>(6),
+            Id = row.Id<ItemId>(0),
+            Name = row.Text(1),
+            Host = row.Id<HostId>(2),
+            HostName = row.Text(3),
+            Repository =
+                row.Id<RepositoryId>(4),
+            Source = row.Text(5),
+            State = row.Word<RepositoryState>(6),
             IsBusy = row.Bool(7),
         }, ct);
         var started = new List<RunId>();
@@ -45,10 +51,21 @@ public sealed class PolicyRuns(TimeProvider clock)
             var id = RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = JobKind.Backup, Title = $"Back up {item.Name}", Item = item.Id, Policy = policy, Host = item.Host,
-                    Repository = item.Repository, NominalAt = nominalAt, RequestedBy = requestedBy,
-                Job = new StoredJob(Backup: new BackupJob { Source = JsonSerializer.Deserialize(item.Source, WireJson.Default.SourceSpec)!,
-                    HostName = item.HostName, Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"] }),
+                Id = id,
+                Kind = JobKind.Backup,
+                Title = $"Back up {item.Name}",
+                Item = item.Id,
+                Policy = policy,
+                Host = item.Host,
+                Repository = item.Repository,
+                NominalAt = nominalAt,
+                RequestedBy = requestedBy,
+                Job = new StoredJob(Backup: new BackupJob
+                {
+                    Source = JsonSerializer.Deserialize(item.Source, WireJson.Default.SourceSpec)!,
+                    HostName = item.HostName,
+                    Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"]
+                }),
             }, ct);
             if (made) started.Add(id);
         }
@@ -62,8 +79,13 @@ public sealed class PolicyRuns(TimeProvider clock)
             + "'Running')", [repository.Value], ct) > 0) return;
         await RunTable.Add(tx, new NewRun
         {
-            Id = RunId.New(clock), Kind = JobKind.Init, Title = $"Make the repository of {hostName}", Host = host, Repository = repository,
-                RequestedBy = "system", Job = new StoredJob(),
+            Id = RunId.New(clock),
+            Kind = JobKind.Init,
+            Title = $"Make the repository of {hostName}",
+            Host = host,
+            Repository = repository,
+            RequestedBy = "system",
+            Job = new StoredJob(),
         }, ct);
     }
 }

@@ -21,12 +21,23 @@ static class RecoveryPointTable
 
     public static RecoveryPoint Read(Row row) => new()
     {
-        Id = row.Id<RecoveryPointId>(0), Item = row.Id<ItemId>(1), ItemName = row.Text(2), Host = row.Id<HostId>(3), HostName =
-            row.Text(4), Repository = row.Id<RepositoryId>(5),
-        SnapshotId = row.Text(6), TakenAt = row.Time(7), ReceivedAt = row.Time(8), IsComplete = row.Bool(9),
-        Backup = JsonSerializer.Deserialize(row.Text(10), WireJson.Default.BackupResult)!, Proof = row.IsNull(11) ? null
-            : row.Word<ProofResult>(11), ProofAt = row.TimeOrNull(12),
-        Run = row.Id<RunId>(13), ProofRun = row.IdOrNull<RunId>(14),
+        Id = row.Id<RecoveryPointId>(0),
+        Item = row.Id<ItemId>(1),
+        ItemName = row.Text(2),
+        Host = row.Id<HostId>(3),
+        HostName =
+            row.Text(4),
+        Repository = row.Id<RepositoryId>(5),
+        SnapshotId = row.Text(6),
+        TakenAt = row.Time(7),
+        ReceivedAt = row.Time(8),
+        IsComplete = row.Bool(9),
+        Backup = JsonSerializer.Deserialize(row.Text(10), WireJson.Default.BackupResult)!,
+        Proof = row.IsNull(11) ? null
+            : row.Word<ProofResult>(11),
+        ProofAt = row.TimeOrNull(12),
+        Run = row.Id<RunId>(13),
+        ProofRun = row.IdOrNull<RunId>(14),
     };
 
     public static async Task<RecoveryPointId> Add(Transaction tx, TimeProvider clock, ItemId item, EndedRun run, BackupResult backup,
@@ -100,10 +111,21 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
             var id = RunId.New(clock);
             await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = JobKind.Drill, Title = $"Drill {point.ItemName}", Item = point.Item, Policy = policy, Host = point.Host,
-                    Repository = point.Repository, Point = point.Id, RequestedBy = caller.Name,
-                Job = new StoredJob(Drill: new DrillJob { SnapshotId = point.SnapshotId, LiveSource =
-                    JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec) }),
+                Id = id,
+                Kind = JobKind.Drill,
+                Title = $"Drill {point.ItemName}",
+                Item = point.Item,
+                Policy = policy,
+                Host = point.Host,
+                Repository = point.Repository,
+                Point = point.Id,
+                RequestedBy = caller.Name,
+                Job = new StoredJob(Drill: new DrillJob
+                {
+                    SnapshotId = point.SnapshotId,
+                    LiveSource =
+                    JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec)
+                }),
             }, ct);
             await Audit.Add(tx, caller, "drill.request", id.ToString(), point.Id.ToString(), ct);
             return new RunStarted(id);

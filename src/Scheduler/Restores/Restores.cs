@@ -62,10 +62,24 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             var id = request.Id ?? RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = JobKind.Restore, Title = $"Restore {item.Name} of {item.HostName} to {target}", Item = item.Id, Policy =
-                    item.Policy, Host = host, Repository = point.Repository, Point = point.Id,
-                RequestedBy = caller.Name, Job = new StoredJob(Restore: new RestoreJob { SnapshotId = point.SnapshotId, Paths =
-                    request.Paths, Target = target, Overwrite = request.Overwrite }),
+                Id = id,
+                Kind = JobKind.Restore,
+                Title = $"Restore {item.Name} of {item.HostName} to {target}",
+                Item = item.Id,
+                Policy =
+                    item.Policy,
+                Host = host,
+                Repository = point.Repository,
+                Point = point.Id,
+                RequestedBy = caller.Name,
+                Job = new StoredJob(Restore: new RestoreJob
+                {
+                    SnapshotId = point.SnapshotId,
+                    Paths =
+                    request.Paths,
+                    Target = target,
+                    Overwrite = request.Overwrite
+                }),
             }, ct);
             if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}", ct);
             return new RunStarted(id);

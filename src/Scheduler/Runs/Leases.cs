@@ -75,7 +75,10 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         foreach (var question in asked)
             requests.Add(new AgentRequest
             {
-                Id = question.Id, Kind = question.Kind, Path = question.Path, SnapshotId = question.Snapshot,
+                Id = question.Id,
+                Kind = question.Kind,
+                Path = question.Path,
+                SnapshotId = question.Snapshot,
                 Repository = question.Repository is { } repository ? await repositories.Access(tx, repository, ct) : null,
             });
         return new LeaseAnswer { Requests = requests, Run = wantsRun ? await Claim(tx, host, ct) : null };
@@ -151,12 +154,22 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
             var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
                 + "> clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update",
                     [request.RunId.Value, caller.MustBeHost(), JsonText.Of(request.Result, WireJson.Default.JobResult)], row => new EndedRun
-            {
-                Id = request.RunId, State = row.Word<RunState>(0), Epoch = row.Long(1), Kind = row.Word<JobKind>(2), Item =
-                    row.IdOrNull<ItemId>(3), Policy = row.IdOrNull<PolicyId>(4),
-                Host = row.Id<HostId>(5), Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), LeaseHolds =
-                    !row.IsNull(8) && row.Bool(8), Title = row.Text(9), IsSameResult = row.Bool(10),
-            }, ct);
+                    {
+                        Id = request.RunId,
+                        State = row.Word<RunState>(0),
+                        Epoch = row.Long(1),
+                        Kind = row.Word<JobKind>(2),
+                        Item =
+                    row.IdOrNull<ItemId>(3),
+                        Policy = row.IdOrNull<PolicyId>(4),
+                        Host = row.Id<HostId>(5),
+                        Repository = row.Id<RepositoryId>(6),
+                        Point = row.IdOrNull<RecoveryPointId>(7),
+                        LeaseHolds =
+                    !row.IsNull(8) && row.Bool(8),
+                        Title = row.Text(9),
+                        IsSameResult = row.Bool(10),
+                    }, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
             if (RunStates.IsOver(run.State) && run.IsSameResult) return;   // told before
             if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome),

@@ -34,11 +34,21 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
         await RunTable.Add(tx, new NewRun
         {
-            Id = RunId.New(clock), Kind = JobKind.Drill, Title = $"Drill {name}", Item = item, Policy = run.Policy, Host = run.Host,
-                Repository = run.Repository, Point = point,
+            Id = RunId.New(clock),
+            Kind = JobKind.Drill,
+            Title = $"Drill {name}",
+            Item = item,
+            Policy = run.Policy,
+            Host = run.Host,
+            Repository = run.Repository,
+            Point = point,
             RequestedBy = "system: first proof",
-            Job = new StoredJob(Drill: new DrillJob { SnapshotId = result.Backup!.SnapshotId, LiveSource =
-                JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec) }),
+            Job = new StoredJob(Drill: new DrillJob
+            {
+                SnapshotId = result.Backup!.SnapshotId,
+                LiveSource =
+                JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec)
+            }),
         }, ct);
     }
 
@@ -50,11 +60,18 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
         if (run.Point is { } point && drill.Result != ProofResult.Skipped) await RecoveryPointTable.Proven(tx, point, run.Id, drill, ct);
         await evidence.Append(tx, "drill", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
         {
-            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["result"] =
-                drill.Result.ToString(), ["reason"] = drill.Reason ?? "",
-            ["filesCompared"] = Text(drill.FilesCompared), ["bytesCompared"] = Text(drill.BytesCompared), ["mismatches"] =
+            ["run"] = run.Id.ToString(),
+            ["point"] = run.Point?.ToString() ?? "",
+            ["host"] = run.Host.ToString(),
+            ["result"] =
+                drill.Result.ToString(),
+            ["reason"] = drill.Reason ?? "",
+            ["filesCompared"] = Text(drill.FilesCompared),
+            ["bytesCompared"] = Text(drill.BytesCompared),
+            ["mismatches"] =
                 Text(drill.Mismatches.Count),
-            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture), ["isolated"] =
+            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture),
+            ["isolated"] =
                 drill.Isolated ? "yes" : "no",
         }), ct);
     }
@@ -65,10 +82,15 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
     Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
         => evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
         {
-            ["run"] = run.Id.ToString(), ["point"] = run.Point?.ToString() ?? "", ["host"] = run.Host.ToString(), ["target"] =
+            ["run"] = run.Id.ToString(),
+            ["point"] = run.Point?.ToString() ?? "",
+            ["host"] = run.Host.ToString(),
+            ["target"] =
                 result.Restore!.Target.ToString(),
-            ["outcome"] = result.Outcome.ToString(), ["files"] = Text(result.Restore.Files), ["bytes"] = Text(result.Restore.Bytes),
-                ["problems"] = Text(result.Restore.ProblemCount),
+            ["outcome"] = result.Outcome.ToString(),
+            ["files"] = Text(result.Restore.Files),
+            ["bytes"] = Text(result.Restore.Bytes),
+            ["problems"] = Text(result.Restore.ProblemCount),
         }), ct);
 
     static string Text(long number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -66,8 +66,16 @@ static class RunTable
             """, [run.Value, epoch, level.ToString(), code, text], ct);
 
     public static string Write(StoredJob job) => JsonSerializer.Serialize(
-        new Job { Kind = default, Repository = NoRepository, Backup = job.Backup, Restore = job.Restore, Drill = job.Drill, Check =
-            job.Check }, WireJson.Default.Job);
+        new Job
+        {
+            Kind = default,
+            Repository = NoRepository,
+            Backup = job.Backup,
+            Restore = job.Restore,
+            Drill = job.Drill,
+            Check =
+            job.Check
+        }, WireJson.Default.Job);
 
     // The column holds the wire's shape with an empty repository, so that there is one shape; kind and repository are columns of their own.
     static readonly RepositoryAccess NoRepository = new() { Id = default, Url = "", Password = "" };
@@ -92,14 +100,26 @@ static class RunTable
         var job = JsonSerializer.Deserialize(row.Text(18), WireJson.Default.Job)!;
         return new Run
         {
-            Id = row.Id<RunId>(0), Kind = row.Word<JobKind>(1), State = state, Title = row.Text(3), Item = row.IdOrNull<ItemId>(4),
-                Policy = row.IdOrNull<PolicyId>(5),
-            Host = row.Id<HostId>(6), HostName = row.Text(7), NominalAt = row.TimeOrNull(8), CreatedAt = row.Time(9), StartedAt =
-                row.TimeOrNull(10), FinishedAt = row.TimeOrNull(11),
-            Epoch = row.Long(12), RequestedBy = row.Text(13), CancelAsked = row.Bool(14),
+            Id = row.Id<RunId>(0),
+            Kind = row.Word<JobKind>(1),
+            State = state,
+            Title = row.Text(3),
+            Item = row.IdOrNull<ItemId>(4),
+            Policy = row.IdOrNull<PolicyId>(5),
+            Host = row.Id<HostId>(6),
+            HostName = row.Text(7),
+            NominalAt = row.TimeOrNull(8),
+            CreatedAt = row.Time(9),
+            StartedAt =
+                row.TimeOrNull(10),
+            FinishedAt = row.TimeOrNull(11),
+            Epoch = row.Long(12),
+            RequestedBy = row.Text(13),
+            CancelAsked = row.Bool(14),
             Progress = row.IsNull(15) ? null : JsonSerializer.Deserialize(row.Text(15), WireJson.Default.JobProgress),
             Result = row.IsNull(16) ? null : JsonSerializer.Deserialize(row.Text(16), WireJson.Default.JobResult),
-            RecoveryPoint = row.IdOrNull<RecoveryPointId>(17), Target = job.Restore?.Target,
+            RecoveryPoint = row.IdOrNull<RecoveryPointId>(17),
+            Target = job.Restore?.Target,
             WaitsFor = state == RunState.Queued ? WaitsFor(row) : null,
         };
     }

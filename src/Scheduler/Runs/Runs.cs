@@ -101,11 +101,18 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
         {
             var old = await tx.First("select kind, state, title, item_id, policy_id, host_id, repository_id, point_id, job from run where "
                 + "id = $1", [request.Id.Value], row => new
-            {
-                Kind = row.Word<JobKind>(0), State = row.Word<RunState>(1), Title = row.Text(2), Item = row.IdOrNull<ItemId>(3), Policy =
-                    row.IdOrNull<PolicyId>(4), Host = row.Id<HostId>(5),
-                Repository = row.Id<RepositoryId>(6), Point = row.IdOrNull<RecoveryPointId>(7), Job = row.Text(8),
-            }, ct) ?? throw new NotFoundException("A run with this id");
+                {
+                    Kind = row.Word<JobKind>(0),
+                    State = row.Word<RunState>(1),
+                    Title = row.Text(2),
+                    Item = row.IdOrNull<ItemId>(3),
+                    Policy =
+                    row.IdOrNull<PolicyId>(4),
+                    Host = row.Id<HostId>(5),
+                    Repository = row.Id<RepositoryId>(6),
+                    Point = row.IdOrNull<RecoveryPointId>(7),
+                    Job = row.Text(8),
+                }, ct) ?? throw new NotFoundException("A run with this id");
             if (!RunStates.IsOver(old.State)) throw new ConflictException("run.not_over", $"The run is {old.State}.",
                 "Wait until it is over, or cancel it.");
             if (old.Kind == JobKind.Init) await RepositoryTable.AwaitInit(tx, old.Repository, ct);
@@ -113,9 +120,17 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
             var id = RunId.New(clock);
             await RunTable.Add(tx, new NewRun
             {
-                Id = id, Kind = old.Kind, Title = old.Title, Item = old.Item, Policy = old.Policy, Host = old.Host, Repository =
-                    old.Repository, Point = old.Point,
-                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check), RequestedBy = caller.Name,
+                Id = id,
+                Kind = old.Kind,
+                Title = old.Title,
+                Item = old.Item,
+                Policy = old.Policy,
+                Host = old.Host,
+                Repository =
+                    old.Repository,
+                Point = old.Point,
+                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check),
+                RequestedBy = caller.Name,
             }, ct);
             await Audit.Add(tx, caller, "run.retry", id.ToString(), request.Id.ToString(), ct);
             return new RunStarted(id);

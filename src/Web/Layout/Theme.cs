@@ -20,7 +20,11 @@ public static class Theme
         if (!All.Contains(theme)) return Results.BadRequest();
         http.Response.Cookies.Append(Cookie, theme, new CookieOptions
         {
-            HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true, MaxAge = TimeSpan.FromDays(365), Path = "/",
+            HttpOnly = true,
+            SameSite = SameSiteMode.Lax,
+            IsEssential = true,
+            MaxAge = TimeSpan.FromDays(365),
+            Path = "/",
         });
         return Results.LocalRedirect(Local(back));
     }

@@ -38,12 +38,19 @@ public sealed class PolicyDraft
     public static PolicyDraft Of(PolicySpec spec, string? name = null) => new()
     {
         Name = name,
-        Rpo = Seconds(spec.Rpo), Rto = Seconds(spec.Rto), Every = Seconds(spec.Schedule.Every),
-        Cron = spec.Schedule.Cron, TimeZone = spec.Schedule.TimeZone,
-        KeepHourly = Text(spec.Retention.KeepHourly), KeepDaily = Text(spec.Retention.KeepDaily),
-        KeepMonthly = Text(spec.Retention.KeepMonthly), Floor = Text(spec.Retention.Floor),
-        DrillAfterFirst = spec.Proof.DrillAfterFirst, ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
-        ExcludeCaches = true, RunNow = true,
+        Rpo = Seconds(spec.Rpo),
+        Rto = Seconds(spec.Rto),
+        Every = Seconds(spec.Schedule.Every),
+        Cron = spec.Schedule.Cron,
+        TimeZone = spec.Schedule.TimeZone,
+        KeepHourly = Text(spec.Retention.KeepHourly),
+        KeepDaily = Text(spec.Retention.KeepDaily),
+        KeepMonthly = Text(spec.Retention.KeepMonthly),
+        Floor = Text(spec.Retention.Floor),
+        DrillAfterFirst = spec.Proof.DrillAfterFirst,
+        ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
+        ExcludeCaches = true,
+        RunNow = true,
     };
 
     /// <summary>Carries out the buttons that change only the form.</summary>
@@ -71,7 +78,8 @@ public sealed class PolicyDraft
     /// <exception cref="BadInputException">A field cannot be read; the field is named.</exception>
     public PolicySpec Spec() => new()
     {
-        Rpo = Time("rpo", Rpo), Rto = Time("rto", Rto),
+        Rpo = Time("rpo", Rpo),
+        Rto = Time("rto", Rto),
         Schedule = new ScheduleSpec
         {
             Every = Time("every", Every),
@@ -80,8 +88,10 @@ public sealed class PolicyDraft
         },
         Retention = new RetentionSpec
         {
-            KeepHourly = Number("keepHourly", KeepHourly), KeepDaily = Number("keepDaily", KeepDaily),
-            KeepMonthly = Number("keepMonthly", KeepMonthly), Floor = Number("floor", Floor),
+            KeepHourly = Number("keepHourly", KeepHourly),
+            KeepDaily = Number("keepDaily", KeepDaily),
+            KeepMonthly = Number("keepMonthly", KeepMonthly),
+            Floor = Number("floor", Floor),
         },
         Proof = new ProofSpec { DrillAfterFirst = DrillAfterFirst, MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)) },
     };

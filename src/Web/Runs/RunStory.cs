@@ -33,16 +33,23 @@ public static class RunStory
     /// <summary>Time left by this run's own rate so far; null while it cannot be told.</summary>
     public static TimeSpan? Left(Run run, DateTimeOffset now)
     {
-        if (run is not { State: RunState.Running, StartedAt: { } start, Progress: {
-            BytesTotal: { } total, BytesDone: > 0 and var done } } || done >= total) return null;
+        if (run is not
+            {
+                State: RunState.Running, StartedAt: { } start, Progress:
+                {
+                    BytesTotal: { } total, BytesDone: > 0 and var done
+                }
+            } || done >= total) return null;
         var spent = now - start;
         return spent < TimeSpan.FromSeconds(3) ? null : spent * ((double)(total - done) / done);
     }
 
     /// <summary>Bytes a second so far; null while it cannot be told.</summary>
     public static double? Rate(Run run, DateTimeOffset now)
-        => run is { StartedAt: { } start, Progress.BytesDone: > 0 and var done } && (run.FinishedAt ?? now) - start is {
-            TotalSeconds: > 1 } spent
+        => run is { StartedAt: { } start, Progress.BytesDone: > 0 and var done } && (run.FinishedAt ?? now) - start is
+        {
+            TotalSeconds: > 1
+        } spent
             ? done / spent.TotalSeconds : null;
 
     /// <summary>The steps of the run's kind, each with how far it is.</summary>

@@ -191,8 +191,11 @@ public sealed class SessionTests(SchedulerDatabases databases)
         var other = Path.Combine(node.Folder, "other");
         await File.WriteAllTextAsync(other, "another-bootstrap-key-9876543210");
 
-        await using var next = await TestNode.Start(databases, settings => settings with { Bootstrap =
-            new BootstrapOptions { ApiKeyFile = other } }, node);
+        await using var next = await TestNode.Start(databases, settings => settings with
+        {
+            Bootstrap =
+            new BootstrapOptions { ApiKeyFile = other }
+        }, node);
 
         Assert.Equal("access.unknown_key", (await (await node.AdminClient().GetAsync("/api/v1/hosts")).Problem()).Code);
         Assert.Equal(HttpStatusCode.OK, (await node.Client("another-bootstrap-key-9876543210").GetAsync("/api/v1/hosts")).StatusCode);

@@ -95,8 +95,12 @@ public sealed class EndpointTableTests(SchedulerDatabases databases)
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(stop.Token));
 
-        var made = await other.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest { Name = "NAS", Path =
-            FilePath.FromText("/srv/nas") }, default);
+        var made = await other.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest
+        {
+            Name = "NAS",
+            Path =
+            FilePath.FromText("/srv/nas")
+        }, default);
 
         LiveChange? change = null;
         while (change?.Id != made.Id.ToString())

@@ -56,7 +56,9 @@ public sealed class Fleet : IAsyncDisposable
     public Task<ReportAnswer> Report(HostId host, LeasedRun run, long seq = 1, params string[] lines)
         => Get<ReportRun>().Handle(Caller.Agent(host), new ReportRequest
         {
-            RunId = run.RunId, Epoch = run.Epoch, Seq = seq,
+            RunId = run.RunId,
+            Epoch = run.Epoch,
+            Seq = seq,
             Events = [.. lines.Select(line => new RunEventLine(DateTimeOffset.UnixEpoch, EventLevel.Info, "test.line", line))],
         }, NoStop);
 
@@ -92,8 +94,14 @@ public sealed class Fleet : IAsyncDisposable
     public static JobResult Backup(JobOutcome outcome = JobOutcome.Complete, char snapshot = 'a') => new()
     {
         Outcome = outcome,
-        Backup = new BackupResult { SnapshotId = new string(snapshot, 64), TakenAt = TimeProvider.System.GetUtcNow(), Files = 3, Bytes =
-            1000 },
+        Backup = new BackupResult
+        {
+            SnapshotId = new string(snapshot, 64),
+            TakenAt = TimeProvider.System.GetUtcNow(),
+            Files = 3,
+            Bytes =
+            1000
+        },
     };
 
     public static JobResult NoSpace => new() { Outcome = JobOutcome.Failed, Error = new JobError("store.full", "No space.", null, false) };

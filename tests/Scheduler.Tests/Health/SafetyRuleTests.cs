@@ -42,8 +42,16 @@ public sealed class SafetyRuleTests
 
     static Item Of(ItemState state) => new()
     {
-        Id = ItemId.New(TimeProvider.System), Name = state.ToString(), Source = new SourceSpec(), Host = default, HostName = "web-1",
-        Policy = default, PolicyName = "Daily", Repository = default, State = state,
-        Rpo = TimeSpan.FromHours(24), Rto = TimeSpan.FromHours(4),
+        Id = ItemId.New(TimeProvider.System),
+        Name = state.ToString(),
+        Source = new SourceSpec(),
+        Host = default,
+        HostName = "web-1",
+        Policy = default,
+        PolicyName = "Daily",
+        Repository = default,
+        State = state,
+        Rpo = TimeSpan.FromHours(24),
+        Rto = TimeSpan.FromHours(4),
     };
 }

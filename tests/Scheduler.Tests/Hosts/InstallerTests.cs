@@ -126,8 +126,12 @@ public sealed class InstallerTests(SchedulerDatabases databases)
     {
         if (!File.Exists("/usr/bin/curl")) Assert.Skip("needs the package curl");
         var line = command[..command.IndexOf('|', StringComparison.Ordinal)];
-        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError =
-            true })!;
+        using var shell = Process.Start(new ProcessStartInfo("sh", ["-c", line])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError =
+            true
+        })!;
         var output = await shell.StandardOutput.ReadToEndAsync();
         await shell.WaitForExitAsync();
         return (shell.ExitCode, output);

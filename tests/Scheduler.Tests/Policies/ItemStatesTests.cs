@@ -10,8 +10,15 @@ public sealed class ItemStatesTests
 
     static readonly ItemFacts Good = new()
     {
-        IsHostOnline = true, LastSeenAt = Now, CreatedAt = Now.AddDays(-30), Rpo = TimeSpan.FromHours(24), ProofAge = TimeSpan.FromDays(35),
-        LastCompleteAt = Now.AddHours(-2), LastPointAt = Now.AddHours(-2), Proof = ProofResult.Proven, ProofAt = Now.AddDays(-3),
+        IsHostOnline = true,
+        LastSeenAt = Now,
+        CreatedAt = Now.AddDays(-30),
+        Rpo = TimeSpan.FromHours(24),
+        ProofAge = TimeSpan.FromDays(35),
+        LastCompleteAt = Now.AddHours(-2),
+        LastPointAt = Now.AddHours(-2),
+        Proof = ProofResult.Proven,
+        ProofAt = Now.AddDays(-3),
     };
 
     public static TheoryData<ItemState, ItemFacts> Facts => new()

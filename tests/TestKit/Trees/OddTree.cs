@@ -190,7 +190,8 @@ public sealed class OddTree
             {
                 var size = _random.Next(4) == 0 ? _random.Next(300_000) : _random.Next(500);
                 File(parent, name, Bytes(size), file
-                    => { file.TrySetPermissions(_random.Next(0x1000) | _always); return file.TrySetTimes(time, time); });
+                    =>
+                { file.TrySetPermissions(_random.Next(0x1000) | _always); return file.TrySetTimes(time, time); });
             }
         }
     }

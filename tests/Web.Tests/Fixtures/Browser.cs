@@ -50,8 +50,11 @@ public sealed class Browser : IAsyncDisposable
                 Assert.Skip("needs the package chromium");
             }
             _playwright = await Playwright.CreateAsync();
-            return _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions {
-                ExecutablePath = program, Args = Arguments });
+            return _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+            {
+                ExecutablePath = program,
+                Args = Arguments
+            });
         }
         finally
         {

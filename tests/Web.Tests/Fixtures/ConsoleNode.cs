@@ -47,7 +47,9 @@ public sealed class ConsoleNode : IAsyncDisposable
             Console = new ConsoleOptions { Url = "http://127.0.0.1:0" },
             Agents = new AgentsOptions
             {
-                Url = "https://127.0.0.1:0", PublicUrl = "https://backup.example.org:8421", Archive = folder.File("agent.tar.gz",
+                Url = "https://127.0.0.1:0",
+                PublicUrl = "https://backup.example.org:8421",
+                Archive = folder.File("agent.tar.gz",
                     "not executed here"),
             },
             Secrets = new SecretsOptions { KeyFile = folder.At("sealing.key") },

@@ -44,12 +44,18 @@ public sealed class ScriptedAgent : IAsyncDisposable
         var request = new CertificateRequest("CN=agent", key, HashAlgorithmName.SHA256);
         var answer = await node.Get<JoinAgent>().Handle(Caller.Anonymous("10.2.0.14"), new JoinRequest
         {
-            Token = token, CsrPem = request.CreateSigningRequestPem(), HostName = name, OperatingSystem = "Debian GNU/Linux 12 (bookworm)",
-            AgentVersion = "0.1.0", ProtocolVersion = AgentProtocol.Version, Mover = true,
+            Token = token,
+            CsrPem = request.CreateSigningRequestPem(),
+            HostName = name,
+            OperatingSystem = "Debian GNU/Linux 12 (bookworm)",
+            AgentVersion = "0.1.0",
+            ProtocolVersion = AgentProtocol.Version,
+            Mover = true,
         }, CancellationToken.None);
         await node.Get<RecordInventory>().Handle(Caller.Agent(answer.HostId), new InventoryRequest
         {
-            Processors = 8, MemoryBytes = 16L << 30,
+            Processors = 8,
+            MemoryBytes = 16L << 30,
             Mounts = [new MountFound(Path("/"), "ext4", 80L << 30, 31L << 30), new MountFound(Path("/srv"), "xfs", 900L << 30, 411L << 30)],
         }, CancellationToken.None);
         return new ScriptedAgent(node, answer.HostId);
@@ -60,11 +66,18 @@ public sealed class ScriptedAgent : IAsyncDisposable
         var me = Caller.Agent(Host);
         while (!_stop.IsCancellationRequested)
         {
-            var answer = await _node.Get<LeaseRun>().Handle(me, new LeaseRequest {
-                Slots = 2, WaitSeconds = 1, Load = 0.42, AgentVersion = "0.1.0" }, CancellationToken.None);
+            var answer = await _node.Get<LeaseRun>().Handle(me, new LeaseRequest
+            {
+                Slots = 2,
+                WaitSeconds = 1,
+                Load = 0.42,
+                AgentVersion = "0.1.0"
+            }, CancellationToken.None);
             foreach (var question in answer?.Requests ?? [])
-                await _node.Get<AnswerRequest>().Handle(me, question.Id, new AgentRequestAnswer {
-                    Listing = Listing(question.Path) }, CancellationToken.None);
+                await _node.Get<AnswerRequest>().Handle(me, question.Id, new AgentRequestAnswer
+                {
+                    Listing = Listing(question.Path)
+                }, CancellationToken.None);
             if (answer?.Run is { } run) await Execute(me, run);
         }
     }
@@ -76,7 +89,10 @@ public sealed class ScriptedAgent : IAsyncDisposable
         {
             var answer = await _node.Get<ReportRun>().Handle(me, new ReportRequest
             {
-                RunId = run.RunId, Epoch = run.Epoch, Seq = seq, Progress = HalfWay(run.Job.Kind),
+                RunId = run.RunId,
+                Epoch = run.Epoch,
+                Seq = seq,
+                Progress = HalfWay(run.Job.Kind),
                 Events = [new RunEventLine(TimeProvider.System.GetUtcNow(), EventLevel.Info, "work.step",
                     $"Step {seq} of {run.Job.Kind}: {Hostile}")],
             }, CancellationToken.None);
@@ -92,8 +108,11 @@ public sealed class ScriptedAgent : IAsyncDisposable
     static JobProgress HalfWay(JobKind kind) => new()
     {
         Phase = kind switch { JobKind.Backup => "uploading", JobKind.Drill => "comparing", _ => "restoring" },
-        FilesDone = 64_206, FilesTotal = 128_412, BytesDone = 22_056_166_105, BytesTotal = 44_112_332_211,
-            Current = Path("/srv/data/images/IMG_2214.raw"),
+        FilesDone = 64_206,
+        FilesTotal = 128_412,
+        BytesDone = 22_056_166_105,
+        BytesTotal = 44_112_332_211,
+        Current = Path("/srv/data/images/IMG_2214.raw"),
     };
 
     JobResult Result(Job job) => job.Kind switch
@@ -110,9 +129,13 @@ public sealed class ScriptedAgent : IAsyncDisposable
             Outcome = JobOutcome.Complete,
             Drill = new DrillResult
             {
-                Result = ProofResult.Proven, FilesCompared = 128_412, BytesCompared = 44_112_332_211, LiveEqual = 128_000,
-                    LiveChanged = 412,
-                RestoreSeconds = 1320, Seconds = 1500,
+                Result = ProofResult.Proven,
+                FilesCompared = 128_412,
+                BytesCompared = 44_112_332_211,
+                LiveEqual = 128_000,
+                LiveChanged = 412,
+                RestoreSeconds = 1320,
+                Seconds = 1500,
             },
         },
         _ => new JobResult { Outcome = JobOutcome.Complete, Check = new CheckResult { Packs = 2_804, BytesRead = 33_112_332_211 } },
@@ -120,10 +143,18 @@ public sealed class ScriptedAgent : IAsyncDisposable
 
     BackupResult Backup() => new()
     {
-        SnapshotId = Hex(RunId.New(TimeProvider.System).ToString()), TakenAt = TimeProvider.System.GetUtcNow(), Files = 128_412,
-            Folders = 8_123, FilesNew = 212,
-        FilesChanged = 1_410, Bytes = 44_112_332_211, BytesNew = 812_332_211, BytesAdded = 312_332_211, Missing = Missing,
-            MissingCount = Missing.Count, Seconds = 93,
+        SnapshotId = Hex(RunId.New(TimeProvider.System).ToString()),
+        TakenAt = TimeProvider.System.GetUtcNow(),
+        Files = 128_412,
+        Folders = 8_123,
+        FilesNew = 212,
+        FilesChanged = 1_410,
+        Bytes = 44_112_332_211,
+        BytesNew = 812_332_211,
+        BytesAdded = 312_332_211,
+        Missing = Missing,
+        MissingCount = Missing.Count,
+        Seconds = 93,
     };
 
     static FolderListing Listing(FilePath folder)

@@ -37,8 +37,10 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Waits until the script is attached; without the script a loaded page is ready.</summary>
     public async Task Ready()
     {
-        if (_look.Script) await Page.WaitForSelectorAsync("html[data-ready]", new PageWaitForSelectorOptions {
-            State = WaitForSelectorState.Attached });
+        if (_look.Script) await Page.WaitForSelectorAsync("html[data-ready]", new PageWaitForSelectorOptions
+        {
+            State = WaitForSelectorState.Attached
+        });
     }
 
     /// <summary>Signs in as the administrator; the first time with the one-time password, which has to be changed.</summary>
