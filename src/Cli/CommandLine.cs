@@ -30,8 +30,9 @@ static class CommandLine
         ("console", "BackupDr.Web", "A node of the control plane with the console."),
     ];
 
-    /// <summary>How long Ctrl-C waits for a command to end what it is in the middle of: finish a write, release the lock.</summary>
-    static readonly TimeSpan Farewell = TimeSpan.FromSeconds(30);
+    /// <summary>How long Ctrl-C or SIGTERM waits for a command to end what it is in the middle of: finish a write, release the lock, or,
+    /// for "up", stop agent, node and database one after another.</summary>
+    static readonly TimeSpan Farewell = TimeSpan.FromMinutes(3);
 
     public static string Version { get; } =
         typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";

@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.TestKit;
+
+namespace BackupDr.SystemTests.Fixtures;
+
+/// <summary>A whole service as a person starts it: the published <c>backupdr up</c> with a data folder and ports of its own.</summary>
+sealed class Service : IAsyncDisposable
+{
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(50);
+
+    readonly ScratchFolder _scratch = new();
+    Process? _up;
+    Task<string> _errors = Task.FromResult("");
+
+    /// <exception cref="Xunit.Sdk.SkipException">PostgreSQL is missing, or the programs were not published.</exception>
+    public Service()
+    {
+        if (PostgresServer.Programs() is null) Missing("the package postgresql");
+        if (!File.Exists(Program)) Missing($"{Program}: run build/publish");
+        // The database's user enters the data folder through this one.
+        File.SetUnixFileMode(_scratch.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+            | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        Port = FreePorts();
+    }
+
+    /// <summary>The program; it is published, not built by the tests.</summary>
+    public static string Program { get; } = Path.Combine(Checkout(), "artifacts", "app", "backupdr");
+
+    /// <summary>Folder of the sources: hidden from second hosts.</summary>
+    public static string Checkout()
+    {
+        var at = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(at, "BackupDr.sln"))) at = Path.GetDirectoryName(at) ?? throw new InvalidOperationException("The tests run outside the checkout.");
+        return at;
+    }
+
+    public int Port { get; }
+    public string Data => _scratch.At("data");
+    public string Repositories => Path.Combine(Data, "repositories");
+    public string At(string relative) => _scratch.At(relative);
+    public string Folder(string relative) => _scratch.Folder(relative);
+
+    /// <summary>Starts <c>up --json</c> with what is given besides.</summary>
+    public void Start(params IReadOnlyList<string> more)
+    {
+        var start = new ProcessStartInfo(Program, ["up", "--json", "--no-browser", "--data", Data, "--port", Port.ToString(CultureInfo.InvariantCulture), .. more])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = _scratch.Path,
+        };
+        _up?.Dispose();
+        _up = Process.Start(start)!;
+        _errors = _up.StandardError.ReadToEndAsync();
+    }
+
+    /// <summary>The one JSON object that <c>up</c> prints when the proof is done.</summary>
+    public async Task<JsonElement> Outcome()
+    {
+        using var late = new CancellationTokenSource(Patience);
+        var line = await _up!.StandardOutput.ReadLineAsync(late.Token);
+        if (line is null) Assert.Fail($"up ended without an outcome: {await _errors}\n{Logs()}");
+        using var document = JsonDocument.Parse(line);
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>Waits for the end of <c>up</c>.</summary>
+    public async Task<(int ExitCode, string Errors)> End()
+    {
+        using var late = new CancellationTokenSource(Patience);
+        await _up!.WaitForExitAsync(late.Token);
+        return (_up.ExitCode, await _errors);
+    }
+
+    /// <summary>Asks <c>up</c> to stop, as Ctrl-C does.</summary>
+    public async Task<int> Stop()
+    {
+        Tool.Succeed("kill", "-TERM", _up!.Id.ToString(CultureInfo.InvariantCulture));
+        return (await End()).ExitCode;
+    }
+
+    /// <summary>Takes away everything at once, as a power cut does: up, node, agent and database.</summary>
+    public async Task KillEverything()
+    {
+        foreach (var pid in Pids("")) Tool.Run("kill", ["-KILL", pid.ToString(CultureInfo.InvariantCulture)]);
+        await Until(() => Task.FromResult(Pids("").Count == 0), "everything is dead");
+    }
+
+    /// <summary>Takes the agent away.</summary>
+    public void KillAgent()
+    {
+        var pids = Pids(Path.Combine(Data, "agent"));
+        Assert.NotEmpty(pids);
+        foreach (var pid in pids) Tool.Run("kill", ["-KILL", pid.ToString(CultureInfo.InvariantCulture)]);
+    }
+
+    /// <summary>Waits until it is so.</summary>
+    public async Task Until(Func<Task<bool>> isSo, string what)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); !await isSo();)
+        {
+            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
+            await Task.Delay(LookEvery);
+        }
+    }
+
+    /// <summary>Packs stored so far.</summary>
+    public int Packs() => Directory.Exists(Repositories)
+        ? Directory.EnumerateFiles(Repositories, "*", SearchOption.AllDirectories).Count(file => file.Contains("/data/", StringComparison.Ordinal)) : 0;
+
+    /// <summary>A client of the public API with the key of this service.</summary>
+    public ApiClient Api() => new(new Uri($"http://127.0.0.1:{Port}"), Key());
+
+    /// <summary>Plain HTTP with the same key, for routes that the client does not have.</summary>
+    public HttpClient Http()
+    {
+        var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{Port}/api/v1/") };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Key().Reveal());
+        return http;
+    }
+
+    /// <summary>Stock restic on the repository of an outcome.</summary>
+    public ResticCli Restic(JsonElement outcome) => new(outcome.GetProperty("repository").GetString()!,
+        File.ReadAllText(outcome.GetProperty("passwordFile").GetString()!).TrimEnd('\n'), At("restic-cache"));
+
+    Secret Key() => Secret.FromText(File.ReadAllText(Path.Combine(Data, "secrets", "api-key")).Trim());
+
+    string Logs() => Directory.Exists(Path.Combine(Data, "log"))
+        ? string.Concat(Directory.EnumerateFiles(Path.Combine(Data, "log")).Select(file => $"--- {file}\n{string.Join('\n', File.ReadLines(file).TakeLast(20))}\n")) : "";
+
+    /// <summary>Processes whose command line names the data folder; nobody else's can.</summary>
+    List<int> Pids(string alsoNames) => [.. Directory.EnumerateDirectories("/proc").Select(folder => (Folder: folder, Name: Path.GetFileName(folder)))
+        .Where(entry => int.TryParse(entry.Name, out _)).Where(entry => CommandLine(entry.Folder) is { } words
+            && words.Contains(Data, StringComparison.Ordinal) && words.Contains(alsoNames, StringComparison.Ordinal)).Select(entry => int.Parse(entry.Name, CultureInfo.InvariantCulture))];
+
+    static string? CommandLine(string folder)
+    {
+        try { return File.ReadAllText(Path.Combine(folder, "cmdline")); }
+        catch (IOException) { return null; }   // it ended meanwhile
+    }
+
+    static void Missing(string what)
+    {
+        if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail($"{what} is missing.");
+        Assert.Skip($"needs {what}");
+    }
+
+    static int FreePorts()
+    {
+        while (true)
+        {
+            using var first = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            first.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            var port = ((IPEndPoint)first.LocalEndPoint!).Port;
+            using var second = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                second.Bind(new IPEndPoint(IPAddress.Any, port + 1));
+                return port;
+            }
+            catch (SocketException) { continue; }   // the neighbour is taken: another pair
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillEverything();
+        _up?.Dispose();
+        _scratch.Dispose();
+    }
+}
