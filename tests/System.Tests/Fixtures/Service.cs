@@ -51,7 +51,10 @@ sealed class Service : IAsyncDisposable
     {
         var start = new ProcessStartInfo(Program, ["up", "--json", "--no-browser", "--data", Data, "--port", Port.ToString(CultureInfo.InvariantCulture), .. more])
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = _scratch.Path,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = _scratch.Path,
         };
         _up?.Dispose();
         _up = Process.Start(start)!;
