@@ -17,7 +17,8 @@ public sealed class SecondHostTests
     [Fact]
     public async Task A_second_host_joins_by_one_line_and_gets_a_folder_back()
     {
-        Assert.SkipWhen(IsolatedHost.Missing() is not null && Environment.GetEnvironmentVariable("CI") is null, $"needs {IsolatedHost.Missing()}");
+        Assert.SkipWhen(IsolatedHost.Missing() is not null && Environment.GetEnvironmentVariable("CI") is null,
+            $"needs {IsolatedHost.Missing()}");
         Tool.Need("curl", "curl");
         var ct = TestContext.Current.CancellationToken;
         await using var service = new Service();
@@ -32,10 +33,12 @@ public sealed class SecondHostTests
 
         var token = await api.CreateJoinToken(new CreateJoinTokenRequest($"https://{host.OuterAddress}:{service.Port + 1}"), ct);
         var begun = Stopwatch.GetTimestamp();
-        var (exitCode, output) = await host.Shell(token.Command.Replace("| sudo sh", "| sh -s -- --no-systemd", StringComparison.Ordinal), ct);
+        var (exitCode, output) = await host.Shell(token.Command.Replace("| sudo sh", "| sh -s -- --no-systemd", StringComparison.Ordinal),
+            ct);
         Assert.True(exitCode == 0, output);
         var joined = await AwaitHost(service, http, token.Id);
-        TestContext.Current.TestOutputHelper?.WriteLine($"From the line to the host in the list: {Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s");
+        TestContext.Current.TestOutputHelper?.WriteLine($"From the line to the host in the list: "
+            + $"{Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s");
         Assert.Equal("second", joined.Name);
 
         await host.Shell("mkdir -p /srv/data/inner && echo precious > /srv/data/inner/file && ln -s file /srv/data/inner/link", ct);
@@ -47,7 +50,12 @@ public sealed class SecondHostTests
         await service.Until(async () => (await Item(http, item.Id)).LastProvenPoint is not null, "the second host's folder is proven");
 
         await host.Shell("rm -r /srv/data/inner", ct);
-        var request = new RequestRestoreRequest { Point = (await Item(http, item.Id)).LastProvenPoint!.Value, Target = FilePath.FromText("/srv/back") };
+        var request = new RequestRestoreRequest
+        {
+            Point = (await Item(http, item.Id)).LastProvenPoint!.Value,
+            Target =
+            FilePath.FromText("/srv/back")
+        };
         using var answer = await http.PostAsJsonAsync("restores", request, WireJson.Default.RequestRestoreRequest, ct);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(ct));
         var run = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunStarted, ct))!.Run;
@@ -63,7 +71,8 @@ public sealed class SecondHostTests
     static async Task<Host> AwaitHost(Service service, HttpClient http, JoinTokenId token)
     {
         Host? host = null;
-        await service.Until(async () => (host = (await Get(http, $"join-tokens/{token}", WireJson.Default.JoinProgress)).Host) is { State: HostState.Online }, "the host appears");
+        await service.Until(async () => (host = (await Get(http, $"join-tokens/{token}", WireJson.Default.JoinProgress))
+            .Host) is { State: HostState.Online }, "the host appears");
         return host!;
     }
 

@@ -17,7 +17,8 @@ public sealed class UpRefusalTests
     {
         await using var service = new Service();
 
-        var result = Tool.Run(Service.Program, ["up", "--once", "--data", service.Data, .. arguments.Contains("--port") ? (string[])[] : Port(service), .. arguments]);
+        var result = Tool.Run(Service.Program, ["up", "--once", "--data", service.Data, .. arguments.Contains("--port") ? (string[])[]
+            : Port(service), .. arguments]);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(said, result.Errors, StringComparison.Ordinal);

@@ -43,7 +43,8 @@ public sealed class UpTests
         service.Start("--protect", source, "--once");
         await service.Until(() => Task.FromResult(service.Packs() >= 4), "the backup is under way");
         await service.KillEverything();
-        Assert.DoesNotContain(Directory.EnumerateFiles(service.Repositories, "*", SearchOption.AllDirectories), file => file.Contains("/snapshots/", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateFiles(service.Repositories, "*", SearchOption.AllDirectories), file =>
+            file.Contains("/snapshots/", StringComparison.Ordinal));
 
         service.Start("--protect", source, "--once");
         var outcome = await service.Outcome();
@@ -113,7 +114,8 @@ public sealed class UpTests
     static string LargeTree(Service service)
     {
         var source = service.Folder("source");
-        for (var number = 0; number < LargeFiles; number++) File.WriteAllBytes(Path.Combine(source, $"file-{number}"), RandomNumberGenerator.GetBytes(LargeFileBytes));
+        for (var number = 0; number < LargeFiles; number++) File.WriteAllBytes(Path.Combine(source, $"file-{number}"),
+            RandomNumberGenerator.GetBytes(LargeFileBytes));
         return source;
     }
 }

@@ -36,7 +36,8 @@ sealed class Service : IAsyncDisposable
     public static string Checkout()
     {
         var at = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(at, "BackupDr.sln"))) at = Path.GetDirectoryName(at) ?? throw new InvalidOperationException("The tests run outside the checkout.");
+        while (!File.Exists(Path.Combine(at, "BackupDr.sln"))) at = Path.GetDirectoryName(at)
+            ?? throw new InvalidOperationException("The tests run outside the checkout.");
         return at;
     }
 
@@ -49,7 +50,8 @@ sealed class Service : IAsyncDisposable
     /// <summary>Starts <c>up --json</c> with what is given besides.</summary>
     public void Start(params IReadOnlyList<string> more)
     {
-        var start = new ProcessStartInfo(Program, ["up", "--json", "--no-browser", "--data", Data, "--port", Port.ToString(CultureInfo.InvariantCulture), .. more])
+        var start = new ProcessStartInfo(Program, ["up", "--json", "--no-browser", "--data", Data, "--port",
+            Port.ToString(CultureInfo.InvariantCulture), .. more])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -113,7 +115,8 @@ sealed class Service : IAsyncDisposable
 
     /// <summary>Packs stored so far.</summary>
     public int Packs() => Directory.Exists(Repositories)
-        ? Directory.EnumerateFiles(Repositories, "*", SearchOption.AllDirectories).Count(file => file.Contains("/data/", StringComparison.Ordinal)) : 0;
+        ? Directory.EnumerateFiles(Repositories, "*", SearchOption.AllDirectories)
+            .Count(file => file.Contains("/data/", StringComparison.Ordinal)) : 0;
 
     /// <summary>A client of the public API with the key of this service.</summary>
     public ApiClient Api() => new(new Uri($"http://127.0.0.1:{Port}"), Key());
@@ -133,12 +136,15 @@ sealed class Service : IAsyncDisposable
     Secret Key() => Secret.FromText(File.ReadAllText(Path.Combine(Data, "secrets", "api-key")).Trim());
 
     string Logs() => Directory.Exists(Path.Combine(Data, "log"))
-        ? string.Concat(Directory.EnumerateFiles(Path.Combine(Data, "log")).Select(file => $"--- {file}\n{string.Join('\n', File.ReadLines(file).TakeLast(20))}\n")) : "";
+        ? string.Concat(Directory.EnumerateFiles(Path.Combine(Data, "log"))
+            .Select(file => $"--- {file}\n{string.Join('\n', File.ReadLines(file).TakeLast(20))}\n")) : "";
 
     /// <summary>Processes whose command line names the data folder; nobody else's can.</summary>
-    List<int> Pids(string alsoNames) => [.. Directory.EnumerateDirectories("/proc").Select(folder => (Folder: folder, Name: Path.GetFileName(folder)))
+    List<int> Pids(string alsoNames) => [.. Directory.EnumerateDirectories("/proc")
+        .Select(folder => (Folder: folder, Name: Path.GetFileName(folder)))
         .Where(entry => int.TryParse(entry.Name, out _)).Where(entry => CommandLine(entry.Folder) is { } words
-            && words.Contains(Data, StringComparison.Ordinal) && words.Contains(alsoNames, StringComparison.Ordinal)).Select(entry => int.Parse(entry.Name, CultureInfo.InvariantCulture))];
+            && words.Contains(Data, StringComparison.Ordinal) && words.Contains(alsoNames, StringComparison.Ordinal))
+                .Select(entry => int.Parse(entry.Name, CultureInfo.InvariantCulture))];
 
     static string? CommandLine(string folder)
     {
