@@ -46,10 +46,10 @@ public sealed class PageTests
             Pages.DeadLinks(new SourceFile("docs/a.md", text), path => path == "docs/b.md" ? "# B\n## The second part\n" : null).Count());
 
     [Theory]
-    [InlineData("See /work/notes.", 1)]
-    [InlineData("/tmp/plan/x", 1)]
+    [InlineData("See /home/ana/notes.", 1)]
+    [InlineData("/root/x", 1)]
     [InlineData("<add key=\"a\" value=\"https://registry.example.org/v3\" />", 1)]
-    [InlineData("artifacts/work/x and /srv/data", 0)]
+    [InlineData("artifacts/home/x and /srv/data", 0)]
     public void A_planted_place_is_found(string text, int breaches)
         => Assert.Equal(breaches, Pages.MachinePlaces(new SourceFile("a.md", text)).Count());
 

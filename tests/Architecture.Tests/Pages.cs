@@ -10,7 +10,7 @@ public static partial class Pages
 
     // A path of one machine, or the address of a package source, means nothing to the reader of the page.
     [GeneratedRegex(
-        @"(?<![\w.])/(?:work|home)/[a-z]|/tmp/(?:plan|wt)\b|" +
+        @"(?<![\w.])/(?:home|root|mnt)/[a-z]|" +
         @"https?://[^\s)""'>]*(?:nuget|npmjs|pypi|registry|artifactory|nexus|verdaccio)", RegexOptions.IgnoreCase)]
     private static partial Regex Elsewhere { get; }
 
