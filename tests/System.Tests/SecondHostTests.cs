@@ -4,7 +4,6 @@ using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
-using BackupDr.SystemTests.Fixtures;
 using BackupDr.TestKit;
 
 namespace BackupDr.SystemTests;

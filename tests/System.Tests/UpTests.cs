@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
-using BackupDr.SystemTests.Fixtures;
 using BackupDr.TestKit;
 
 namespace BackupDr.SystemTests;

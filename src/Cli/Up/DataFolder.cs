@@ -31,6 +31,7 @@ sealed class DataFolder
     public string Repositories => Path.Combine(Root, "repositories");
     public string ApiKeyFile => Path.Combine(Secrets, "api-key");
     public string DatabasePasswordFile => Path.Combine(Secrets, "database-password");
+    public string OneTimePasswordFile => Path.Combine(Secrets, "one-time-password");
     public string RepositoryPasswordFile => Path.Combine(Secrets, "repository-password");
 
     /// <summary>Makes the folder with its children and modes.</summary>

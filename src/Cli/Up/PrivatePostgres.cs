@@ -219,6 +219,7 @@ sealed class PrivatePostgres
     public async Task Stop(CancellationToken ct)
     {
         if (IsRunning()) await As("pg_ctl", ["-D", _data.Database, "-w", "-t", $"{StopPatience.TotalSeconds:0}", "-m", "fast", "stop"], ct);
+        if (!Directory.EnumerateFileSystemEntries(_sockets).Any()) Directory.Delete(_sockets);
     }
 
     Task<ToolOutcome> As(string program, string[] arguments, CancellationToken ct)
@@ -226,7 +227,8 @@ sealed class PrivatePostgres
         var environment = new Dictionary<string, string>
         {
             ["PGPASSWORD"] = DataFolder.SecretIn(_data.DatabasePasswordFile).Reveal(),
-            ["LC_ALL"] = "C.UTF-8"
+            ["LC_ALL"] = "C.UTF-8",
+            ["PGPORT"] = "5432",   // names the socket; whatever the person's shell says is meant for another server
         };
         var path = Path.Combine(_programs, program);
         return _runAs is null ? Tool.Run(path, arguments, environment, ct) : Tool.Run("/usr/bin/setpriv",
@@ -241,7 +243,7 @@ sealed class PrivatePostgres
 
     static void Succeeded(string program, ToolOutcome outcome)
     {
-        if (outcome.ExitCode != 0) throw new UnavailableException("postgres.init", $"{program} failed: {outcome.LastLine}",
+        if (outcome.ExitCode != 0) throw new UnavailableException("postgres.init", $"{program} failed: {outcome.Reason}",
             "Check free space and rights of the data folder.");
     }
 }
@@ -249,8 +251,13 @@ sealed class PrivatePostgres
 /// <summary>What a program said.</summary>
 readonly record struct ToolOutcome(int ExitCode, string Text)
 {
-    public string LastLine => Text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault()
-        ?? $"exit code {ExitCode}";
+    public string LastLine => Lines().LastOrDefault() ?? $"exit code {ExitCode}";
+
+    /// <summary>The last line that gives a reason; what follows it is mostly about tidying up.</summary>
+    public string Reason => Lines().LastOrDefault(line => line.Contains("could not", StringComparison.Ordinal)
+        || line.Contains("error:", StringComparison.Ordinal) || line.Contains("FATAL:", StringComparison.Ordinal)) ?? LastLine;
+
+    IEnumerable<string> Lines() => Text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }
 
 /// <summary>Runs a program to its end, from the root folder, its output kept in a file: a server that it leaves behind would hold a pipe

@@ -88,7 +88,7 @@ static class UpRun
     static async Task<int> WithNode(UpOptions options, DataFolder data, int port, ApiClient api, Output output, TimeProvider clock,
         CancellationToken ct)
     {
-        var admin = await api.CreateUser(new CreateUserRequest("admin"), ct);
+        var oneTimePassword = await MakeAdministrator(data, api, ct);
         await Join(data, port, api, ct);
         await using var agent = Child.Start("agent", "backupdr-agent", ["run", "--state", data.Agent, "--stdin-lifetime"], data.Logs,
             clock);
@@ -98,7 +98,8 @@ static class UpRun
         foreach (var path in options.Protect) outcomes.Add(await proof.Protect(host, path, ct));
         if (outcomes.Count > 0) DataFolder.WritePrivate(data.RepositoryPasswordFile, outcomes[^1].Repository.Password + "\n");
         var console = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/");
-        UpScreen.Show(output, data, outcomes, console, admin.OneTimePassword);
+        UpScreen.Show(output, data, outcomes, console, oneTimePassword);
+        File.Delete(data.OneTimePasswordFile);
         if (!options.Once)
         {
             if (options.OpenBrowser && !options.Json) Browser.Open(console);
@@ -107,6 +108,19 @@ static class UpRun
         }
         return outcomes.Any(outcome => outcome.Proof.Result == ProofResult.Failed) ? ExitCodes.Failed
             : outcomes.Any(outcome => outcome.Backup.State == RunState.Incomplete) ? ExitCodes.Incomplete : ExitCodes.Done;
+    }
+
+    /// <summary>
+    /// Makes the administrator; gives the one-time password until a screen has shown it, also after a start that was killed or failed.
+    /// </summary>
+    static async Task<string?> MakeAdministrator(DataFolder data, ApiClient api, CancellationToken ct)
+    {
+        var isKept = File.Exists(data.OneTimePasswordFile);
+        using var password = DataFolder.SecretIn(data.OneTimePasswordFile);
+        var made = await api.CreateUser(new CreateUserRequest("admin", password.Reveal()), ct);
+        if (made.OneTimePassword is not null || isKept) return password.Reveal();
+        File.Delete(data.OneTimePasswordFile);   // there is an administrator who knows a password already
+        return null;
     }
 
     static async Task Join(DataFolder data, int port, ApiClient api, CancellationToken ct)

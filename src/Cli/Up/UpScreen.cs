@@ -21,18 +21,20 @@ static class UpScreen
     static void Show(Output output, DataFolder data, UpOutcome outcome)
     {
         var (backup, proof) = (outcome.Point.Backup, outcome.Proof);
-        output.Line($"  Protected        {outcome.Item.Name}: {backup.Files} files, {Output.Size(backup.Bytes)}");
+        output.Line($"  Protected        {outcome.Item.Name}: {Files(backup.Files)}, {Output.Size(backup.Bytes)}");
         var missingWords = outcome.Point.IsComplete ? "" : $", INCOMPLETE: {backup.MissingCount} entries are missing";
         var taken = outcome.Point.TakenAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         output.Line($"  Recovery point   {taken} UTC, snapshot {outcome.Point.SnapshotId[..8]}{missingWords}");
         output.Line($"  Deduplicated     {Output.Size(backup.BytesNew)} new, {Output.Size(backup.BytesAdded)} stored");
         foreach (var missing in backup.Missing.Take(10)) output.Line($"    missing        {missing.Path}: {missing.Message}");
         output.Line(proof.Result == ProofResult.Proven
-            ? $"  Proof            Proven: restored in {proof.RestoreSeconds:0.0} s, {proof.FilesCompared} files equal the snapshot, "
-                + $"{proof.LiveEqual} equal the live source{(proof.LiveChanged > 0 ? $", {proof.LiveChanged} changed there since" : "")}"
+            ? $"  Proof            Proven: restored in {proof.RestoreSeconds:0.0} s, {Files(proof.FilesCompared)} equal to the snapshot, "
+                + $"{proof.LiveEqual} to the live source{(proof.LiveChanged > 0 ? $", {proof.LiveChanged} changed there since" : "")}"
             : $"  Proof            {proof.Result}: {proof.Reason}");
         output.Line("  Without us       " + Command(data, outcome));
     }
+
+    static string Files(long count) => count == 1 ? "1 file" : $"{count} files";
 
     static string Command(DataFolder data, UpOutcome outcome) => $"restic -r '{outcome.Repository.Url}' --password-file "
         + $"'{data.RepositoryPasswordFile}' restore latest --target DIR";

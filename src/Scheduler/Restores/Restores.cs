@@ -64,7 +64,7 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             {
                 Id = id,
                 Kind = JobKind.Restore,
-                Title = $"Restore {item.Name} of {item.HostName} to {target}",
+                Title = $"Restore {item.Name} to {target}",
                 Item = item.Id,
                 Policy =
                     item.Policy,

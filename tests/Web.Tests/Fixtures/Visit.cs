@@ -44,16 +44,16 @@ public sealed class Visit : IAsyncDisposable
     }
 
     /// <summary>Signs in as the administrator; the first time with the one-time password, which has to be changed.</summary>
-    public async Task SignIn(bool first = false)
+    public async Task SignIn(bool first = false, string oneTimePassword = ConsoleNode.OneTimePassword)
     {
         await Go("/sign-in");
         await Fill("Name", "admin");
-        await Fill("Password", first ? ConsoleNode.OneTimePassword : ConsoleNode.Password);
+        await Fill("Password", first ? oneTimePassword : ConsoleNode.Password);
         await Press("Sign in");
         if (first)
         {
             await Sees("Choose a password");
-            await Fill("Present password", ConsoleNode.OneTimePassword);
+            await Fill("Present password", oneTimePassword);
             await Fill("New password", ConsoleNode.Password);
             await Fill("New password again", ConsoleNode.Password);
             await Press("Change password");

@@ -5,12 +5,12 @@ using System.Net.Sockets;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.TestKit;
+using Xunit;
 
-namespace BackupDr.SystemTests.Fixtures;
+namespace BackupDr.TestKit;
 
 /// <summary>A whole service as a person starts it: the published <c>backupdr up</c> with a data folder and ports of its own.</summary>
-sealed class Service : IAsyncDisposable
+public sealed class Service : IAsyncDisposable
 {
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(50);
 
@@ -41,10 +41,22 @@ sealed class Service : IAsyncDisposable
         return at;
     }
 
+    /// <summary>Port of the console; the agents' is the next one.</summary>
     public int Port { get; }
+
+    /// <summary>Its address.</summary>
+    public Uri Console => new($"http://127.0.0.1:{Port}/");
+
+    /// <summary>Its data folder.</summary>
     public string Data => _scratch.At("data");
+
+    /// <summary>Its repositories, one folder a host.</summary>
     public string Repositories => Path.Combine(Data, "repositories");
+
+    /// <summary>A path in the scratch folder.</summary>
     public string At(string relative) => _scratch.At(relative);
+
+    /// <summary>A new folder in the scratch folder.</summary>
     public string Folder(string relative) => _scratch.Folder(relative);
 
     /// <summary>Starts <c>up --json</c> with what is given besides.</summary>
@@ -175,6 +187,7 @@ sealed class Service : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends everything and removes the data.</summary>
     public async ValueTask DisposeAsync()
     {
         await KillEverything();
