@@ -21,7 +21,7 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
 
     readonly FastCdc _chunker = new();
     readonly Channel<FileJob> _files = Channel.CreateBounded<FileJob>(new BoundedChannelOptions(64) { SingleWriter = true });
-    readonly Channel<ChunkJob> _chunks = Channel.CreateBounded<ChunkJob>(2 * repository.Options.Workers);
+    readonly Channel<ChunkJob> _chunks = Channel.CreateBounded<ChunkJob>(repository.Options.Workers);
     Exception? _first;
     BlobId? _root;
 

@@ -23,7 +23,8 @@ public static class BackupRun
     {
         var clock = repository.Options.Clock;
         var (begun, startedAt) = (clock.GetTimestamp(), clock.GetUtcNow());
-        await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);
+        // Snapshots and index are read while the lock settles; nothing is stored before it has.
+        await using var held = await RepositoryLock.Announce(repository, exclusive: false, ct);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
         try
         {
@@ -31,9 +32,10 @@ public static class BackupRun
             var paths = source.Paths.Select(Text).ToList();
             var parent = await ChooseParent(repository, request, paths, time, stop.Token);
             var index = await repository.LoadIndex(stop.Token);
+            await held.Settle(stop.Token);
             var counters = new BackupCounters(progress, clock);
             var indexWriter = new IndexWriter(repository, index);
-            var packs = new PackWriter(repository, indexWriter);
+            using var packs = new PackWriter(repository, indexWriter);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
                 parent is null ? null : new BlobReader(repository, index), request.Force);
             var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;

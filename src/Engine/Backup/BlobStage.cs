@@ -26,6 +26,7 @@ sealed class BlobStage(Repository repository, BlobIndex index, PackWriter packs,
         if (index.Contains(type, id) || !_claimed.TryAdd((type, id), 0)) return id;
         Interlocked.Add(ref counters.BytesNew, plain.Length);
         Interlocked.Increment(ref type == BlobType.Tree ? ref counters.TreeBlobs : ref counters.DataBlobs);
+        await packs.AwaitRoom(ct);
         var bench = repository.RentBench();
         ValueTask added;
         try { added = packs.Add(type, id, bench.Seal(type, plain.Span, out var plainLength), plainLength, ct); }

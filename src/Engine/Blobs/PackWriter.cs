@@ -11,10 +11,11 @@ namespace BackupDr.Engine.Blobs;
 /// Source: docs/format/restic-v2.md, F-5.7 and F-8.1. Data blobs are spread at random over two open packs, so that the order of a pack does
 /// not tell the chunk lengths of a file. Whoever fills a pack finishes it; the others go on with a fresh one.
 /// </remarks>
-sealed class PackWriter(Repository repository, IndexWriter index)
+sealed class PackWriter(Repository repository, IndexWriter index) : IDisposable
 {
     const int LargestSealedBlob = (8 << 20) + SealedBox.Overhead;
     const int LargestTail = 4 << 20;
+    const int FinishingAtOnce = 2;   // full packs that are verified and stored; each holds a pack of memory
     const string BadMemory = "Test this machine's memory before anything else is backed up.";
 
     sealed class OpenPack
@@ -29,6 +30,7 @@ sealed class PackWriter(Repository repository, IndexWriter index)
 
     readonly OpenPack[] _data = [new(), new()];
     readonly OpenPack _trees = new();
+    readonly SemaphoreSlim _finishing = new(FinishingAtOnce);
     long _storedBytes;
 
     /// <summary>Bytes of all packs stored so far.</summary>
@@ -62,6 +64,9 @@ sealed class PackWriter(Repository repository, IndexWriter index)
             IsRented: false);
     }
 
+    /// <summary>Frees the gate. What is still open is dropped.</summary>
+    public void Dispose() => _finishing.Dispose();
+
     static FullPack Take(OpenPack pack)
     {
         var full = new FullPack(pack.Buffer!, pack.Length, pack.Entries, IsRented: true);
@@ -76,28 +81,42 @@ sealed class PackWriter(Repository repository, IndexWriter index)
             if (pack.Entries.Count > 0) await Finish(Take(pack), ct);
     }
 
+    /// <summary>Waits while as many packs are being stored as memory is meant for. Ask before making a further blob.</summary>
+    public async ValueTask AwaitRoom(CancellationToken ct)
+    {
+        await _finishing.WaitAsync(ct);
+        _finishing.Release();
+    }
+
     async Task Finish(FullPack pack, CancellationToken ct)
     {
         try
         {
-            var bench = repository.RentBench();
-            int length;
-            BlobId id;
-            try
-            {
-                length = Close(pack, bench);
-                Verify(pack, length, bench);
-                id = new BlobId(SHA256.HashData(pack.Buffer.AsSpan(0, length)));
-            }
-            finally { repository.ReturnBench(bench); }
-            await repository.Store.Put(ObjectLayout.Of(ObjectLayout.Data, id), pack.Buffer.AsMemory(0, length), ct);
-            Interlocked.Add(ref _storedBytes, length);
-            await index.Add(new IndexedPack(id, pack.Entries), ct);
+            await _finishing.WaitAsync(ct);
+            try { await StoreVerified(pack, ct); }
+            finally { _finishing.Release(); }
         }
         finally
         {
             if (pack.IsRented) repository.Buffers.Return(pack.Buffer);
         }
+    }
+
+    async Task StoreVerified(FullPack pack, CancellationToken ct)
+    {
+        var bench = repository.RentBench();
+        int length;
+        BlobId id;
+        try
+        {
+            length = Close(pack, bench);
+            Verify(pack, length, bench);
+            id = new BlobId(SHA256.HashData(pack.Buffer.AsSpan(0, length)));
+        }
+        finally { repository.ReturnBench(bench); }
+        await repository.Store.Put(ObjectLayout.Of(ObjectLayout.Data, id), pack.Buffer.AsMemory(0, length), ct);
+        Interlocked.Add(ref _storedBytes, length);
+        await index.Add(new IndexedPack(id, pack.Entries), ct);
     }
 
     /// <summary>Appends the sealed header and its length; gives the pack's length.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -27,6 +28,8 @@ public sealed class FastCdc : IChunker
     public int Maximum => 8 << 20;
 
     /// <inheritdoc/>
+    // Compiled in full at the first call: one call scans up to 8 MiB, so there are few calls to learn from.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int FindCut(ReadOnlySpan<byte> data, int scanned, ref ulong state)
     {
         // The hash depends on the last 64 bytes only, so the bytes well before the first possible cut need not be read.

@@ -41,6 +41,23 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
     public static async Task<RepositoryLock> Take(Repository repository, bool exclusive, CancellationToken ct)
     {
+        var taken = await Announce(repository, exclusive, ct);
+        try { await taken.Settle(ct); }
+        catch
+        {
+            await taken.DisposeAsync();
+            throw;
+        }
+        return taken;
+    }
+
+    /// <summary>
+    /// Writes a lock without waiting for others that may have been written at the same moment: until <see cref="Settle"/> has returned
+    /// its owner may read, and must store and publish nothing.
+    /// </summary>
+    /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
+    public static async Task<RepositoryLock> Announce(Repository repository, bool exclusive, CancellationToken ct)
+    {
         var options = repository.Options;
         var taken = new RepositoryLock(repository, new LockFile
         {
@@ -52,18 +69,17 @@ public sealed class RepositoryLock : IAsyncDisposable
         });
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);
-        try
-        {
-            await Task.Delay(SettleTime, options.Clock, ct);
-            await taken.RefuseConflict(ct);
-        }
-        catch
-        {
-            await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, taken._current), CancellationToken.None);
-            throw;
-        }
         taken._refreshing = taken.KeepFresh();
         return taken;
+    }
+
+    /// <summary>Waits until a lock written at the same moment would be visible, and looks again.</summary>
+    /// <exception cref="RepositoryException">Locked: by whom and since when. Dispose this lock then.</exception>
+    public async Task Settle(CancellationToken ct)
+    {
+        var rest = SettleTime - Age;
+        if (rest > TimeSpan.Zero) await Task.Delay(rest, _repository.Options.Clock, ct);
+        await RefuseConflict(ct);
     }
 
     /// <summary>All locks of a repository; unreadable ones are left out.</summary>

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using BackupDr.Contracts;
 using BackupDr.Storage.Posix;
 
@@ -12,32 +14,27 @@ namespace BackupDr.Storage.Folder;
 static class DurableWrite
 {
     const int WriteBytes = 4 << 20;      // so that a cancelled put of a large object stops soon
+    const OpenFlags NewFile = OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow;
     const int FilePermissions = 0x100;   // 0400: objects never change
     const int FolderPermissions = 0x1C0; // 0700
+
+    const int DirectBytes = 1 << 20;     // from this size on a file is written past the page cache, in pieces of this size
 
     /// <summary>Writes a new file. False where there is one of that name; it is left as it is.</summary>
     /// <exception cref="PosixException">Nothing is visible under the name.</exception>
     public static bool TryPutNew(Descriptor folder, ReadOnlySpan<byte> name, ReadOnlySpan<byte> content, CancellationToken ct)
     {
         var temporary = TemporaryName.Make(name);
-        using (var file = folder.OpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow,
-            FilePermissions))
+        try
         {
-            try
-            {
-                for (var at = 0; at < content.Length; at += WriteBytes)
-                {
-                    ct.ThrowIfCancellationRequested();
-                    file.WriteAt(at, content.Slice(at, Math.Min(WriteBytes, content.Length - at)));
-                }
-                file.Sync();
-                ct.ThrowIfCancellationRequested();
-            }
-            catch
-            {
-                folder.TryRemove(temporary);
-                throw;
-            }
+            if (content.Length < DirectBytes || !TryWriteDirect(folder, temporary, content, ct))
+                WriteThroughCache(folder, temporary, content, ct);
+            ct.ThrowIfCancellationRequested();
+        }
+        catch
+        {
+            folder.TryRemove(temporary);
+            throw;
         }
         var errno = folder.TryRenameNew(temporary, name);
         if (errno != Errno.None)
@@ -47,6 +44,65 @@ static class DurableWrite
         }
         SyncEntries(folder);
         return true;
+    }
+
+    static void WriteThroughCache(Descriptor folder, byte[] temporary, ReadOnlySpan<byte> content, CancellationToken ct)
+    {
+        using var file = folder.OpenAt(temporary, NewFile, FilePermissions);
+        for (var at = 0; at < content.Length; at += WriteBytes)
+        {
+            ct.ThrowIfCancellationRequested();
+            file.WriteAt(at, content.Slice(at, Math.Min(WriteBytes, content.Length - at)));
+        }
+        file.Sync();
+    }
+
+    /// <summary>
+    /// Writes a large file past the page cache: what we store is not read again soon, and a fresh page costs more processor time than the
+    /// device takes (docs/benchmarks.md). False, with nothing left behind, where the file system has no direct writes.
+    /// </summary>
+    static bool TryWriteDirect(Descriptor folder, byte[] temporary, ReadOnlySpan<byte> content, CancellationToken ct)
+    {
+        var errno = folder.TryOpenAt(temporary, NewFile | OpenFlags.Direct, FilePermissions, out var opened);
+        if (errno == Errno.EINVAL)
+        {
+            folder.TryRemove(temporary);   // some make the file before they say that they have no direct writes
+            return false;
+        }
+        if (errno != Errno.None) throw new PosixException("open", new FilePath(temporary), errno);
+        using var file = opened!;
+        using var piece = AlignedPiece.Rent();
+        for (var at = 0; at < content.Length; at += DirectBytes)
+        {
+            ct.ThrowIfCancellationRequested();
+            var length = Math.Min(DirectBytes, content.Length - at);
+            var padded = (length + AlignedPiece.Alignment - 1) & -AlignedPiece.Alignment;   // the padding is cut off below
+            content.Slice(at, length).CopyTo(piece.Span);
+            piece.Span[length..padded].Clear();
+            try { file.WriteAt(at, piece.Span[..padded]); }
+            catch (PosixException e) when (e.Errno == Errno.EINVAL && at == 0)   // it opens, but wants another alignment
+            {
+                folder.TryRemove(temporary);
+                return false;
+            }
+        }
+        file.SetLength(content.Length);
+        file.Sync();
+        return true;
+    }
+
+    /// <summary>Memory for one direct write, aligned to a page, used again and again.</summary>
+    sealed unsafe class AlignedPiece : IDisposable
+    {
+        public const int Alignment = 4096;
+        static readonly ConcurrentBag<AlignedPiece> Free = [];
+        readonly void* _memory = NativeMemory.AlignedAlloc(DirectBytes, Alignment);
+
+        public Span<byte> Span => new(_memory, DirectBytes);
+
+        public static AlignedPiece Rent() => Free.TryTake(out var piece) ? piece : new AlignedPiece();
+
+        public void Dispose() => Free.Add(this);
     }
 
     /// <summary>Opens a folder by path, making what is missing of it; each new one is made durable in its parent before it is
