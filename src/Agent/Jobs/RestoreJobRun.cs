@@ -25,7 +25,8 @@ static class RestoreJobRun
             $"{kept.Path}: {kept.Message}");
         foreach (var remark in target.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "restore.remark",
             $"{remark.Path}: {remark.Message}");
-        reporter.Event(EventLevel.Info, "restore.done", $"Restored {summary.Files} {(summary.Files == 1 ? "file" : "files")}, {summary.Bytes} bytes.");
+        reporter.Event(EventLevel.Info, "restore.done",
+            $"Restored {summary.Files} {(summary.Files == 1 ? "file" : "files")}, {summary.Bytes} bytes.");
         var problems = summary.Failed.Concat(summary.Kept).ToList();
         return new JobResult
         {
