@@ -20,7 +20,9 @@ static class Prepared
         Kdf = new KdfCost(1024, 8, 1),
     };
 
-    static readonly Secret Password = Secret.FromText("twelve characters");
+    public const string PasswordText = "twelve characters";
+
+    static readonly Secret Password = Secret.FromText(PasswordText);
 
     public static Task<Repository> Init(IObjectStore store, RepositoryOptions? options = null)
         => Repository.Init(store, Password, options ?? Options, TestContext.Current.CancellationToken);

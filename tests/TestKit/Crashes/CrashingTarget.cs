@@ -1,0 +1,44 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Restore;
+
+namespace BackupDr.TestKit.Crashes;
+
+/// <summary>A restore target whose calls are steps of a <see cref="CrashTrigger"/>.</summary>
+public sealed class CrashingTarget(IRestoreTarget inner, CrashTrigger trigger) : IRestoreTarget
+{
+    public void MakeFolder(IReadOnlyList<FilePath> path, Node folder) => trigger.Step("make folder", () => inner.MakeFolder(path, folder));
+
+    public IRestoreFile? OpenFile(IReadOnlyList<FilePath> path, Node file)
+    {
+        IRestoreFile? opened = null;
+        trigger.Step("open file", () => opened = inner.OpenFile(path, file));
+        return opened is null ? null : new CrashingFile(opened, trigger);
+    }
+
+    public void MakeSpecial(IReadOnlyList<FilePath> path, Node node) => trigger.Step("make special", () => inner.MakeSpecial(path, node));
+
+    public void MakeHardLink(IReadOnlyList<FilePath> path, IReadOnlyList<FilePath> existing, Node node)
+        => trigger.Step("make hard link", () => inner.MakeHardLink(path, existing, node));
+
+    public void FinishFolder(IReadOnlyList<FilePath> path, Node folder)
+        => trigger.Step("finish folder", () => inner.FinishFolder(path, folder));
+
+    public void Complete() => trigger.Step("complete", inner.Complete);
+
+    public void Dispose() => inner.Dispose();
+
+    sealed class CrashingFile(IRestoreFile inner, CrashTrigger trigger) : IRestoreFile
+    {
+        public void Write(long offset, ReadOnlySpan<byte> data)
+        {
+            trigger.Reach("write file", isAfter: false);
+            inner.Write(offset, data);
+            trigger.Reach("write file", isAfter: true);
+        }
+
+        public void Finish(Node file) => trigger.Step("finish file", () => inner.Finish(file));
+
+        public void Dispose() => inner.Dispose();
+    }
+}
