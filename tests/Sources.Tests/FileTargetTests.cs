@@ -61,6 +61,29 @@ public sealed class FileTargetTests : IDisposable
     }
 
     [Theory]
+    [InlineData(OverwritePolicy.Never)]
+    [InlineData(OverwritePolicy.IfChanged)]
+    public void What_a_killed_restore_left_goes_with_the_next_one_unless_another_is_at_work(OverwritePolicy policy)
+    {
+        string[] left = ["target/.backupdr-restore-0123456789abcdef", "target/sub/.backupdr-restore-fedcba9876543210"];
+        string[] others = ["target/.backupdr-restore-0123", "target/.backupdr-restore-0123456789ABCDEF", "target/sub/mine"];
+        foreach (var path in left.Concat(others)) _scratch.File(path, "half");
+
+        using (FileTarget.Open(FilePath.FromText(_scratch.At("target")), OverwritePolicy.Never))
+        {
+            Assert.False(File.Exists(_scratch.At(left[0])));
+            _scratch.File(left[0], "of the one at work");
+            using var second = Open(policy);
+            second.MakeFolder(At("sub"), Make(NodeType.Dir, "sub"));
+            Assert.All(left, path => Assert.True(File.Exists(_scratch.At(path)), path));
+        }
+        using (var next = Open(policy)) next.MakeFolder(At("sub"), Make(NodeType.Dir, "sub"));
+
+        Assert.All(left, path => Assert.False(File.Exists(_scratch.At(path)), path));
+        Assert.All(others, path => Assert.True(File.Exists(_scratch.At(path)), path));
+    }
+
+    [Theory]
     [InlineData("..")]
     [InlineData(".")]
     [InlineData("")]

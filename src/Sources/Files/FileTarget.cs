@@ -18,6 +18,8 @@ namespace BackupDr.Sources.Files;
 public sealed class FileTarget : IRestoreTarget
 {
     const int RemarkLimit = 1_000;
+    const int TemporaryDigits = 16;
+    static ReadOnlySpan<byte> TemporaryStart => ".backupdr-restore-"u8;
 
     readonly Descriptor _root;
     readonly OverwritePolicy _policy;
@@ -25,10 +27,15 @@ public sealed class FileTarget : IRestoreTarget
     readonly Lock _lock = new();
     readonly List<TargetRemark> _remarks = [];
     readonly HashSet<string> _found = new(StringComparer.Ordinal);
+    readonly bool _isAlone;
     bool _ownerRemarked;
 
     FileTarget(FilePath path, Descriptor root, OverwritePolicy policy, bool durable)
-        => (Path, _root, _policy, _durable) = (path, root, policy, durable);
+    {
+        (Path, _root, _policy, _durable) = (path, root, policy, durable);
+        // The kernel lets go of the lock when a process ends, however it ends: who holds it knows that nobody else writes here.
+        _isAlone = FileLock.TryTake(root);
+    }
 
     /// <summary>The folder.</summary>
     public FilePath Path { get; }
@@ -44,7 +51,12 @@ public sealed class FileTarget : IRestoreTarget
     public static FileTarget Open(FilePath folder, OverwritePolicy policy, bool durable = true)
     {
         const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.Folder;
-        try { return new FileTarget(folder, Descriptor.OpenFolder(folder), policy, durable); }
+        try
+        {
+            var target = new FileTarget(folder, Descriptor.OpenFolder(folder), policy, durable);
+            target.RemoveLeftovers(target._root);
+            return target;
+        }
         catch (PosixException e) when (e.Errno == Errno.ENOENT)
         {
             var at = Descriptor.Open(new FilePath(folder.IsAbsolute ? "/"u8.ToArray() : "."u8.ToArray()), flags | OpenFlags.PathOnly);
@@ -88,8 +100,29 @@ public sealed class FileTarget : IRestoreTarget
             var errno = parent.TrySetPermissionsAt(path[^1].Bytes, status.Permissions | 0x1C0);
             if (errno != Errno.None) throw new PosixException("chmod", Below(path), errno);
         }
+        using (var taken = parent.OpenAt(path[^1].Bytes, OpenFlags.ReadOnly | OpenFlags.Folder | OpenFlags.NoFollow))
+            RemoveLeftovers(taken);
         if (_policy != OverwritePolicy.Never) return;
         lock (_lock) _found.Add(Key(path));
+    }
+
+    // What a restore that was killed left under temporary names. Nothing of this restore lies in the folder yet.
+    void RemoveLeftovers(Descriptor folder)
+    {
+        if (!_isAlone) return;
+        var leftovers = new List<byte[]>();
+        // To look must not show: the access time stays where we may ask for that, on folders of our own.
+        const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.Folder;
+        if (folder.TryOpenAt("."u8, flags | OpenFlags.NoAccessTime, 0, out var listed) == Errno.EPERM)
+            listed = folder.OpenAt("."u8, flags);
+        if (listed is null) return;
+        using (listed)
+        {
+            using var reader = new FolderReader(listed);
+            while (reader.Next(out var name, out var kind))
+                if (kind != FileKind.Folder && IsTemporary(name)) leftovers.Add(name.ToArray());
+        }
+        foreach (var name in leftovers) folder.TryRemove(name);
     }
 
     /// <inheritdoc/>
@@ -230,7 +263,15 @@ public sealed class FileTarget : IRestoreTarget
             "Restore into an empty folder, or move it away.");
 
     internal static byte[] TemporaryName()
-        => Encoding.ASCII.GetBytes($".backupdr-restore-{RandomNumberGenerator.GetHexString(16, lowercase: true)}");
+        => [.. TemporaryStart, .. Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(TemporaryDigits, lowercase: true))];
+
+    static bool IsTemporary(ReadOnlySpan<byte> name)
+    {
+        if (name.Length != TemporaryStart.Length + TemporaryDigits || !name.StartsWith(TemporaryStart)) return false;
+        foreach (var digit in name[TemporaryStart.Length..])
+            if (!char.IsAsciiHexDigitLower((char)digit)) return false;
+        return true;
+    }
 
     // The engine checks names; a hostile repository is reason enough to check again where they are used.
     Descriptor OpenParent(IReadOnlyList<FilePath> path)

@@ -21,6 +21,10 @@ public sealed class FileLock : IDisposable
         return errno == Errno.EAGAIN ? null : throw new PosixException("flock", path, errno);
     }
 
+    /// <summary>Takes the lock on an open file or folder for as long as that descriptor lives. False where another process holds it, or
+    /// where the file system knows no such locks.</summary>
+    public static bool TryTake(Descriptor opened) => Libc.flock(opened, ExclusiveNonBlocking) == 0;
+
     /// <summary>Lets go.</summary>
     public void Dispose() => _file.Dispose();
 }
