@@ -19,6 +19,9 @@ static class CommandLine
         yield return LsCommand.Make();
         yield return RestoreCommand.Make();
         yield return CheckCommand.Make();
+        yield return ForgetCommand.Make();
+        yield return PruneCommand.Make();
+        yield return UnlockCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -24,4 +24,6 @@ public sealed record RepositoryOptions
     public int Workers { get; init; } = Math.Max(1, Environment.ProcessorCount);
     /// <summary>Id that the repository must have, 64 hex characters; null takes any.</summary>
     public string? ExpectedId { get; init; }
+    /// <summary>Rules that a test breaks on purpose, to see that the simulator notices.</summary>
+    internal Garbage.GarbageRules GarbageRules { get; init; } = new();
 }

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Garbage;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
 
@@ -24,14 +25,16 @@ public static class BackupRun
         var clock = repository.Options.Clock;
         var (begun, startedAt) = (clock.GetTimestamp(), clock.GetUtcNow());
         // Snapshots and index are read while the lock settles; nothing is stored before it has.
-        await using var held = await RepositoryLock.Announce(repository, exclusive: false, ct);
+        await using var held = await RepositoryLock.Announce(repository, LockKind.Shared, ct);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
         try
         {
             var time = request.Time ?? startedAt;
             var paths = source.Paths.Select(Text).ToList();
+            // Marks before snapshots before index: what a prune has marked by now is not counted on.
+            var marks = await MarkSet.Load(repository, stop.Token);
             var parent = await ChooseParent(repository, request, paths, time, stop.Token);
-            var index = await repository.LoadIndex(stop.Token);
+            var index = await marks.LoadTrusted(repository, stop.Token);
             await held.Settle(stop.Token);
             var counters = new BackupCounters(progress, clock);
             var indexWriter = new IndexWriter(repository, index);

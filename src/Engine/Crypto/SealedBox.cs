@@ -70,16 +70,21 @@ public sealed unsafe class SealedBox : IDisposable
     public bool TryOpen(Span<byte> box, out Span<byte> plain)
     {
         plain = default;
+        if (!IsAuthentic(box)) return false;
+        plain = box[IvSize..^TagSize];
+        Cipher(box[..IvSize], plain);
+        return true;
+    }
+
+    /// <summary>Whether the box was sealed with these keys; it is not opened.</summary>
+    public bool IsAuthentic(ReadOnlySpan<byte> box)
+    {
         if (box.Length < Overhead) return false;
         var iv = box[..IvSize];
         if (!iv.ContainsAnyExcept((byte)0)) return false;
-        var text = box[IvSize..^TagSize];
         Span<byte> tag = stackalloc byte[TagSize];
-        Tag(iv, text, tag);
-        if (!CryptographicOperations.FixedTimeEquals(tag, box[^TagSize..])) return false;
-        Cipher(iv, text);
-        plain = text;
-        return true;
+        Tag(iv, box[IvSize..^TagSize], tag);
+        return CryptographicOperations.FixedTimeEquals(tag, box[^TagSize..]);
     }
 
     void Cipher(ReadOnlySpan<byte> iv, Span<byte> text)

@@ -8,12 +8,18 @@ namespace BackupDr.Engine.Format;
 /// <param name="Blobs">All of them; never a part.</param>
 public sealed record IndexedPack(BlobId Id, IReadOnlyList<PackEntry> Blobs);
 
+/// <summary>All that an index file says.</summary>
+/// <param name="Packs">Its packs.</param>
+/// <param name="OnHold">Packs that rustic has marked for deletion: not free to use, and not ours to delete.</param>
+/// <param name="HoldJson">The raw list of these, to be written back as it was; null where there is none.</param>
+public sealed record IndexContent(List<IndexedPack> Packs, List<BlobId> OnHold, byte[]? HoldJson);
+
 /// <summary>Reads and writes the JSON of an index file.</summary>
 /// <remarks>Source: docs/format/restic-v2.md, F-6.2 and F-6.3.</remarks>
 public static class IndexFile
 {
     /// <summary>The JSON of these packs.</summary>
-    public static ReadOnlyMemory<byte> Write(IReadOnlyList<IndexedPack> packs)
+    public static ReadOnlyMemory<byte> Write(IReadOnlyList<IndexedPack> packs, byte[]? holdJson = null)
     {
         var json = new GoJson(1 << 16).Open('{').Name("packs"u8).Open('[');
         foreach (var pack in packs)
@@ -28,25 +34,55 @@ public static class IndexFile
             }
             json.Close(']').Close('}');
         }
-        return json.Close(']').Close('}').Written;
+        json.Close(']');
+        if (holdJson is not null) json.Name("packs_to_delete"u8).Verbatim(holdJson);
+        return json.Close('}').Written;
     }
+
+    /// <summary>Reads the packs of the JSON.</summary>
+    /// <exception cref="RepositoryException">Damaged.</exception>
+    public static List<IndexedPack> Read(ReadOnlySpan<byte> json, string where) => ReadAll(json, where).Packs;
 
     /// <summary>Reads the JSON.</summary>
     /// <exception cref="RepositoryException">Damaged.</exception>
-    public static List<IndexedPack> Read(ReadOnlySpan<byte> json, string where)
+    public static IndexContent ReadAll(ReadOnlySpan<byte> json, string where)
     {
         var input = new JsonInput(json, where);
-        var packs = new List<IndexedPack>();
+        var (packs, onHold) = (new List<IndexedPack>(), new List<BlobId>());
+        byte[]? holdJson = null;
         input.Next();
         input.Expect(JsonTokenType.StartObject);
         while (input.NextMember(out var member))
         {
+            if (member.SequenceEqual("packs_to_delete"u8) && !input.IsNull)
+            {
+                holdJson = input.Raw(json);
+                onHold.AddRange(ReadHold(holdJson, where));
+            }
             if (!member.SequenceEqual("packs"u8) || input.IsNull) { input.Skip(); continue; }
             input.Expect(JsonTokenType.StartArray);
             while (input.NextElement()) packs.Add(ReadPack(ref input));
         }
         input.End();
-        return packs;
+        return new IndexContent(packs, onHold, holdJson);
+    }
+
+    static List<BlobId> ReadHold(byte[] json, string where)
+    {
+        var input = new JsonInput(json, where);
+        var ids = new List<BlobId>();
+        input.Next();
+        input.Expect(JsonTokenType.StartArray);
+        while (input.NextElement())
+        {
+            input.Expect(JsonTokenType.StartObject);
+            while (input.NextMember(out var member))
+            {
+                if (member.SequenceEqual("id"u8)) ids.Add(input.Id());
+                else input.Skip();
+            }
+        }
+        return ids;
     }
 
     static IndexedPack ReadPack(ref JsonInput input)

@@ -19,6 +19,10 @@ public static class ObjectLayout
     public const string Snapshots = "snapshots";
     /// <summary>Folder of locks.</summary>
     public const string Locks = "locks";
+    /// <summary>Folder of our marks: packs that a prune found to be garbage and that are still there.</summary>
+    public const string Marks = "x-backupdr/gc/marks";
+    /// <summary>Folder of the witnesses of marks: who was at work when a mark was made.</summary>
+    public const string Witnesses = "x-backupdr/gc/witness";
 
     /// <summary>Name of an object of a folder.</summary>
     public static ObjectName Of(string folder, BlobId id)

@@ -74,6 +74,16 @@ public sealed class BlobIndex
         return _added.TryGetValue((type, id), out place);
     }
 
+    /// <summary>Rows of the loaded part; a row number is below this.</summary>
+    internal int Rows => _count;
+
+    /// <summary>The number of a loaded blob's row, or -1: what a bit set over all blobs is indexed by.</summary>
+    internal int RowOf(BlobType type, BlobId id) => _slots.Length == 0 ? -1 : _slots[SlotOf(type, id)] - 1;
+
+    /// <summary>The blob of a row.</summary>
+    internal (BlobType Type, BlobId Id) BlobOf(int row)
+        => ((_rows[row].PackAndType & TreeBit) != 0 ? BlobType.Tree : BlobType.Data, _rows[row].Id);
+
     void Reserve(int rows)
     {
         if (rows > _rows.Length) Array.Resize(ref _rows, Math.Max(rows, Math.Max(1024, _rows.Length + _rows.Length / 2)));

@@ -31,6 +31,9 @@ public sealed class RepositoryLock : IAsyncDisposable
         _refreshedAt = repository.Options.Clock.GetTimestamp();
     }
 
+    /// <summary>Who holds it.</summary>
+    internal LockIdentity Identity => LockIdentity.Of(_identity);
+
     /// <summary>Fires when the lock could not be kept: stop at once, publish nothing.</summary>
     public CancellationToken Lost => _lost.Token;
 
@@ -39,9 +42,14 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <param name="exclusive">Whether nobody else may work on it.</param>
     /// <param name="ct">Cancels.</param>
     /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
-    public static async Task<RepositoryLock> Take(Repository repository, bool exclusive, CancellationToken ct)
+    public static Task<RepositoryLock> Take(Repository repository, bool exclusive, CancellationToken ct)
+        => Take(repository, exclusive ? LockKind.Exclusive : LockKind.Shared, ct);
+
+    /// <summary>Takes a lock of a kind.</summary>
+    /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
+    public static async Task<RepositoryLock> Take(Repository repository, LockKind kind, CancellationToken ct)
     {
-        var taken = await Announce(repository, exclusive, ct);
+        var taken = await Announce(repository, kind, ct);
         try { await taken.Settle(ct); }
         catch
         {
@@ -56,17 +64,10 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// its owner may read, and must store and publish nothing.
     /// </summary>
     /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
-    public static async Task<RepositoryLock> Announce(Repository repository, bool exclusive, CancellationToken ct)
+    public static async Task<RepositoryLock> Announce(Repository repository, LockKind kind, CancellationToken ct)
     {
         var options = repository.Options;
-        var taken = new RepositoryLock(repository, new LockFile
-        {
-            Time = UnixTime.From(options.Clock.GetUtcNow()),
-            IsExclusive = exclusive,
-            HostName = options.HostName,
-            UserName = options.UserName,
-            Pid = Environment.ProcessId,
-        });
+        var taken = new RepositoryLock(repository, LockRules.Identity(kind, options));
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);
         taken._refreshing = taken.KeepFresh();
@@ -99,12 +100,12 @@ public sealed class RepositoryLock : IAsyncDisposable
     {
         foreach (var (id, other) in await List(_repository, ct))
         {
-            if (id == _current || !(other.IsExclusive || _identity.IsExclusive)) continue;
+            if (id == _current || !LockRules.Conflict(_identity, other)) continue;
             var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
             throw new RepositoryException(RepositoryFault.Locked,
                 $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} "
                 + $"(process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
-                age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'restic unlock'."
+                age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'backupdr unlock'."
                     : "Wait until it is done, or end it.");
         }
     }
@@ -161,6 +162,27 @@ public sealed class RepositoryLock : IAsyncDisposable
         {
             if (other.HostName != repository.Options.HostName || other.UserName != repository.Options.UserName || isRunning(other.Pid))
                 continue;
+            if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
+        }
+        return removed;
+    }
+
+    /// <summary>
+    /// Removes locks that are stale: not refreshed for <see cref="StaleAge"/>, or of this host and a process that is gone. Gives their
+    /// number.
+    /// </summary>
+    /// <param name="repository">An open repository.</param>
+    /// <param name="isRunning">Whether a process of this host lives.</param>
+    /// <param name="all">Removes every lock, also of those at work.</param>
+    /// <param name="ct">Cancels.</param>
+    public static async Task<int> RemoveStale(Repository repository, Func<int, bool> isRunning, bool all, CancellationToken ct)
+    {
+        var removed = 0;
+        foreach (var (id, other) in await List(repository, ct))
+        {
+            var age = repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
+            var isStale = age > StaleAge || (other.HostName == repository.Options.HostName && !isRunning(other.Pid));
+            if (!all && !isStale) continue;
             if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
         }
         return removed;

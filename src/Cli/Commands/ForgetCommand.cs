@@ -1,0 +1,201 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Rules.Retention;
+using BackupDr.Engine;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Upkeep;
+
+namespace BackupDr.Cli.Commands;
+
+/// <summary><c>backupdr forget</c>: restic's rules and flags, and a floor.</summary>
+sealed class ForgetCommand
+{
+    readonly Argument<string[]> _ids = new("SNAPSHOT")
+    {
+        Arity = ArgumentArity.ZeroOrMore,
+        Description = "Snapshots to remove, whatever the rules say.",
+    };
+    readonly Option<string?> _last = Count("last", "-l", "the newest N");
+    readonly Option<string?> _hourly = Count("hourly", "-H", "the newest of each of N hours");
+    readonly Option<string?> _daily = Count("daily", "-d", "the newest of each of N days");
+    readonly Option<string?> _weekly = Count("weekly", "-w", "the newest of each of N weeks");
+    readonly Option<string?> _monthly = Count("monthly", "-m", "the newest of each of N months");
+    readonly Option<string?> _yearly = Count("yearly", "-y", "the newest of each of N years");
+    readonly Option<string?> _within = new("--keep-within")
+    {
+        Description = "Keep all that are younger than this before the newest, for example 1y5m7d2h.",
+    };
+    readonly List<(KeepUnit Unit, Option<string?> Option)> _withinEach = [.. new[]
+    {
+        KeepUnit.Hourly, KeepUnit.Daily, KeepUnit.Weekly, KeepUnit.Monthly, KeepUnit.Yearly,
+    }.Select(unit => (unit, new Option<string?>($"--keep-within-{unit.ToString().ToLowerInvariant()}")
+    {
+        Description = $"Keep {unit.ToString().ToLowerInvariant()} ones that are younger than this before the newest.",
+    }))];
+    readonly Option<string[]> _keepTags = new("--keep-tag") { Description = "Keep those with all of these tags (commas); may be repeated." };
+    readonly Option<int> _atLeast = new("--keep-at-least") { Description = "Never leave fewer than N in a group." };
+    readonly Option<string> _groupBy = new("--group-by", "-g")
+    {
+        Description = "What rules count apart: any of host, paths, tags, by commas; empty is all together.",
+        DefaultValueFactory = _ => "host,paths",
+    };
+    readonly Option<string?> _host = new("--host") { Description = "Only snapshots of this host." };
+    readonly Option<string[]> _tags = new("--tag") { Description = "Only snapshots with this tag; may be repeated." };
+    readonly Option<string[]> _paths = new("--path") { Description = "Only snapshots of this path; may be repeated." };
+    readonly Option<bool> _dryRun = new("--dry-run", "-n") { Description = "Only tell what would be done." };
+    readonly Option<bool> _prune = new("--prune") { Description = "Give back the space at once, where anything was removed." };
+
+    static Option<string?> Count(string name, string letter, string what)
+        => new($"--keep-{name}", letter) { Description = $"Keep {what}; 'unlimited' for all." };
+
+    public static Command Make()
+    {
+        var made = new ForgetCommand();
+        var command = new Command("forget", "Remove snapshots by rules, or those that are named.")
+        {
+            made._ids, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly, made._within, made._keepTags,
+            made._atLeast, made._groupBy, made._host, made._tags, made._paths, made._dryRun, made._prune,
+        };
+        foreach (var (_, option) in made._withinEach) command.Options.Add(option);
+        var prune = new PruneCommand(command);
+        var repository = new RepositoryArguments(command);
+        command.SetAction((given, ct) => made.Run(repository, prune, given, ct));
+        return command;
+    }
+
+    async Task<int> Run(RepositoryArguments arguments, PruneCommand prune, ParseResult given, CancellationToken ct)
+    {
+        var output = arguments.Output(given);
+        var isDryRun = given.GetValue(_dryRun);
+        var (rules, grouping) = (Rules(given), Grouping(given.GetValue(_groupBy)!));
+        var request = prune.Request(given, isDryRun);
+        using var repository = await arguments.Open(given, ct);
+        List<Snapshot> removed = [];
+        foreach (var id in given.GetValue(_ids) ?? []) removed.Add(await repository.FindSnapshot(id, Filter(given), ct));
+        if (removed.Count > 0)
+            foreach (var snapshot in removed) output.Note($"remove {Line(snapshot)}");
+        else
+        {
+            if (rules.IsEmpty) output.Line("No rule was given, so nothing is removed. See 'backupdr forget --help'.");
+            var plan = Forget.Plan(await repository.Snapshots(Filter(given), ct), rules, grouping, TimeProvider.System.GetUtcNow());
+            foreach (var group in plan) Tell(output, group);
+            output.Json(json => Write(json, plan));
+            removed = [.. plan.SelectMany(group => group.Snapshots).Where(judged => !judged.Verdict.Keeps).Select(judged => judged.Snapshot)];
+        }
+        if (!isDryRun && removed.Count > 0)
+        {
+            var count = await Forget.Remove(repository, [.. removed.Select(snapshot => snapshot.Id)], ct);
+            output.Line($"Removed {count} snapshots.");
+        }
+        else output.Line(isDryRun ? $"Would remove {removed.Count} snapshots. Nothing was changed." : "Removed no snapshots.");
+        if (given.GetValue(_prune) && (removed.Count > 0 || isDryRun))
+            PruneCommand.Tell(output, request, await PruneCommand.Run(output, repository, request, ct));
+        return ExitCodes.Done;
+    }
+
+    SnapshotFilter Filter(ParseResult given) => new()
+    {
+        HostName = given.GetValue(_host),
+        Tags = given.GetValue(_tags) ?? [],
+        Paths = [.. (given.GetValue(_paths) ?? []).Select(Path.GetFullPath)],
+    };
+
+    KeepRules Rules(ParseResult given)
+    {
+        var rules = new KeepRules
+        {
+            Last = Number(given, _last),
+            Hourly = Number(given, _hourly),
+            Daily = Number(given, _daily),
+            Weekly = Number(given, _weekly),
+            Monthly = Number(given, _monthly),
+            Yearly = Number(given, _yearly),
+            Within = Span(given, _within),
+            WithinEach = _withinEach.ToDictionary(each => each.Unit, each => Span(given, each.Option)),
+            Tags = [.. (given.GetValue(_keepTags) ?? []).Select(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries))],
+            Floor = given.GetValue(_atLeast),
+        };
+        rules.Validate();
+        return rules;
+    }
+
+    static int Number(ParseResult given, Option<string?> option)
+        => given.GetValue(option) switch
+        {
+            null => 0,
+            "unlimited" => KeepRules.Unlimited,
+            var text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
+                : throw new BadInputException(option.Name, $"'{text}' is no number of points.", "Write a number, or 'unlimited' for all."),
+        };
+
+    static RetentionSpan Span(ParseResult given, Option<string?> option)
+        => given.GetValue(option) is { } text ? RetentionSpan.Parse(text, option.Name) : default;
+
+    static SnapshotGrouping Grouping(string text)
+        => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Aggregate(SnapshotGrouping.None,
+            (all, word) => all | word switch
+            {
+                "host" => SnapshotGrouping.Host,
+                "paths" or "path" => SnapshotGrouping.Paths,
+                "tags" or "tag" => SnapshotGrouping.Tags,
+                _ => throw new BadInputException("--group-by", $"Snapshots cannot be grouped by '{word}'.", "Write host, paths or tags."),
+            });
+
+    static string Line(Snapshot snapshot)
+    {
+        var time = snapshot.Time.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        return $"{snapshot.ShortId}  {time}  {snapshot.HostName}  {string.Join(' ', snapshot.Paths)}";
+    }
+
+    static void Tell(Output output, SnapshotGroup group)
+    {
+        var name = new[] { group.HostName, group.Paths is { } paths ? string.Join(' ', paths) : null,
+            group.Tags is { } tags ? string.Join(',', tags) : null }.Where(part => part is not null);
+        output.Note($"Snapshots of {(name.Any() ? string.Join(", ", name) : "all")}:");
+        foreach (var judged in group.Snapshots)
+            output.Note(judged.Verdict.Keeps ? $"  keep    {Line(judged.Snapshot)}  ({string.Join(", ", judged.Verdict.Reasons)})"
+                : $"  remove  {Line(judged.Snapshot)}");
+    }
+
+    /// <summary>restic's form: a list of groups, each with keep, remove and reasons.</summary>
+    static void Write(Utf8JsonWriter json, IReadOnlyList<SnapshotGroup> plan)
+    {
+        json.WriteStartArray();
+        foreach (var group in plan)
+        {
+            json.WriteStartObject();
+            Texts(json, "tags", group.Tags);
+            json.WriteString("host", group.HostName ?? "");
+            Texts(json, "paths", group.Paths);
+            foreach (var keeps in (bool[])[true, false])
+            {
+                json.WriteStartArray(keeps ? "keep" : "remove");
+                foreach (var judged in group.Snapshots.Where(judged => judged.Verdict.Keeps == keeps))
+                    SnapshotsCommand.Write(json, judged.Snapshot);
+                json.WriteEndArray();
+            }
+            json.WriteStartArray("reasons");
+            foreach (var judged in group.Snapshots.Where(judged => judged.Verdict.Keeps))
+            {
+                json.WriteStartObject();
+                json.WritePropertyName("snapshot");
+                SnapshotsCommand.Write(json, judged.Snapshot);
+                Texts(json, "matches", judged.Verdict.Reasons);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    static void Texts(Utf8JsonWriter json, string name, IReadOnlyList<string>? texts)
+    {
+        if (texts is null) { json.WriteNull(name); return; }
+        json.WriteStartArray(name);
+        foreach (var text in texts) json.WriteStringValue(text);
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,120 @@
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+
+namespace BackupDr.Engine.Garbage;
+
+/// <summary>Looks at every pack: what of it is needed, and what is to be done with it. Changes nothing.</summary>
+sealed class Examination
+{
+    const int SmallPackDivisor = 25, FewestSmallPacks = 10;
+
+    readonly record struct Pack(BlobId Id, long Used, long Unused, bool IsSmall);
+
+    readonly Dictionary<BlobId, long> _sizes = [];
+    readonly List<Pack> _partly = [];
+    readonly List<MarkedPack> _garbage = [];
+    readonly HashSet<BlobId> _repack = [];
+
+    Examination(UsedBlobs used) => Used = used;
+
+    /// <summary>What snapshots need.</summary>
+    public UsedBlobs Used { get; }
+    /// <summary>The numbers.</summary>
+    public PrunePlan Plan { get; private set; } = new();
+    /// <summary>Dead packs and orphans.</summary>
+    public IReadOnlyList<MarkedPack> Garbage => _garbage;
+    /// <summary>Packs whose needed part is to be copied.</summary>
+    public IReadOnlySet<BlobId> Repack => _repack;
+
+    /// <summary>Examines a repository.</summary>
+    /// <exception cref="RepositoryException">Damaged: something needed is not there; nothing may be removed then.</exception>
+    public static async Task<Examination> Make(Repository repository, MarkSet marks, PruneRequest request, CancellationToken ct)
+    {
+        var snapshots = await repository.Snapshots(SnapshotFilter.All, ct);
+        var index = await repository.LoadIndex(marks.Packs, withMarked: true, ct);
+        var used = new UsedBlobs(repository, index);
+        await used.Walk(snapshots.Select(snapshot => snapshot.Tree), ct);
+        var made = new Examination(used) { Plan = new PrunePlan { Snapshots = snapshots.Count } };
+        await foreach (var listed in repository.Store.List(ObjectLayout.Data, ct))
+            if (ObjectLayout.TryId(listed, out var id)) made._sizes[id] = listed.SizeBytes;
+        var (left, missing) = (new HashSet<BlobId>(made._sizes.Keys), new HashSet<BlobId>());
+        await foreach (var file in IndexScan.Files(repository, ct))
+        {
+            foreach (var pack in file.Content.Packs)
+            {
+                if (left.Remove(pack.Id)) made.Look(pack, marks, repository.Options.PackSizeBytes);
+                else if (!made._sizes.ContainsKey(pack.Id) && missing.Add(pack.Id)) made.Missing(pack, marks);
+            }
+            left.ExceptWith(file.Content.OnHold);
+        }
+        made.Orphans(left.Where(id => !marks.Packs.Contains(id)));
+        made.ChooseRepack(request);
+        return made;
+    }
+
+    void Look(IndexedPack pack, MarkSet marks, int packSize)
+    {
+        var (used, unused) = (0L, 0L);
+        foreach (var entry in pack.Blobs)
+        {
+            if (IsNeededHere(Used, pack.Id, entry)) used += entry.Length;
+            else unused += entry.Length;
+        }
+        Plan = Plan with { Packs = Plan.Packs + 1, UsedBytes = Plan.UsedBytes + used, UnusedBytes = Plan.UnusedBytes + unused };
+        if (marks.Packs.Contains(pack.Id))
+            Plan = Plan with { MarkedPacks = Plan.MarkedPacks + 1, MarkedBytes = Plan.MarkedBytes + _sizes[pack.Id],
+                UnusedBytes = Plan.UnusedBytes - unused };
+        else if (used == 0)
+        {
+            _garbage.Add(new MarkedPack(pack.Id, MarkReason.Unused));
+            Plan = Plan with { DeadPacks = Plan.DeadPacks + 1, DeadBytes = Plan.DeadBytes + unused };
+        }
+        else
+        {
+            var isSmall = used + unused < packSize / SmallPackDivisor;
+            if (unused > 0 || isSmall) _partly.Add(new Pack(pack.Id, used, unused, isSmall));
+        }
+    }
+
+    /// <summary>Whether a snapshot needs this very copy of a blob.</summary>
+    public static bool IsNeededHere(UsedBlobs used, BlobId pack, PackEntry entry)
+        => used.Contains(entry.Type, entry.Id) && used.Index.TryFind(entry.Type, entry.Id, out var place)
+        && place.Pack == pack && place.Entry.Offset == entry.Offset;
+
+    /// <summary>A pack that is gone: nothing may need it; then only the index has to forget it.</summary>
+    void Missing(IndexedPack pack, MarkSet marks)
+    {
+        if (pack.Blobs.Any(entry => IsNeededHere(Used, pack.Id, entry)))
+            throw RepositoryException.Damaged($"pack {pack.Id}", "a snapshot needs it, and it is not in the store. Nothing was removed.");
+        if (!marks.Packs.Contains(pack.Id)) _garbage.Add(new MarkedPack(pack.Id, MarkReason.Unused));
+    }
+
+    void Orphans(IEnumerable<BlobId> packs)
+    {
+        foreach (var id in packs)
+        {
+            _garbage.Add(new MarkedPack(id, MarkReason.Orphan));
+            Plan = Plan with { OrphanPacks = Plan.OrphanPacks + 1, OrphanBytes = Plan.OrphanBytes + _sizes[id] };
+        }
+    }
+
+    /// <summary>The packs that give back most for what must be copied, until so little stays unused as is allowed.</summary>
+    void ChooseRepack(PruneRequest request)
+    {
+        var isWorthMerging = _partly.Count(pack => pack.IsSmall) >= FewestSmallPacks;
+        var allowed = request.AllowedUnused(Plan.UsedBytes);
+        foreach (var pack in _partly.OrderByDescending(pack => (double)pack.Unused / (pack.Used + pack.Unused)))
+        {
+            var isWanted = (pack.Unused > 0 && Plan.LeftUnusedBytes > allowed) || (pack.IsSmall && isWorthMerging);
+            var rewritten = Plan.RepackBytes + Plan.RepackFreedBytes + pack.Used + pack.Unused;
+            if (!isWanted || rewritten > (request.MaximumRepackBytes ?? long.MaxValue)) continue;
+            _repack.Add(pack.Id);
+            Plan = Plan with
+            {
+                RepackPacks = Plan.RepackPacks + 1,
+                RepackBytes = Plan.RepackBytes + pack.Used,
+                RepackFreedBytes = Plan.RepackFreedBytes + pack.Unused,
+            };
+        }
+    }
+}

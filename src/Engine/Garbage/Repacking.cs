@@ -1,0 +1,93 @@
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Indexing;
+using BackupDr.Engine.Memory;
+
+namespace BackupDr.Engine.Garbage;
+
+/// <summary>Copies the needed blobs of packs into new packs as they lie: authenticated, not opened, not compressed again.</summary>
+/// <remarks>What a new pack holds is decoded and compared with its ids before the pack is stored, so nothing damaged is copied.</remarks>
+sealed class Repacking(Repository repository, UsedBlobs used)
+{
+    const int LongestGap = 128 << 10, LongestRead = 16 << 20, LargestRented = 32 << 20;
+
+    readonly IndexWriter _index = new(repository, new BlobIndex());
+
+    /// <summary>Copies, and makes the new packs known.</summary>
+    /// <exception cref="RepositoryException">Damaged; the old packs are as they were.</exception>
+    public async Task Run(IReadOnlySet<BlobId> chosen, Action<BlobId> done, CancellationToken ct)
+    {
+        using var packs = new PackWriter(repository, _index);
+        try
+        {
+            await ParallelWork.Run(Chosen(chosen, ct), repository.Options.Workers, async (pack, token) =>
+            {
+                await Copy(pack, packs, token);
+                done(pack.Id);
+            }, ct);
+            await packs.Flush(ct);
+        }
+        catch (InvalidOperationException e)   // the pack writer's own verification
+        {
+            throw new RepositoryException(RepositoryFault.Damaged, $"A blob that was to be repacked cannot be trusted: {e.Message}",
+                "Run 'backupdr check --read-data'. Nothing was removed.", e);
+        }
+        await _index.Flush(ct);
+    }
+
+    async IAsyncEnumerable<IndexedPack> Chosen(IReadOnlySet<BlobId> chosen,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        await foreach (var pack in IndexScan.Packs(repository, ct))
+            if (chosen.Contains(pack.Id)) yield return pack;
+    }
+
+    async Task Copy(IndexedPack pack, PackWriter packs, CancellationToken ct)
+    {
+        var needed = pack.Blobs.Where(entry => Examination.IsNeededHere(used, pack.Id, entry)).OrderBy(entry => entry.Offset).ToList();
+        for (var from = 0; from < needed.Count;)
+        {
+            var to = from + 1;
+            while (to < needed.Count && needed[to].Offset - End(needed[to - 1]) <= LongestGap
+                && End(needed[to]) - needed[from].Offset <= LongestRead) to++;
+            await CopyRun(pack.Id, needed[from..to], packs, ct);
+            from = to;
+        }
+    }
+
+    static long End(PackEntry entry) => entry.Offset + (long)entry.Length;
+
+    async Task CopyRun(BlobId pack, List<PackEntry> run, PackWriter packs, CancellationToken ct)
+    {
+        var (begin, length) = (run[0].Offset, (int)(End(run[^1]) - run[0].Offset));
+        var isRented = length <= LargestRented;
+        var bytes = isRented ? repository.Buffers.Rent(length) : new byte[length];
+        try
+        {
+            await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), begin, bytes.AsMemory(0, length), ct);
+            foreach (var entry in run)
+            {
+                var box = bytes.AsMemory((int)(entry.Offset - begin), (int)entry.Length);
+                Authenticate(pack, entry, box.Span);
+                await packs.AwaitRoom(ct);
+                await packs.Add(entry.Type, entry.Id, box.Span, entry.PlainLength, ct);
+            }
+        }
+        finally
+        {
+            if (isRented) repository.Buffers.Return(bytes);
+        }
+    }
+
+    void Authenticate(BlobId pack, PackEntry entry, ReadOnlySpan<byte> box)
+    {
+        var bench = repository.RentBench();
+        try
+        {
+            if (!bench.Box.IsAuthentic(box))
+                throw RepositoryException.Damaged($"pack {pack}, offset {entry.Offset}",
+                    $"{entry.Type} blob {entry.Id} does not open with the repository's key; bytes were changed. Nothing was removed.");
+        }
+        finally { repository.ReturnBench(bench); }
+    }
+}
