@@ -62,8 +62,12 @@ sealed class Examination
         }
         Plan = Plan with { Packs = Plan.Packs + 1, UsedBytes = Plan.UsedBytes + used, UnusedBytes = Plan.UnusedBytes + unused };
         if (marks.Packs.Contains(pack.Id))
-            Plan = Plan with { MarkedPacks = Plan.MarkedPacks + 1, MarkedBytes = Plan.MarkedBytes + _sizes[pack.Id],
-                UnusedBytes = Plan.UnusedBytes - unused };
+            Plan = Plan with
+            {
+                MarkedPacks = Plan.MarkedPacks + 1,
+                MarkedBytes = Plan.MarkedBytes + _sizes[pack.Id],
+                UnusedBytes = Plan.UnusedBytes - unused
+            };
         else if (used == 0)
         {
             _garbage.Add(new MarkedPack(pack.Id, MarkReason.Unused));
