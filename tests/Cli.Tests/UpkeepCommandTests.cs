@@ -43,7 +43,8 @@ public sealed class UpkeepCommandTests : IDisposable
         Assert.Single(Restic(repository).Snapshots());
         Assert.True(BackupdrProgram.Files(repository).Count < before.Count);
         Restic(repository).Check();
-        Assert.Contains("Would give back 0 B", BackupdrProgram.Succeed("prune", "--repo", repository, "--dry-run"), StringComparison.Ordinal);
+        var nothing = BackupdrProgram.Succeed("prune", "--repo", repository, "--dry-run");
+        Assert.Contains("Would give back 0 B", nothing, StringComparison.Ordinal);
         Assert.Contains("to free 0 B; 0 B stays unused", BackupdrProgram.Succeed("prune", "--repo", repository), StringComparison.Ordinal);
         Restic(repository).Succeed("prune", "--max-unused", "0");
     }

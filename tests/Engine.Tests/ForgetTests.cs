@@ -30,7 +30,8 @@ public sealed class ForgetTests : IDisposable
         var time = new DateTimeOffset(2025, 12, 31, 23, 59, 0, TimeSpan.Zero);
         for (var at = 0; at < snapshots; at++)
         {
-            time -= TimeSpan.FromMinutes(random.Next(3) switch { 0 => random.Next(1, 50), 1 => random.Next(1, 3_000), _ => random.Next(1, 40_000) });
+            var longest = random.Next(3) switch { 0 => 50, 1 => 3_000, _ => 40_000 };
+            time -= TimeSpan.FromMinutes(random.Next(1, longest));
             await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(new Snapshot
             {
                 Time = UnixTime.From(time),
@@ -54,12 +55,21 @@ public sealed class ForgetTests : IDisposable
             (["--keep-last", "3"], new() { Last = 3 }, SnapshotGrouping.Host | SnapshotGrouping.Paths),
             (["--keep-hourly", "9", "--group-by", ""], new() { Hourly = 9 }, SnapshotGrouping.None),
             (["--keep-daily", "12", "--keep-weekly", "8", "--group-by", "host"], new() { Daily = 12, Weekly = 8 }, SnapshotGrouping.Host),
-            (["--keep-monthly", "14", "--keep-yearly", "3", "--group-by", "tags"], new() { Monthly = 14, Yearly = 3 }, SnapshotGrouping.Tags),
+            (["--keep-monthly", "14", "--keep-yearly", "3", "--group-by", "tags"], new() { Monthly = 14, Yearly = 3 },
+                SnapshotGrouping.Tags),
             (["--keep-within", "1m3d5h", "--group-by", "paths"], new() { Within = new(0, 1, 3, 5) }, SnapshotGrouping.Paths),
             (["--keep-within-weekly", "1y2m", "--keep-within-daily", "20d", "--group-by", ""],
-                new() { WithinEach = new Dictionary<KeepUnit, RetentionSpan> { [KeepUnit.Weekly] = new(1, 2, 0, 0), [KeepUnit.Daily] = new(0, 0, 20, 0) } },
+                new()
+                {
+                    WithinEach = new Dictionary<KeepUnit, RetentionSpan>
+                    {
+                        [KeepUnit.Weekly] = new(1, 2, 0, 0),
+                        [KeepUnit.Daily] = new(0, 0, 20, 0),
+                    },
+                },
                 SnapshotGrouping.None),
-            (["--keep-tag", "x,y", "--keep-last", "1"], new() { Tags = [["x", "y"]], Last = 1 }, SnapshotGrouping.Host | SnapshotGrouping.Paths),
+            (["--keep-tag", "x,y", "--keep-last", "1"], new() { Tags = [["x", "y"]], Last = 1 },
+                SnapshotGrouping.Host | SnapshotGrouping.Paths),
             (["--keep-hourly", "5", "--keep-daily", "7", "--keep-weekly", "5", "--keep-monthly", "12", "--keep-yearly", "75"],
                 new() { Hourly = 5, Daily = 7, Weekly = 5, Monthly = 12, Yearly = 75 }, SnapshotGrouping.Host | SnapshotGrouping.Paths),
         };
@@ -70,9 +80,9 @@ public sealed class ForgetTests : IDisposable
                 .Select(judged => $"{judged.Snapshot.Id} {string.Join("; ", judged.Verdict.Reasons.Order(StringComparer.Ordinal))}");
 
             using var theirs = JsonDocument.Parse(restic.Succeed(["forget", "--dry-run", "--json", .. flags]));
-            var expected = theirs.RootElement.EnumerateArray().SelectMany(group => group.GetProperty("reasons").EnumerateArray()).Select(reason
-                => $"{IdOf(reason.GetProperty("snapshot"), snapshots)} "
-                + string.Join("; ", reason.GetProperty("matches").EnumerateArray().Select(match => match.GetString()!).Order(StringComparer.Ordinal)));
+            var expected = theirs.RootElement.EnumerateArray().SelectMany(group => group.GetProperty("reasons").EnumerateArray())
+                .Select(reason => $"{IdOf(reason.GetProperty("snapshot"), snapshots)} " + string.Join("; ",
+                    reason.GetProperty("matches").EnumerateArray().Select(match => match.GetString()!).Order(StringComparer.Ordinal)));
             Assert.Equal(expected.Order(StringComparer.Ordinal), ours.Order(StringComparer.Ordinal));
             Assert.Equal(theirs.RootElement.GetArrayLength(), plan.Count);
         }

@@ -34,7 +34,10 @@ sealed class ForgetCommand
     {
         Description = $"Keep {unit.ToString().ToLowerInvariant()} ones that are younger than this before the newest.",
     }))];
-    readonly Option<string[]> _keepTags = new("--keep-tag") { Description = "Keep those with all of these tags (commas); may be repeated." };
+    readonly Option<string[]> _keepTags = new("--keep-tag")
+    {
+        Description = "Keep those with all of these tags (commas); may be repeated.",
+    };
     readonly Option<int> _atLeast = new("--keep-at-least") { Description = "Never leave fewer than N in a group." };
     readonly Option<string> _groupBy = new("--group-by", "-g")
     {
@@ -82,7 +85,8 @@ sealed class ForgetCommand
             var plan = Forget.Plan(await repository.Snapshots(Filter(given), ct), rules, grouping, TimeProvider.System.GetUtcNow());
             foreach (var group in plan) Tell(output, group);
             output.Json(json => Write(json, plan));
-            removed = [.. plan.SelectMany(group => group.Snapshots).Where(judged => !judged.Verdict.Keeps).Select(judged => judged.Snapshot)];
+            removed = [.. plan.SelectMany(group => group.Snapshots).Where(judged => !judged.Verdict.Keeps)
+                .Select(judged => judged.Snapshot)];
         }
         if (!isDryRun && removed.Count > 0)
         {

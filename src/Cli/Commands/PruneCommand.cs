@@ -90,7 +90,8 @@ sealed class PruneCommand
         output.Line(request.IsDryRun ? $"Would give back {Output.Size(plan.FreedBytes)}. Nothing was changed."
             : $"Gave back {Output.Size(report.RemovedBytes)} in {report.RemovedPacks} packs.");
         if (report.RescuedPacks > 0) output.Note($"{report.RescuedPacks} marked packs are needed again and stay.");
-        if (report.WaitingPacks > 0 && !request.IsDryRun) output.Line($"{report.WaitingPacks} packs are marked and are removed by a later prune.");
+        if (report.WaitingPacks > 0 && !request.IsDryRun)
+            output.Line($"{report.WaitingPacks} packs are marked and are removed by a later prune.");
         foreach (var owner in report.WaitsFor) output.Line($"Waiting for {owner}.");
         if (report.NotBefore is { } time) output.Line($"Not before {time:u}.");
         output.Json(json => Write(json, request, report));

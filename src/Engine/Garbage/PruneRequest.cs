@@ -5,7 +5,7 @@ namespace BackupDr.Engine.Garbage;
 /// <summary>What a prune may do.</summary>
 public sealed record PruneRequest
 {
-    /// <summary>Share of the repository that may stay unused, in percent from 0 to below 100; more makes fewer packs be rewritten.</summary>
+    /// <summary>Share that may stay unused, in percent from 0 to below 100; more makes fewer packs be rewritten.</summary>
     public double MaximumUnusedPercent { get; init; } = 5;
     /// <summary>Bytes that may stay unused; wins over the percentage. <see cref="long.MaxValue"/> rewrites nothing for that.</summary>
     public long? MaximumUnusedBytes { get; init; }

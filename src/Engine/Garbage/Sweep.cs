@@ -69,7 +69,8 @@ sealed class Sweep(Repository repository, RepositoryLock held)
     /// </summary>
     async Task Spare(IReadOnlyList<Mark> due, UsedBlobs used, Dictionary<BlobId, long> sizes, CancellationToken ct)
     {
-        var orphans = due.SelectMany(mark => mark.Packs).Where(pack => pack.Reason == MarkReason.Orphan).Select(pack => pack.Id).ToHashSet();
+        var orphans = due.SelectMany(mark => mark.Packs).Where(pack => pack.Reason == MarkReason.Orphan)
+            .Select(pack => pack.Id).ToHashSet();
         await foreach (var file in IndexScan.Files(repository, ct))
         {
             _kill.ExceptWith(file.Content.OnHold);

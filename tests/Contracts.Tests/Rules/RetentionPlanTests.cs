@@ -8,7 +8,8 @@ public sealed class RetentionPlanTests
 
     static List<RetentionPoint> Points(Random random)
         => [.. Enumerable.Range(0, random.Next(1, 120)).Select(_ => new RetentionPoint(
-            Now.AddMinutes(-random.Next(random.Next(2) == 0 ? 10_000 : 2_000_000)), random.Next(4) == 0 ? ["a"] : random.Next(4) == 0 ? ["a", "b"] : []))];
+            Now.AddMinutes(-random.Next(random.Next(2) == 0 ? 10_000 : 2_000_000)),
+            random.Next(4) switch { 0 => ["a"], 1 => ["a", "b"], _ => [] }))];
 
     static KeepRules Rules(Random random)
     {
@@ -56,7 +57,11 @@ public sealed class RetentionPlanTests
             if (rules.IsEmpty) continue;
             points = [.. points.DistinctBy(point => point.Time)];
             var verdicts = Plan(points, rules);
-            var more = Plan(points, rules with { Daily = rules.Daily < 0 ? -1 : rules.Daily + 3, Last = rules.Last < 0 ? -1 : rules.Last + 1 });
+            var more = Plan(points, rules with
+            {
+                Daily = rules.Daily < 0 ? -1 : rules.Daily + 3,
+                Last = rules.Last < 0 ? -1 : rules.Last + 1,
+            });
             for (var at = 0; at < points.Count; at++) Assert.True(!verdicts[at].Keeps || more[at].Keeps, $"seed {seed}");
             var turned = Plan([.. Enumerable.Reverse(points)], rules);
             Assert.Equal(verdicts.Select(verdict => verdict.Keeps), turned.Select(verdict => verdict.Keeps).Reverse());
