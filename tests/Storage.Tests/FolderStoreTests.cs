@@ -142,7 +142,7 @@ public sealed class FolderStoreTests : IDisposable
 
         Assert.True(inner.ExitCode == 0, inner.Output);
         var calls = Traced.Trace(_scratch.Path).Where(line => line.Contains(_scratch.Path, StringComparison.Ordinal))
-            .Select(line => line.Split(' ', 2)[1].Split('(')[0]).SkipWhile(call => call != "mkdirat");
+            .Select(line => line.Split(' ', 2, StringSplitOptions.TrimEntries)[1].Split('(')[0]).SkipWhile(call => call != "mkdirat");
         Assert.Equal(["mkdirat", "fsync", "mkdirat", "fsync", "pwrite64", "fsync", "renameat2", "fsync"], calls);
     }
 
