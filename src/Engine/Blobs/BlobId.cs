@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
@@ -32,14 +33,18 @@ public readonly record struct BlobId : IComparable<BlobId>
         return true;
     }
 
+    /// <summary>The first 8 bytes as a number that orders like the bytes.</summary>
+    public ulong Prefix => BinaryPrimitives.ReverseEndianness(_a);
+
     /// <summary>Order of the bytes.</summary>
     public int CompareTo(BlobId other)
     {
-        Span<byte> left = stackalloc byte[Size], right = stackalloc byte[Size];
-        CopyTo(left);
-        other.CopyTo(right);
-        return left.SequenceCompareTo(right);
+        if (_a != other._a) return Order(_a, other._a);
+        if (_b != other._b) return Order(_b, other._b);
+        return _c != other._c ? Order(_c, other._c) : Order(_d, other._d);
     }
+
+    static int Order(ulong left, ulong right) => BinaryPrimitives.ReverseEndianness(left).CompareTo(BinaryPrimitives.ReverseEndianness(right));
 
     /// <summary>64 lower-case hex characters.</summary>
     public override string ToString()
