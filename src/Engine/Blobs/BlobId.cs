@@ -44,7 +44,8 @@ public readonly record struct BlobId : IComparable<BlobId>
         return _c != other._c ? Order(_c, other._c) : Order(_d, other._d);
     }
 
-    static int Order(ulong left, ulong right) => BinaryPrimitives.ReverseEndianness(left).CompareTo(BinaryPrimitives.ReverseEndianness(right));
+    static int Order(ulong left, ulong right)
+        => BinaryPrimitives.ReverseEndianness(left).CompareTo(BinaryPrimitives.ReverseEndianness(right));
 
     /// <summary>64 lower-case hex characters.</summary>
     public override string ToString()

@@ -32,7 +32,8 @@ sealed class SortedIndexBuilder : IDisposable
     public SortedIndexBuilder(Descriptor folder, string name, int runRows = DefaultRunRows)
     {
         (_folder, _name, _runRows) = (folder, System.Text.Encoding.ASCII.GetBytes(name), runRows);
-        _scratchName = [.. _name, .. System.Text.Encoding.ASCII.GetBytes($".{System.Security.Cryptography.RandomNumberGenerator.GetHexString(16)}")];
+        _scratchName = [.. _name,
+            .. System.Text.Encoding.ASCII.GetBytes($".{System.Security.Cryptography.RandomNumberGenerator.GetHexString(16)}")];
         (_run, _keys) = (new IndexRow[Math.Min(runRows, 4096)], new ulong[Math.Min(runRows, 4096)]);
     }
 
