@@ -192,7 +192,8 @@ public sealed class FileTargetTests : IDisposable
         });
 
         var refused = 0;
-        for (var i = 0; i < 3_000; i++)
+        // On a busy machine the other thread may begin late: go on until it got in the way at least once.
+        for (var i = 0; i < 3_000 || (refused == 0 && i < 1_000_000); i++)
         {
             try
             {
@@ -204,7 +205,7 @@ public sealed class FileTargetTests : IDisposable
         await stop.CancelAsync();
 
         Assert.InRange(await swapping, 1, int.MaxValue);
-        Assert.InRange(refused, 1, 3_000);
+        Assert.InRange(refused, 1, int.MaxValue);
         AssertOutsideUntouched();
     }
 
