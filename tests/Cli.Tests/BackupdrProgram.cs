@@ -39,6 +39,17 @@ static class BackupdrProgram
         return Tool.Run("setpriv", [$"--inh-caps={dropped}", $"--bounding-set={dropped}", Program, .. arguments], environment);
     }
 
+    /// <summary>Under strace, which can make system calls fail.</summary>
+    /// <param name="trace">Where strace writes.</param>
+    /// <param name="strace">Options: what is traced or injected.</param>
+    /// <param name="arguments">The program's own.</param>
+    public static ToolResult RunTraced(string trace, IEnumerable<string> strace, params IEnumerable<string> arguments)
+    {
+        Tool.Need("strace", "strace");
+        var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
+        return Tool.Run("strace", ["-f", "-qq", "-o", trace, .. strace, Program, .. arguments], environment);
+    }
+
     /// <summary>A repository that is there.</summary>
     public static string NewRepository(ScratchFolder scratch)
     {
