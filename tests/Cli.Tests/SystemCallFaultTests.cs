@@ -72,7 +72,8 @@ public sealed class SystemCallFaultTests : IDisposable
     void AssertWholeAndGoingOn()
     {
         BackupdrProgram.Succeed("check", "--read-data", "--repo", _scratch.At("repository"));
-        new ResticCli(_scratch.At("repository"), BackupdrProgram.Password, _scratch.At("cache")).Succeed("check", "--read-data", "--no-lock");
+        new ResticCli(_scratch.At("repository"), BackupdrProgram.Password, _scratch.At("cache"))
+            .Succeed("check", "--read-data", "--no-lock");
         _scratch.File("source/later", "after the fault");
         Backup();
         AssertSame();

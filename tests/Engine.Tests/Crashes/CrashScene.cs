@@ -14,7 +14,10 @@ namespace BackupDr.Engine.Tests.Crashes;
 
 /// <summary>What the operations of a sweep work on: a changed tree, the tree as it was before, and a repository with a snapshot of the
 /// latter. One scene's folders are shared by all points of a sweep; the repository and the target are each point's own.</summary>
-sealed record CrashScene(string Root, string Own)
+/// <param name="Root">The shared folders.</param>
+/// <param name="Own">What a point has for itself.</param>
+/// <param name="Disk">The folder of the repository.</param>
+sealed record CrashScene(string Root, string Own, string Disk)
 {
     static readonly CancellationToken None = CancellationToken.None;
 
@@ -22,7 +25,7 @@ sealed record CrashScene(string Root, string Own)
     public string Source => Path.Combine(Root, "source");
     /// <summary>The tree as the first snapshot has it.</summary>
     public string First => Path.Combine(Root, "first");
-    public string Repository => Path.Combine(Own, "repository");
+    public string Repository => Path.Combine(Disk, "repository");
     public string Target => Path.Combine(Own, "target");
     /// <summary>Where an operation writes down the snapshots that it reported as complete.</summary>
     public string Reported => Path.Combine(Own, "reported");
@@ -38,7 +41,7 @@ sealed record CrashScene(string Root, string Own)
     /// <summary>Makes the trees and the repository.</summary>
     public static async Task<CrashScene> Make(ScratchFolder scratch, int seed)
     {
-        var scene = new CrashScene(scratch.Path, scratch.Folder("template"));
+        var scene = new CrashScene(scratch.Path, scratch.Folder("template"), scratch.At("template"));
         OddTree.Make(FilePath.FromText(scratch.Folder("source/odd")), seed, forStockRestic: true);
         Prepared.Folder(scratch, seed);
         await using (var store = scene.Store)
@@ -55,7 +58,16 @@ sealed record CrashScene(string Root, string Own)
     public CrashScene Copy(string own)
     {
         Tool.Succeed("cp", "-a", Own, own);
-        return this with { Own = own };
+        return this with { Own = own, Disk = own };
+    }
+
+    /// <summary>The same scene with its repository on another disk.</summary>
+    public CrashScene Copy(string own, Mount disk)
+    {
+        var copy = Copy(own);
+        Tool.Succeed("cp", "-a", copy.Repository, disk.Path);
+        Tool.Succeed("sync", "-f", disk.Path);
+        return copy with { Disk = disk.Path };
     }
 
     /// <summary>Opens the repository for some work; a trigger may end the process at any step of it.</summary>

@@ -9,7 +9,6 @@ namespace BackupDr.Engine.Tests.Crashes;
 /// again.</remarks>
 public sealed class CrashSweepTests : IDisposable
 {
-    const int KilledExitCode = 128 + 9;
     readonly ScratchFolder _scratch = new();
 
     public void Dispose() => _scratch.Dispose();
@@ -23,7 +22,7 @@ public sealed class CrashSweepTests : IDisposable
         var wanted = Nightly.Or(64, 1_000) / CrashOperation.All.Count;
         var seed = Environment.TickCount;
         var scene = await CrashScene.Make(_scratch, seed);
-        var points = Choose(await Passed(operation, scene), wanted, new Random(seed));
+        var points = Choose(await CrashProcess.Passed(operation, scene.Copy(_scratch.At("uninterrupted"))), wanted, new Random(seed));
         var missed = new ConcurrentBag<CrashPoint>();
 
         await Parallel.ForEachAsync(points.Index(), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (next, _) =>
@@ -36,40 +35,16 @@ public sealed class CrashSweepTests : IDisposable
         Assert.True(missed.Count * 10 <= wanted, $"seed {seed}: not reached: {string.Join(", ", missed)}");
     }
 
-    /// <summary>Started by the sweep in a process of its own.</summary>
-    [Fact(Explicit = true)]
-    public async Task Run_one_operation_up_to_its_crash()
-    {
-        var variables = new[] { "OPERATION", "ROOT", "OWN", "AT" }.Select(v => Environment.GetEnvironmentVariable($"BACKUPDR_CRASH_{v}")!);
-        var (name, root, own, at) = variables.ToArray() is [var a, var b, var c, var d] ? (a, b, c, d) : default;
-        var trigger = new CrashTrigger(at.Length == 0 ? null : CrashPoint.Parse(at));
-        var scene = new CrashScene(root, own);
-
-        await CrashOperation.All.Single(operation => operation.Name == name).Run(scene, trigger);
-
-        Assert.NotEmpty(trigger.Passed);
-        await File.WriteAllLinesAsync(scene.Passed, trigger.Passed.Select(point => point.ToString()));
-    }
-
     /// <summary>One point; false where the process ended by itself before it came there.</summary>
     async Task<bool> Survives(CrashOperation operation, CrashScene template, CrashPoint at, int number)
     {
         var scene = template.Copy(_scratch.At($"own-{number}"));
-        var ended = Start(operation, scene, at.ToString());
-        Assert.True(ended.ExitCode is 0 or KilledExitCode, ended.Output + ended.Errors);
+        var isKilled = CrashProcess.Run(operation, scene, at.ToString());
         await scene.Prove(alsoByStock: number % 5 == 0);
         await operation.Run(scene, new CrashTrigger(null));
         await scene.Prove(alsoByStock: number % 5 == 1);
         Tool.Succeed("rm", "-rf", scene.Own);
-        return ended.ExitCode == KilledExitCode;
-    }
-
-    async Task<IReadOnlyList<CrashPoint>> Passed(CrashOperation operation, CrashScene template)
-    {
-        var scene = template.Copy(_scratch.At("uninterrupted"));
-        var ended = Start(operation, scene, "");
-        Assert.True(ended.ExitCode == 0, ended.Output + ended.Errors);
-        return [.. (await File.ReadAllLinesAsync(scene.Passed)).Select(CrashPoint.Parse)];
+        return isKilled;
     }
 
     /// <summary>Of each step the first, then one more of each as chance has it, and so on; again where more are wanted than there
@@ -83,14 +58,4 @@ public sealed class CrashSweepTests : IDisposable
             .ToList();
         return Enumerable.Range(0, count).Select(i => ordered[i % ordered.Count]);
     }
-
-    static ToolResult Start(CrashOperation operation, CrashScene scene, string at) => Tool.Run(Environment.ProcessPath!,
-        ["-method", $"{typeof(CrashSweepTests).FullName}.{nameof(Run_one_operation_up_to_its_crash)}", "-explicit", "only", "-noColor"],
-        new Dictionary<string, string>
-        {
-            ["BACKUPDR_CRASH_OPERATION"] = operation.Name,
-            ["BACKUPDR_CRASH_ROOT"] = scene.Root,
-            ["BACKUPDR_CRASH_OWN"] = scene.Own,
-            ["BACKUPDR_CRASH_AT"] = at,
-        });
 }

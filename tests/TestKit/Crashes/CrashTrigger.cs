@@ -22,7 +22,8 @@ public readonly record struct CrashPoint(string Step, bool IsAfter, int Number)
 
 /// <summary>Counts the steps of this process and kills it with SIGKILL at one of them: nothing is unwound, flushed or released.</summary>
 /// <param name="at">Where it dies; null only counts.</param>
-public sealed class CrashTrigger(CrashPoint? at)
+/// <param name="instead">Called there instead of the kill; it may also end the process a moment later, while the work goes on.</param>
+public sealed class CrashTrigger(CrashPoint? at, Action? instead = null)
 {
     readonly ConcurrentDictionary<(string Step, bool IsAfter), int> _counts = new();
 
@@ -34,7 +35,12 @@ public sealed class CrashTrigger(CrashPoint? at)
     public void Reach(string step, bool isAfter)
     {
         var number = _counts.AddOrUpdate((step, isAfter), 1, (_, before) => before + 1);
-        if (new CrashPoint(step, isAfter, number) != at) return;
+        if (new CrashPoint(step, isAfter, number) == at) (instead ?? Kill)();
+    }
+
+    /// <summary>Kills this process.</summary>
+    public static void Kill()
+    {
         using var self = Process.GetCurrentProcess();
         self.Kill();
         Thread.Sleep(Timeout.Infinite);   // the signal is on its way; this thread must not go on meanwhile
