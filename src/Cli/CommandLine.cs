@@ -17,6 +17,9 @@ static class CommandLine
         yield return BackupCommand.Make();
         yield return SnapshotsCommand.Make();
         yield return LsCommand.Make();
+        yield return DiffCommand.Make();
+        yield return TagCommand.Make();
+        yield return KeyCommand.Make();
         yield return RestoreCommand.Make();
         yield return CheckCommand.Make();
         yield return ForgetCommand.Make();

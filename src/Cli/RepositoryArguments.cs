@@ -62,27 +62,43 @@ sealed class RepositoryArguments
             if (Environment.GetEnvironmentVariable(prefix + "PASSWORD_FILE") is { Length: > 0 } named) return FromFile(named);
             if (Environment.GetEnvironmentVariable(prefix + "PASSWORD") is { Length: > 0 } text) return Secret.FromText(text);
         }
-        if (!Console.IsInputRedirected && !Console.IsErrorRedirected) return Ask();
+        if (CanAsk) return Ask("Password of the repository: ");
         throw new BadInputException("--password-file", "No password was given.",
             "Write --password-file FILE, or set BACKUPDR_PASSWORD_FILE or BACKUPDR_PASSWORD.");
     }
 
-    static Secret FromFile(string path)
+    /// <summary>A password that is to become valid: from a file, or typed twice.</summary>
+    /// <exception cref="BadInputException">There is none, or the two differ.</exception>
+    public static Secret NewPassword(string? file)
+    {
+        if (file is not null) return FromFile(file, "--new-password-file");
+        if (!CanAsk)
+            throw new BadInputException("--new-password-file", "No new password was given.", "Write --new-password-file FILE.");
+        var first = Ask("New password: ");
+        using var second = Ask("Once again: ");
+        if (first.Bytes.SequenceEqual(second.Bytes)) return first;
+        first.Dispose();
+        throw new BadInputException("password", "The two passwords differ.", "Type the same one twice.");
+    }
+
+    static bool CanAsk => !Console.IsInputRedirected && !Console.IsErrorRedirected;
+
+    static Secret FromFile(string path, string option = "--password-file")
     {
         string text;
         try { text = File.ReadAllText(path).Trim(); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new BadInputException("--password-file", $"The password file cannot be read: {e.Message}",
+            throw new BadInputException(option, $"The password file cannot be read: {e.Message}",
                 "Check its path and its rights.");
         }
         return text.Length > 0 ? Secret.FromText(text)
-            : throw new BadInputException("--password-file", $"The password file {path} is empty.", "Write the password into it.");
+            : throw new BadInputException(option, $"The password file {path} is empty.", "Write the password into it.");
     }
 
-    static Secret Ask()
+    static Secret Ask(string words)
     {
-        Console.Error.Write("Password of the repository: ");
+        Console.Error.Write(words);
         var typed = new System.Text.StringBuilder();
         while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
         {

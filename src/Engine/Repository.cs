@@ -19,9 +19,9 @@ public sealed class Repository : IDisposable
     readonly MasterKey _key;
     readonly ConcurrentBag<BlobWorkbench> _benches = [];
 
-    Repository(IObjectStore store, MasterKey key, ConfigFile config, RepositoryOptions options)
+    Repository(IObjectStore store, MasterKey key, BlobId keyId, ConfigFile config, RepositoryOptions options)
     {
-        (Store, _key, Options) = (store, key, options);
+        (Store, _key, KeyId, Options) = (store, key, keyId, options);
         (Id, ChunkerPolynomial) = (config.Id, config.ChunkerPolynomial);
     }
 
@@ -33,6 +33,8 @@ public sealed class Repository : IDisposable
     public string Id { get; }
     /// <summary>Irreducible polynomial of degree 53 for restic's own chunker.</summary>
     public ulong ChunkerPolynomial { get; }
+    /// <summary>The key file that the password opened.</summary>
+    public BlobId KeyId { get; }
     internal BufferPool Buffers { get; } = new();
 
     /// <summary>Makes a repository: key file first, config last.</summary>
@@ -40,9 +42,7 @@ public sealed class Repository : IDisposable
     /// <exception cref="StoreException">The place cannot be written.</exception>
     public static async Task<Repository> Init(IObjectStore store, Secret password, RepositoryOptions options, CancellationToken ct)
     {
-        if (password.Bytes.IsEmpty)
-            throw new BadInputException("password", "The password is empty.",
-                "Give a password of at least 12 characters, or a generated one.");
+        if (password.Bytes.IsEmpty) throw EmptyPassword();
         if (await store.Head(ObjectLayout.Config, ct) is not null) throw AlreadyThere(store);
         var master = MasterKey.Random();
         var key = PasswordKey.Make(master, password, options.Kdf, options.UserName, options.HostName,
@@ -50,11 +50,15 @@ public sealed class Repository : IDisposable
         var keyBytes = key.Write();
         var config = new ConfigFile(2, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)), Polynomial.RandomIrreducible());
         using var box = new SealedBox(master);
-        await store.Put(ObjectLayout.Of(ObjectLayout.Keys, new BlobId(SHA256.HashData(keyBytes))), keyBytes, ct);
+        var keyId = new BlobId(SHA256.HashData(keyBytes));
+        await store.Put(ObjectLayout.Of(ObjectLayout.Keys, keyId), keyBytes, ct);
         try { await store.Put(ObjectLayout.Config, box.Seal(config.Write(), out _), ct); }
         catch (StoreException e) when (e.Fault == StoreFault.Exists) { throw AlreadyThere(store); }
-        return new Repository(store, master, config, options);
+        return new Repository(store, master, keyId, config, options);
     }
+
+    static BadInputException EmptyPassword()
+        => new("password", "The password is empty.", "Give a password of at least 12 characters, or a generated one.");
 
     static RepositoryException AlreadyThere(IObjectStore store)
         => new(RepositoryFault.Exists, $"There is a repository at {store.Url} already.",
@@ -71,7 +75,7 @@ public sealed class Repository : IDisposable
         if (head.Value.SizeBytes > 1 << 20) throw RepositoryException.Damaged("config", $"{head.Value.SizeBytes} bytes are too many.");
         var stored = new byte[head.Value.SizeBytes];
         await store.Read(ObjectLayout.Config, 0, stored, ct);
-        var master = await OpenKey(store, password, ct);
+        var (master, keyId) = await OpenKey(store, password, ct);
         using var box = new SealedBox(master);
         if (!box.TryOpen(stored, out var json))
             throw RepositoryException.Damaged("config", "it does not open with the repository's key; bytes were changed.");
@@ -80,14 +84,14 @@ public sealed class Repository : IDisposable
             throw new RepositoryException(RepositoryFault.OtherRepository,
                 $"The repository at {store.Url} is {config.Id[..8]}, not {expected[..Math.Min(8, expected.Length)]} as expected.",
                 "Somebody put another repository in its place; find out who before anything is written.");
-        return new Repository(store, master, config, options);
+        return new Repository(store, master, keyId, config, options);
     }
 
     static RepositoryException NotThere(IObjectStore store, Exception? inner)
         => new(RepositoryFault.Missing, $"There is no repository at {store.Url}.",
             "Check the address, or make one with 'backupdr repo init'.", inner);
 
-    static async Task<MasterKey> OpenKey(IObjectStore store, Secret password, CancellationToken ct)
+    static async Task<(MasterKey Master, BlobId Id)> OpenKey(IObjectStore store, Secret password, CancellationToken ct)
     {
         var keys = 0;
         await foreach (var listed in store.List(ObjectLayout.Keys, ct))
@@ -96,7 +100,7 @@ public sealed class Repository : IDisposable
             var bytes = new byte[listed.SizeBytes];
             await store.Read(listed.Name, 0, bytes, ct);
             keys++;
-            if (PasswordKey.TryOpen(KeyFile.Read(bytes, $"key {id}"), password, $"key {id}") is { } master) return master;
+            if (PasswordKey.TryOpen(KeyFile.Read(bytes, $"key {id}"), password, $"key {id}") is { } master) return (master, id);
         }
         throw keys == 0
             ? RepositoryException.Damaged("keys", $"there is no key file in {store.Url}.")
@@ -105,8 +109,10 @@ public sealed class Repository : IDisposable
     }
 
     /// <summary>A further password's key file; gives its id.</summary>
+    /// <exception cref="BadInputException">The password is empty.</exception>
     public async Task<BlobId> AddKey(Secret password, CancellationToken ct)
     {
+        if (password.Bytes.IsEmpty) throw EmptyPassword();
         var bytes = PasswordKey.Make(_key, password, Options.Kdf, Options.UserName, Options.HostName,
             UnixTime.From(Options.Clock.GetUtcNow())).Write();
         var id = new BlobId(SHA256.HashData(bytes));
@@ -176,7 +182,9 @@ public sealed class Repository : IDisposable
             && idPrefixOrLatest.Length > 0).ToList();
         return fitting.Count == 1 ? fitting[0] : throw new RepositoryException(RepositoryFault.NoSuchSnapshot,
             fitting.Count == 0 ? $"There is no snapshot '{idPrefixOrLatest}' in {Store.Url}."
-                : $"'{idPrefixOrLatest}' fits {fitting.Count} snapshots.", "List them with 'backupdr snapshots'.");
+                : $"'{idPrefixOrLatest}' fits {fitting.Count} snapshots: "
+                    + string.Join(", ", fitting.Take(8).Select(snapshot => snapshot.Id.ToString()[..16])) + ".",
+            fitting.Count == 0 ? "List them with 'backupdr snapshots'." : "Write more characters of the id.");
     }
 
     /// <summary>Loads the union of all index files. Load snapshots before the index, never after.</summary>

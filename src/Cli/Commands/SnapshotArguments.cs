@@ -26,6 +26,16 @@ sealed class SnapshotArguments
         Paths = [.. (given.GetValue(_paths) ?? []).Select(Path.GetFullPath)],
     };
 
+    /// <summary>The snapshots that are named, in their order; without a name all that fit the options.</summary>
+    public async Task<IReadOnlyList<Snapshot>> FindAll(Repository repository, IReadOnlyList<string> names, ParseResult given,
+        CancellationToken ct)
+    {
+        if (names.Count == 0) return await repository.Snapshots(Filter(given), ct);
+        var found = new List<Snapshot>();
+        foreach (var name in names) found.Add(await repository.FindSnapshot(name, Filter(given), ct));
+        return [.. found.DistinctBy(snapshot => snapshot.Id)];
+    }
+
     /// <summary>Reads "SNAPSHOT" or "SNAPSHOT:/path"; the path is written as ls shows it.</summary>
     public async Task<(Snapshot Snapshot, FilePath Path)> Find(Repository repository, string text, ParseResult given, CancellationToken ct)
     {

@@ -33,6 +33,11 @@ public sealed class TreeBrowser(BlobReader reader)
     static NotFoundException NotThere(Snapshot snapshot, FilePath path)
         => new($"'{path}' in snapshot {snapshot.ShortId}", $"See what there is with 'backupdr ls {snapshot.ShortId}'.");
 
+    /// <summary>The tree of a folder; the root's for an empty path.</summary>
+    /// <exception cref="NotFoundException">There is no folder at this path.</exception>
+    public async Task<BlobId> FolderTree(Snapshot snapshot, FilePath folder, CancellationToken ct)
+        => await Find(snapshot, folder, ct) is { } node ? node.Subtree ?? throw NotThere(snapshot, folder) : snapshot.Tree;
+
     /// <summary>What lies in a folder; a path to something else gives that alone.</summary>
     /// <exception cref="NotFoundException">There is nothing at this path.</exception>
     public async Task<IReadOnlyList<Node>> List(Snapshot snapshot, FilePath folder, CancellationToken ct)
