@@ -52,7 +52,8 @@ public sealed class SnapshotCommandTests : IDisposable
             StringSplitOptions.RemoveEmptyEntries))).Where(line => line.Length > 0);
         Assert.Equal(Lines(theirs), Lines(ours));
         var json = Parse(Run(["diff", "--json", .. both]));
-        Assert.Equal(("statistics", 1), (json[^1].GetProperty("message_type").GetString(), json[^1].GetProperty("changed_files").GetInt32()));
+        Assert.Equal("statistics", json[^1].GetProperty("message_type").GetString());
+        Assert.Equal(1, json[^1].GetProperty("changed_files").GetInt32());
         Assert.Contains(json, line => line.GetProperty("message_type").GetString() == "change"
             && line.GetProperty("path").GetString() == _scratch.At("data/kind") && line.GetProperty("modifier").GetString() == "T");
     }

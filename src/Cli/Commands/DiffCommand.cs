@@ -9,7 +9,10 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr diff SNAPSHOT[:PATH] SNAPSHOT[:PATH]</c>.</summary>
 sealed class DiffCommand
 {
-    readonly Argument<string> _before = new("SNAPSHOT[:PATH]") { Description = "The earlier one; with a path, only what lies in that folder." };
+    readonly Argument<string> _before = new("SNAPSHOT[:PATH]")
+    {
+        Description = "The earlier one; with a path, only what lies in that folder.",
+    };
     readonly Argument<string> _after = new("LATER[:PATH]") { Description = "The later one." };
     readonly Option<bool> _metadata = new("--metadata")
     {

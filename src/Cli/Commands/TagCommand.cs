@@ -38,7 +38,8 @@ sealed class TagCommand
         var changed = await SnapshotTags.Execute(repository, [.. snapshots.Select(snapshot => snapshot.Id)], change, ct);
         foreach (var (old, made) in changed)
         {
-            output.Line($"{old.ToString()[..8]} is {made.ShortId} now, tagged {(made.Tags.Count == 0 ? "nothing" : string.Join(",", made.Tags))}");
+            var tags = made.Tags.Count == 0 ? "nothing" : string.Join(",", made.Tags);
+            output.Line($"{old.ToString()[..8]} is {made.ShortId} now, tagged {tags}");
             output.Json(json =>
             {
                 json.WriteStartObject();

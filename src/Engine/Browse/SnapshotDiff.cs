@@ -72,7 +72,7 @@ public sealed class SnapshotDiff(BlobReader reader, bool withMetadata)
         return new DiffSummary(_changedFiles, _added, _removed);
     }
 
-    /// <summary>Folders on both sides, or one that the other side does not have at all; a folder that became a file is only named.</summary>
+    /// <summary>Folders on both sides, or one that the other side lacks; a folder that became a file is only named.</summary>
     static bool Comparable(Node? left, Node? right)
         => (left ?? right)!.Type == NodeType.Dir && (right ?? left)!.Type == NodeType.Dir;
 
