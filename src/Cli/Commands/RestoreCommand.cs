@@ -20,13 +20,28 @@ sealed class RestoreCommand
     };
     readonly Option<string[]> _includes = new("--include", "-i")
     {
-        Description = "Absolute path inside the snapshot, restored alone; may be repeated.",
+        Description = "Pattern of what is restored, alone; may be repeated. A path from the root of the snapshot, or a glob such as *.conf.",
     };
+    readonly Option<string[]> _includesAnyCase = new("--iinclude") { Description = "As --include, without regard to case." };
+    readonly Option<string[]> _excludes = new("--exclude", "-e") { Description = "Pattern of what is left out; may be repeated." };
+    readonly Option<string[]> _excludesAnyCase = new("--iexclude") { Description = "As --exclude, without regard to case." };
     readonly Option<string> _overwrite = new("--overwrite")
     {
         DefaultValueFactory = _ => "always",
-        Description = "Files that exist already: always replace them, if-changed, or never.",
+        Description = "Files that exist: always (compared by content; only what differs is written), if-changed (size or time differ), "
+            + "if-newer (the snapshot's is newer), or never.",
     };
+    readonly Option<bool> _dryRun = new("--dry-run", "-n") { Description = "Only say what would be written, replaced and kept." };
+    readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "List what became of each entry." };
+    readonly Option<bool> _verify = new("--verify") { Description = "Read every written file back and compare it with the snapshot." };
+    readonly Option<bool> _sparse = new("--sparse") { Description = "Restore runs of zeros as holes. That is the default." };
+    readonly Option<bool> _noSparse = new("--no-sparse") { Description = "Write every byte, zeros too: no file has holes." };
+    readonly Option<bool> _noOwner = new("--no-owner") { Description = "Everything belongs to whoever restores." };
+    readonly Option<string[]> _mapOwner = new("--map-owner")
+    {
+        Description = "FROM=TO: what belonged to FROM belongs to TO; names or numbers; may be repeated.",
+    };
+    readonly Option<string[]> _mapGroup = new("--map-group") { Description = "As --map-owner, for groups." };
 
     public static Command Make()
     {
@@ -34,7 +49,8 @@ sealed class RestoreCommand
         var command = new Command("restore",
             "Put a snapshot, or a part of it, into a folder. Exit code 3 where some files could not be restored.")
         {
-            made._snapshot, made._target, made._includes, made._overwrite,
+            made._snapshot, made._target, made._includes, made._includesAnyCase, made._excludes, made._excludesAnyCase, made._overwrite,
+            made._dryRun, made._verbose, made._verify, made._sparse, made._noSparse, made._noOwner, made._mapOwner, made._mapGroup,
         };
         var repository = new RepositoryArguments(command);
         var which = new SnapshotArguments(command);
@@ -46,43 +62,103 @@ sealed class RestoreCommand
     {
         "always" => OverwritePolicy.Always,
         "if-changed" => OverwritePolicy.IfChanged,
+        "if-newer" => OverwritePolicy.IfNewer,
         "never" => OverwritePolicy.Never,
         var other => throw new BadInputException("--overwrite", $"--overwrite: '{other}' is not known.",
-            "Write always, if-changed or never."),
+            "Write always, if-changed, if-newer or never."),
     };
+
+    FileTargetOptions Options(ParseResult given)
+    {
+        var (users, groups) = (given.GetValue(_mapOwner) ?? [], given.GetValue(_mapGroup) ?? []);
+        if (given.GetValue(_noOwner) && users.Length + groups.Length > 0)
+            throw new BadInputException("--no-owner", "--no-owner and --map-owner or --map-group exclude each other.", "Give one of them.");
+        if (given.GetValue(_sparse) && given.GetValue(_noSparse))
+            throw new BadInputException("--no-sparse", "--sparse and --no-sparse exclude each other.", "Give one of them.");
+        return new FileTargetOptions
+        {
+            Overwrite = Policy(given),
+            Owners = given.GetValue(_noOwner) ? OwnerRules.None : OwnerRules.Parse(users, groups),
+            MakesHoles = !given.GetValue(_noSparse),
+        };
+    }
 
     async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
     {
         var output = arguments.Output(given);
-        var policy = Policy(given);
+        var options = Options(given);
+        var isPreview = given.GetValue(_dryRun);
+        var filter = RestoreFilter.Parse(given.GetValue(_includes) ?? [], given.GetValue(_includesAnyCase) ?? [],
+            given.GetValue(_excludes) ?? [], given.GetValue(_excludesAnyCase) ?? []);
         var folder = FilePath.FromText(Path.GetFullPath(given.GetValue(_target)!));
         using var repository = await arguments.Open(given, ct);
         var (snapshot, path) = await which.Find(repository, given.GetValue(_snapshot)!, given, ct);
-        using var target = FileTarget.Open(folder, policy);
+        var request = new RestoreRequest
+        {
+            From = path,
+            Filter = filter,
+            Verify = given.GetValue(_verify),
+            Each = given.GetValue(_verbose) ? (entry, outcome) => Tell(output, entry, outcome) : null,
+        };
+        using IRestoreTarget target = isPreview ? FileTarget.OpenToLook(folder, options) ?? (IRestoreTarget)new EmptyTarget()
+            : FileTarget.Open(folder, options);
         RestoreSummary summary;
         using (var progress = new ProgressLine(output, TimeProvider.System))
-            summary = await RestoreRun.Execute(repository, snapshot, path,
-                [.. (given.GetValue(_includes) ?? []).Select(FilePath.Parse)], target,
-                progress.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+            summary = isPreview ? await RestoreRun.Preview(repository, snapshot, request, target, ct)
+                : await RestoreRun.Execute(repository, snapshot, request, target,
+                    progress.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
         foreach (var problem in summary.Failed) output.Problem(problem.Path, problem.Message);
-        if (policy == OverwritePolicy.Never)
+        if (options.Overwrite == OverwritePolicy.Never && request.Each is null)
             foreach (var kept in summary.Kept) output.Note($"kept: {kept.Path}: {kept.Message}");
-        foreach (var remark in target.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
-        Tell(output, summary, snapshot.ShortId, folder);
+        foreach (var remark in (target as FileTarget)?.Remarks ?? []) output.Note($"note: {remark.Path}: {remark.Message}");
+        Tell(output, summary, isPreview, snapshot.ShortId, folder);
         return summary.Failed.Count == 0 ? ExitCodes.Done : ExitCodes.Incomplete;
     }
 
-    static void Tell(Output output, RestoreSummary summary, string snapshot, FilePath folder)
+    /// <summary>One line an entry, as stock restic words it where it has a word.</summary>
+    static void Tell(Output output, FilePath entry, RestoreOutcome outcome)
     {
-        output.Line($"Restored {summary.Files} files ({Output.Size(summary.Bytes)}) of snapshot {snapshot} into {folder} "
+        var word = outcome switch
+        {
+            RestoreOutcome.Created => "restored",
+            RestoreOutcome.Replaced => "replaced",
+            RestoreOutcome.Updated => "updated",
+            RestoreOutcome.Unchanged => "unchanged",
+            _ => "kept",
+        };
+        output.Line($"{word,-9} {entry}");
+        output.Json(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("message_type", "verbose_status");
+            json.WriteString("action", word);
+            json.WriteString("item", entry.ToString());
+            json.WriteEndObject();
+        });
+    }
+
+    static void Tell(Output output, RestoreSummary summary, bool isPreview, string snapshot, FilePath folder)
+    {
+        var words = new List<string> { $"{summary.Files} files ({Output.Size(summary.Bytes)} to write)" };
+        if (summary.FilesUpdated > 0) words.Add($"{summary.FilesUpdated} of them updated in place");
+        if (summary.FilesUnchanged > 0) words.Add($"{summary.FilesUnchanged} unchanged");
+        if (summary.Kept.Count > 0) words.Add($"{summary.Kept.Count} kept");
+        var what = string.Join(", ", words);
+        output.Line(isPreview ? $"Would restore {what} of snapshot {snapshot} into {folder}; nothing was written."
+            : $"Restored {what.Replace(" to write", "", StringComparison.Ordinal)} of snapshot {snapshot} into {folder} "
             + $"in {Output.Time(summary.Duration)}"
             + (summary.Failed.Count == 0 ? "." : $"; {summary.Failed.Count} entries could not be restored."));
+        if (summary.FilesVerified > 0) output.Line($"Read back and compared {summary.FilesVerified} files.");
         output.Json(json =>
         {
             json.WriteStartObject();
             json.WriteString("message_type", "summary");
+            json.WriteBoolean("dry_run", isPreview);
             json.WriteNumber("seconds_elapsed", summary.Duration.TotalSeconds);
             json.WriteNumber("files_restored", summary.Files);
+            json.WriteNumber("files_updated", summary.FilesUpdated);
+            json.WriteNumber("files_unchanged", summary.FilesUnchanged);
+            json.WriteNumber("files_verified", summary.FilesVerified);
             json.WriteNumber("bytes_restored", summary.Bytes);
             json.WriteNumber("files_kept", summary.Kept.Count);
             json.WriteNumber("errors", summary.Failed.Count);

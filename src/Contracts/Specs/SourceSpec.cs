@@ -36,6 +36,8 @@ public enum OverwritePolicy
     Never,
     /// <summary>They are replaced where size or modification time differ.</summary>
     IfChanged,
-    /// <summary>They are replaced.</summary>
+    /// <summary>They are replaced; where their content is right already it is not written again.</summary>
     Always,
+    /// <summary>They are replaced where the snapshot's modification time is later.</summary>
+    IfNewer,
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Storage;
 
 namespace BackupDr.Engine.Browse;
 
@@ -48,8 +49,18 @@ public sealed class TreeBrowser(BlobReader reader)
     }
 
     /// <summary>Everything below a path, each folder before what lies in it, in the order of names.</summary>
-    public async IAsyncEnumerable<(FilePath Path, Node Node)> Walk(Snapshot snapshot, FilePath from,
-        [EnumeratorCancellation] CancellationToken ct)
+    public IAsyncEnumerable<(FilePath Path, Node Node)> Walk(Snapshot snapshot, FilePath from, CancellationToken ct)
+        => Walk(snapshot, from, static _ => true, lost: null, ct);
+
+    /// <summary>As the other one, but not into every folder.</summary>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="from">Absolute path in it; empty for all.</param>
+    /// <param name="enters">Whether to go into a folder; asked after it was given.</param>
+    /// <param name="lost">Told of each folder whose tree cannot be read, which is then left out. Without it such a tree ends the walk; the
+    /// first one always does.</param>
+    /// <param name="ct">Cancels.</param>
+    public async IAsyncEnumerable<(FilePath Path, Node Node)> Walk(Snapshot snapshot, FilePath from, Func<FilePath, bool> enters,
+        Action<FilePath, BackupDrException>? lost, [EnumeratorCancellation] CancellationToken ct)
     {
         var start = await Find(snapshot, from, ct);
         var root = new FilePath("/"u8.ToArray());
@@ -65,10 +76,13 @@ public sealed class TreeBrowser(BlobReader reader)
             var node = top.Nodes.Current;
             var path = top.Path.Join(node.Name.Bytes);
             yield return (path, node);
-            if (node is not { Type: NodeType.Dir, Subtree: { } subtree }) continue;
-            if (stack.Count >= MaximumDepth)
-                throw RepositoryException.Damaged($"tree {subtree}", $"folders nest deeper than {MaximumDepth}.");
-            stack.Push((path, (await reader.ReadTree(subtree, ct)).GetEnumerator()));
+            if (node is not { Type: NodeType.Dir, Subtree: { } subtree } || !enters(path)) continue;
+            try { stack.Push((path, (await ReadBelow(subtree, stack.Count, ct)).GetEnumerator())); }
+            catch (Exception e) when (lost is not null && e is RepositoryException or StoreException) { lost(path, (BackupDrException)e); }
         }
     }
+
+    Task<IReadOnlyList<Node>> ReadBelow(BlobId subtree, int depth, CancellationToken ct) => depth < MaximumDepth
+        ? reader.ReadTree(subtree, ct)
+        : throw RepositoryException.Damaged($"tree {subtree}", $"folders nest deeper than {MaximumDepth}.");
 }

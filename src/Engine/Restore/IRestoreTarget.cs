@@ -15,6 +15,14 @@ public interface IRestoreTarget : IDisposable
     /// <summary>Makes the folder, or takes an existing one; usable by us whatever its final mode.</summary>
     void MakeFolder(IReadOnlyList<FilePath> path, Node folder);
 
+    /// <summary>What the overwrite policy does with what stands where an entry belongs. Changes nothing.</summary>
+    /// <remarks>Asked only below folders that stood there before, so that a restore into an empty place costs nothing.</remarks>
+    RestoreChoice Look(IReadOnlyList<FilePath> path, Node node) => RestoreChoice.Create;
+
+    /// <summary>Opens the regular file that stands where <paramref name="file"/> belongs; null where there is none that can be read.
+    /// </summary>
+    IExistingFile? OpenExisting(IReadOnlyList<FilePath> path, Node file) => null;
+
     /// <summary>Opens a file to be written; null where the overwrite policy keeps what is there.</summary>
     IRestoreFile? OpenFile(IReadOnlyList<FilePath> path, Node file);
 
@@ -42,4 +50,34 @@ public interface IRestoreFile : IDisposable
 
     /// <summary>All ranges are written: sets the length, applies metadata and puts the file under its name.</summary>
     void Finish(Node file);
+}
+
+/// <summary>What happens to the place of an entry.</summary>
+public enum RestoreChoice
+{
+    /// <summary>Nothing stands there.</summary>
+    Create,
+    /// <summary>What stands there may be replaced or changed.</summary>
+    Replace,
+    /// <summary>What stands there stays.</summary>
+    Keep,
+}
+
+/// <summary>A file that stood in the target before: compared, and where it pays mended in place instead of written anew.</summary>
+public interface IExistingFile : IRestoreFile
+{
+    /// <summary>Fills <paramref name="target"/> from <paramref name="offset"/>; fewer bytes only at the end of the file.</summary>
+    int Read(long offset, Span<byte> target);
+
+    /// <summary>Its length in bytes.</summary>
+    long SizeBytes { get; }
+
+    /// <summary>Whether it has further names, so that a change would reach farther than this one.</summary>
+    bool IsShared { get; }
+
+    /// <summary>
+    /// Marks the file, durably, as one that is being rewritten; whoever finds the mark after a crash takes it for neither old nor new.
+    /// <see cref="IRestoreFile.Finish"/> takes the mark away. False where it cannot be changed in place or cannot be marked.
+    /// </summary>
+    bool TryBeginMending();
 }

@@ -1,66 +1,42 @@
-using System.Runtime.ExceptionServices;
-using System.Threading.Channels;
 using BackupDr.Contracts;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
-using BackupDr.Storage;
 
 namespace BackupDr.Engine.Restore;
-
-/// <summary>How far a restore is.</summary>
-/// <param name="FilesDone">Files finished.</param>
-/// <param name="FilesTotal">Files in all.</param>
-/// <param name="BytesDone">Plain bytes written.</param>
-/// <param name="BytesTotal">Plain bytes in all.</param>
-public readonly record struct RestoreProgress(long FilesDone, long FilesTotal, long BytesDone, long BytesTotal);
-
-/// <summary>What a restore did.</summary>
-public sealed record RestoreSummary
-{
-    /// <summary>Files written.</summary>
-    public long Files { get; init; }
-    /// <summary>Folders made.</summary>
-    public long Folders { get; init; }
-    /// <summary>Plain bytes written.</summary>
-    public long Bytes { get; init; }
-    /// <summary>Files that were there and were kept.</summary>
-    public IReadOnlyList<Problem> Kept { get; init; } = [];
-    /// <summary>What could not be restored.</summary>
-    public IReadOnlyList<Problem> Failed { get; init; } = [];
-    /// <summary>From start to end.</summary>
-    public TimeSpan Duration { get; init; }
-}
 
 /// <summary>
 /// Puts a snapshot, or a part of it, onto a target: planned by pack, read in merged ranges, written out of order, every blob verified.
 /// </summary>
-public sealed class RestoreRun
+/// <remarks>
+/// What stands in the target already is compared with the snapshot by content where the target's overwrite policy lets it be replaced: files
+/// that are right are not written again, large ones get only the ranges that differ. So a restore that was killed is continued by running it
+/// once more.
+/// </remarks>
+public sealed partial class RestoreRun
 {
-    /// <summary>Gaps up to this size are read along instead of asking twice.</summary>
-    const int LargestGap = 64 << 10;
-    const int LargestRange = 16 << 20;
     static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(200);
 
     readonly Repository _repository;
+    readonly RestoreRequest _request;
     readonly IRestoreTarget _target;
+    readonly bool _isPreview;
     readonly IProgress<RestoreProgress>? _progress;
     readonly Lock _gate = new();
     readonly List<Problem> _failed = [], _kept = [];
     readonly List<(IReadOnlyList<FilePath> Path, Node Node)> _folders = [];
-    readonly List<(IReadOnlyList<FilePath> Path, PlannedFile First, Node Node)> _links = [];
-    readonly Dictionary<(ulong Device, ulong Inode), PlannedFile> _linked = [];
-    readonly Dictionary<(ulong Device, ulong Inode), IReadOnlyList<FilePath>> _linkedSpecials = [];
-    long _filesTotal, _bytesTotal, _files, _bytes, _reportedAt;
+    readonly List<(IReadOnlyList<FilePath> Path, PlannedFile First, Node Node, bool Stood)> _links = [];
+    readonly List<PlannedFile> _written = [];   // only where they are to be verified
+    long _filesTotal, _bytesTotal, _files, _bytes, _updated, _unchanged, _verified, _reportedAt;
 
-    RestoreRun(Repository repository, IRestoreTarget target, IProgress<RestoreProgress>? progress)
+    RestoreRun(Repository repository, RestoreRequest request, IRestoreTarget target, bool isPreview, IProgress<RestoreProgress>? progress)
     {
-        (_repository, _target, _progress) = (repository, target, progress);
+        (_repository, _request, _target, _isPreview, _progress) = (repository, request, target, isPreview, progress);
         _reportedAt = repository.Options.Clock.GetTimestamp();
     }
 
-    /// <summary>Restores.</summary>
+    /// <summary>Restores some paths of a snapshot, or all of it.</summary>
     /// <param name="repository">An open repository.</param>
     /// <param name="snapshot">What is restored.</param>
     /// <param name="from">Absolute path inside it: everything below is put straight into the target. Empty: the absolute paths are made
@@ -70,105 +46,119 @@ public sealed class RestoreRun
     /// <param name="progress">Told about five times a second.</param>
     /// <param name="ct">Cancels; what is finished stays, half files do not.</param>
     /// <exception cref="NotFoundException">There is nothing at <paramref name="from"/>.</exception>
-    /// <exception cref="RepositoryException">A tree is damaged. Damaged file content is listed per file instead.</exception>
-    public static async Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only,
+    /// <exception cref="RepositoryException">The first tree is damaged. Other damaged trees and damaged content are listed.</exception>
+    public static Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only,
         IRestoreTarget target, IProgress<RestoreProgress>? progress, CancellationToken ct)
+        => Execute(repository, snapshot, new RestoreRequest { From = from, Filter = only.Count == 0 ? null : new PathFilter(only) }, target,
+            progress, ct);
+
+    /// <summary>Restores.</summary>
+    /// <param name="repository">An open repository.</param>
+    /// <param name="snapshot">What is restored.</param>
+    /// <param name="request">What of it, and how.</param>
+    /// <param name="target">Where it is written.</param>
+    /// <param name="progress">Told about five times a second.</param>
+    /// <param name="ct">Cancels; what is finished stays. A file that was being mended in place stays marked until the next restore.</param>
+    /// <exception cref="NotFoundException">There is nothing at the request's path.</exception>
+    /// <exception cref="RepositoryException">The first tree is damaged. Other damaged trees and damaged content are listed.</exception>
+    public static Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, RestoreRequest request, IRestoreTarget target,
+        IProgress<RestoreProgress>? progress, CancellationToken ct)
+        => new RestoreRun(repository, request, target, isPreview: false, progress).Run(snapshot, ct);
+
+    /// <summary>Finds what a restore would do, by the same steps, and changes nothing. Files that stand in the target are compared by
+    /// content.</summary>
+    /// <exception cref="NotFoundException">There is nothing at the request's path.</exception>
+    /// <exception cref="RepositoryException">The first tree is damaged.</exception>
+    public static Task<RestoreSummary> Preview(Repository repository, Snapshot snapshot, RestoreRequest request, IRestoreTarget target,
+        CancellationToken ct)
+        => new RestoreRun(repository, request, target, isPreview: true, null).Run(snapshot, ct);
+
+    async Task<RestoreSummary> Run(Snapshot snapshot, CancellationToken ct)
     {
-        var begun = repository.Options.Clock.GetTimestamp();
-        var index = await repository.LoadIndex(ct);
-        var run = new RestoreRun(repository, target, progress);
+        var begun = _repository.Options.Clock.GetTimestamp();
+        var index = await _repository.LoadIndex(ct);
         var plan = new RestorePlan(index);
-        await run.Plan(new TreeBrowser(new BlobReader(repository, index)), snapshot, from, only, plan, ct);
-        await run.Write(plan, ct);
-        run.FinishTree();
-        run.Guard(FilePath.FromText("/"), target.Complete);
-        run.Report(force: true);
+        await Plan(new TreeBrowser(new BlobReader(_repository, index)), snapshot, plan, ct);
+        await CompareExisting(plan, ct);
+        if (!_isPreview) await Write(plan, ct);
+        FinishLinks();
+        if (!_isPreview)
+        {
+            FinishFolders();
+            Guard(FilePath.FromText("/"), _target.Complete);
+            await Verify(plan, ct);
+        }
+        Report(force: true);
         return new RestoreSummary
         {
-            Files = run._files,
-            Folders = run._folders.Count,
-            Bytes = run._bytes,
-            Failed = run._failed,
-            Kept = run._kept,
-            Duration = repository.Options.Clock.GetElapsedTime(begun),
+            Files = _files,
+            FilesUpdated = _updated,
+            FilesUnchanged = _unchanged,
+            FilesVerified = _verified,
+            Folders = _folders.Count,
+            Bytes = _bytes,
+            Failed = _failed,
+            Kept = _kept,
+            Duration = _repository.Options.Clock.GetElapsedTime(begun),
         };
     }
 
-    async Task Plan(TreeBrowser browser, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only, RestorePlan plan,
-        CancellationToken ct)
+    void FinishLinks()
     {
-        var skip = from.Parts().Count;
-        var wanted = only.Select(path => path.Parts()).ToList();
-        var found = new bool[wanted.Count];
-        await foreach (var (path, node) in browser.Walk(snapshot, from, ct))
+        foreach (var (path, first, node, stood) in _links)
         {
-            var parts = path.Parts();
-            if (!IsWanted(parts, wanted, found)) continue;
-            // A single file is put into the target under its own name; a folder's content without the folder itself.
-            var relative = parts.Count == skip && node.Type != NodeType.Dir ? [node.Name] : parts.Skip(skip).ToArray();
-            if (relative.Length > 0) Guard(path, () => PlanNode(relative, path, node, plan));
-        }
-        for (var i = 0; i < wanted.Count; i++)
-            if (!found[i]) _failed.Add(new Problem(only[i], "is not in the snapshot"));
-    }
-
-    /// <summary>Whether a path is one of the wanted, below one, or on the way to one.</summary>
-    static bool IsWanted(IReadOnlyList<FilePath> parts, List<IReadOnlyList<FilePath>> wanted, bool[] found)
-    {
-        var isWanted = wanted.Count == 0;
-        for (var i = 0; i < wanted.Count; i++)
-        {
-            var common = Math.Min(parts.Count, wanted[i].Count);
-            if (!parts.Take(common).SequenceEqual(wanted[i].Take(common))) continue;
-            isWanted = true;
-            if (parts.Count >= wanted[i].Count) found[i] = true;
-        }
-        return isWanted;
-    }
-
-    void PlanNode(FilePath[] relative, FilePath path, Node node, RestorePlan plan)
-    {
-        switch (node.Type)
-        {
-            case NodeType.Dir:
-                _target.MakeFolder(relative, node);
-                _folders.Add((relative, node));
-                break;
-            case NodeType.File:
-                PlanFile(new PlannedFile(relative, node), path, plan);
-                break;
-            case NodeType.Socket:
-                break;   // a socket is made by the program that listens on it
-            default:
-                if (node.Links > 1 && node.Inode != 0 && !_linkedSpecials.TryAdd((node.DeviceId, node.Inode), relative))
-                    _target.MakeHardLink(relative, _linkedSpecials[(node.DeviceId, node.Inode)], node);
-                else _target.MakeSpecial(relative, node);
-                break;
-        }
-    }
-
-    void PlanFile(PlannedFile file, FilePath path, RestorePlan plan)
-    {
-        var node = file.Node;
-        if (node.Links > 1 && node.Inode != 0)
-        {
-            if (_linked.TryGetValue((node.DeviceId, node.Inode), out var first) && first.Node.Content.SequenceEqual(node.Content))
+            if (first.Failed) continue;   // listed already
+            Guard(Join(path), () =>
             {
-                _links.Add((file.Path, first, node));
-                return;
-            }
-            _linked.TryAdd((node.DeviceId, node.Inode), file);
+                var choice = stood ? _target.Look(path, node) : RestoreChoice.Create;
+                if (choice == RestoreChoice.Keep) { Keep(path); return; }
+                if (!_isPreview) _target.MakeHardLink(path, first.Path, node);
+                _files++;
+                Tell(path, choice == RestoreChoice.Create ? RestoreOutcome.Created : RestoreOutcome.Replaced);
+            });
         }
-        if (plan.Add(file) is { } unknown) throw RepositoryException.Damaged($"file '{path}'", $"its blob {unknown} is in no index.");
-        _filesTotal++;
-        _bytesTotal += (long)node.SizeBytes;
-        if (node.Content.Count > 0) return;
-        if (file.Open(_target) is null) Keep(file); else if (file.Close()) Interlocked.Increment(ref _files);
     }
 
-    void Keep(PlannedFile file)
+    void FinishFolders()
     {
-        lock (_gate) _kept.Add(new Problem(Join(file.Path), "is there already and was kept"));
+        for (var i = _folders.Count - 1; i >= 0; i--)   // children come after their parents in the list, so they are finished first
+        {
+            var (path, node) = _folders[i];
+            Guard(Join(path), () => _target.FinishFolder(path, node));
+        }
+    }
+
+    /// <summary>Reads back what was written, now that the device has taken it.</summary>
+    Task Verify(RestorePlan plan, CancellationToken ct) => InParallel(_written, file => Join(file.Path), file =>
+    {
+        using var existing = _target.OpenExisting(file.Path, file.Node);
+        var isRight = existing is not null && existing.SizeBytes == (long)file.Node.SizeBytes
+            && FileComparison.Compare(existing, plan.Places(file, Join(file.Path)), _repository.Buffers, ct).All(right => right);
+        if (!isRight)
+            throw new ConflictException("restore.verify", "was restored, but reads back other bytes than the snapshot's.",
+                "Check this machine's disk and memory, and that nobody works in the target; then restore again.");
+        Interlocked.Increment(ref _verified);
+    }, ct);
+
+    /// <summary>Runs a step for each item; a failure that has a name is listed under the item's path.</summary>
+    Task InParallel<T>(IEnumerable<T> items, Func<T, FilePath> path, Action<T> step, CancellationToken ct)
+        => Parallel.ForEachAsync(items,
+            new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, (item, _) =>
+        {
+            Guard(path(item), () => step(item));
+            return ValueTask.CompletedTask;
+        });
+
+    void Keep(IReadOnlyList<FilePath> path)
+    {
+        lock (_gate) _kept.Add(new Problem(Join(path), "is there already and was kept"));
+        Tell(path, RestoreOutcome.Kept);
+    }
+
+    void Tell(IReadOnlyList<FilePath> path, RestoreOutcome outcome)
+    {
+        if (_request.Each is null) return;
+        lock (_gate) _request.Each(Join(path), outcome);
     }
 
     static FilePath Join(IReadOnlyList<FilePath> path)
@@ -179,164 +169,13 @@ public sealed class RestoreRun
     }
 
     /// <summary>Runs a step of one entry; a failure that has a name is listed and the restore goes on.</summary>
-    bool Guard(FilePath path, Action step)
+    void Guard(FilePath path, Action step)
     {
-        try
-        {
-            step();
-            return true;
-        }
+        try { step(); }
         catch (BackupDrException e)
         {
             lock (_gate) _failed.Add(new Problem(path, e.Message));
-            return false;
         }
-    }
-
-    async Task Write(RestorePlan plan, CancellationToken ct)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var queue = Channel.CreateBounded<(BlobId Pack, List<PlannedBlob> Blobs)>(1);
-        Exception? first = null;
-        async Task Worker()
-        {
-            try
-            {
-                await foreach (var (pack, blobs) in queue.Reader.ReadAllAsync(stop.Token)) await RestorePack(pack, blobs, stop.Token);
-            }
-            catch (Exception e)
-            {
-                if (Interlocked.CompareExchange(ref first, e, null) is null) await stop.CancelAsync();
-            }
-        }
-        var workers = Enumerable.Range(0, _repository.Options.Workers + 1).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
-        try
-        {
-            foreach (var next in plan.Packs()) await queue.Writer.WriteAsync(next, stop.Token);
-        }
-        catch (OperationCanceledException) when (first is not null) { queue.Writer.TryComplete(); }
-        finally { queue.Writer.TryComplete(); }
-        await Task.WhenAll(workers);
-        ct.ThrowIfCancellationRequested();
-        if (first is not null) ExceptionDispatchInfo.Throw(first);
-    }
-
-    async Task RestorePack(BlobId pack, List<PlannedBlob> blobs, CancellationToken ct)
-    {
-        for (var from = 0; from < blobs.Count;)
-        {
-            var start = blobs[from].Entry.Offset;
-            var (to, end) = (from, start);
-            while (to < blobs.Count
-                && (to == from || (blobs[to].Entry.Offset - end <= LargestGap
-                && blobs[to].Entry.Offset + blobs[to].Entry.Length - start <= LargestRange)))
-            {
-                end = blobs[to].Entry.Offset + blobs[to].Entry.Length;
-                to++;
-            }
-            await RestoreRange(pack, blobs.GetRange(from, to - from), start, (int)(end - start), ct);
-            from = to;
-        }
-    }
-
-    async Task RestoreRange(BlobId pack, List<PlannedBlob> blobs, uint start, int length, CancellationToken ct)
-    {
-        var isRented = length <= LargestRange;
-        var range = isRented ? _repository.Buffers.Rent(length) : new byte[length];
-        var bench = _repository.RentBench();
-        try
-        {
-            try { await _repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), start, range.AsMemory(0, length), ct); }
-            catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead)
-            {
-                foreach (var blob in blobs) FailBlob(blob, $"pack {pack}: {e.Message}");
-                return;
-            }
-            foreach (var blob in blobs)
-            {
-                ct.ThrowIfCancellationRequested();
-                RestoreBlob(pack, blob, range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length), bench);
-            }
-        }
-        finally
-        {
-            _repository.ReturnBench(bench);
-            if (isRented) _repository.Buffers.Return(range);
-        }
-    }
-
-    void RestoreBlob(BlobId pack, PlannedBlob blob, Span<byte> box, BlobWorkbench bench)
-    {
-        var length = blob.Entry.DecodedLength;
-        if (length > BlobReader.MaximumDecoded) { FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id} would be {length} bytes"); return; }
-        var isRented = length <= LargestRange;
-        var plain = isRented ? _repository.Buffers.Rent((int)length) : new byte[length];
-        try
-        {
-            if (!bench.TryOpen(box, blob.Entry, plain, out var wrong))
-            {
-                FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
-                return;
-            }
-            foreach (var part in blob.Parts) WritePart(part, plain.AsSpan(0, (int)length));
-        }
-        finally
-        {
-            if (isRented) _repository.Buffers.Return(plain);
-        }
-        Report();
-    }
-
-    void FailBlob(PlannedBlob blob, string message)
-    {
-        foreach (var part in blob.Parts)
-        {
-            FailPart(part, message);
-            EndPart(part);
-        }
-    }
-
-    void FailPart(PlannedPart part, string message)
-    {
-        if (!part.File.Fail()) return;   // one line a file is enough
-        lock (_gate) _failed.Add(new Problem(Join(part.File.Path), message));
-    }
-
-    void WritePart(PlannedPart part, ReadOnlySpan<byte> plain)
-    {
-        try
-        {
-            if (!part.File.Failed && part.File.Open(_target) is { } file)
-            {
-                file.Write(part.Offset, plain);
-                Interlocked.Add(ref _bytes, plain.Length);
-            }
-        }
-        catch (BackupDrException e) { FailPart(part, e.Message); }
-        EndPart(part);
-    }
-
-    void EndPart(PlannedPart part)
-    {
-        if (!part.File.PartDone()) return;
-        try
-        {
-            if (part.File.Close()) Interlocked.Increment(ref _files);
-            else if (!part.File.Failed) Keep(part.File);
-        }
-        catch (BackupDrException e) { FailPart(part, e.Message); }
-    }
-
-    void FinishTree()
-    {
-        foreach (var (path, first, node) in _links)
-            if (!first.Failed && Guard(Join(path), () => _target.MakeHardLink(path, first.Path, node))) _files++;
-        for (var i = _folders.Count - 1; i >= 0; i--)   // children come after their parents in the list, so they are finished first
-        {
-            var (path, node) = _folders[i];
-            Guard(Join(path), () => _target.FinishFolder(path, node));
-        }
-        Guard(FilePath.FromText("/"), _target.Complete);
     }
 
     void Report(bool force = false)

@@ -13,7 +13,8 @@ namespace BackupDr.Sources.Files;
 /// Never leaves the folder: each step down refuses links, and every entry is made under a random name first and then renamed, so that what
 /// stood there is replaced whole or not at all and is never written through. Folders are 0700 until they are finished. What exists
 /// already is treated by the <see cref="OverwritePolicy"/>: Never keeps it (Contracts' default), Always is what stock restic does,
-/// IfChanged is Always without rewriting files whose size and modification time are right already.
+/// IfChanged trusts files whose size and modification time are right already, IfNewer keeps what is as new as the snapshot's. The one
+/// exception to "whole or not at all" is <see cref="StandingFile"/>: a large file with no other name is mended in place.
 /// </remarks>
 public sealed class FileTarget : IRestoreTarget
 {
@@ -22,20 +23,24 @@ public sealed class FileTarget : IRestoreTarget
     static ReadOnlySpan<byte> TemporaryStart => ".backupdr-restore-"u8;
 
     readonly Descriptor _root;
-    readonly OverwritePolicy _policy;
-    readonly bool _durable;
+    readonly FileTargetOptions _options;
     readonly Lock _lock = new();
     readonly List<TargetRemark> _remarks = [];
     readonly HashSet<string> _found = new(StringComparer.Ordinal);
     readonly bool _isAlone;
     bool _ownerRemarked;
 
-    FileTarget(FilePath path, Descriptor root, OverwritePolicy policy, bool durable)
-    {
-        (Path, _root, _policy, _durable) = (path, root, policy, durable);
-        // The kernel lets go of the lock when a process ends, however it ends: who holds it knows that nobody else writes here.
-        _isAlone = FileLock.TryTake(root);
-    }
+    FileTarget(FilePath path, Descriptor root, FileTargetOptions options, bool isAlone)
+        => (Path, _root, _options, _isAlone) = (path, root, options, isAlone);
+
+    // The kernel lets go of the lock when a process ends, however it ends: who holds it knows that nobody else writes here.
+    FileTarget(FilePath path, Descriptor root, FileTargetOptions options) : this(path, root, options, FileLock.TryTake(root)) { }
+
+    OverwritePolicy Policy => _options.Overwrite;
+
+    internal bool IsDurable => _options.IsDurable;
+
+    internal OwnerRules Owners => _options.Owners;
 
     /// <summary>The folder.</summary>
     public FilePath Path { get; }
@@ -45,15 +50,24 @@ public sealed class FileTarget : IRestoreTarget
 
     /// <summary>Opens the folder, making it (0700) and those above it where they are missing.</summary>
     /// <exception cref="PosixException">It cannot be made or opened.</exception>
-    /// <param name="folder">The folder.</param>
-    /// <param name="policy">What happens to what is there already.</param>
-    /// <param name="durable">False for a test restore that is thrown away: it need not wait for the disk.</param>
-    public static FileTarget Open(FilePath folder, OverwritePolicy policy, bool durable = true)
+    public static FileTarget Open(FilePath folder, OverwritePolicy policy) => Open(folder, new FileTargetOptions { Overwrite = policy });
+
+    /// <summary>Opens a folder to see what a restore would do; null where there is none.</summary>
+    /// <exception cref="PosixException">It cannot be opened.</exception>
+    public static FileTarget? OpenToLook(FilePath folder, FileTargetOptions options)
+    {
+        try { return new FileTarget(folder, Descriptor.OpenFolder(folder), options, isAlone: false); }
+        catch (PosixException e) when (e.Errno == Errno.ENOENT) { return null; }
+    }
+
+    /// <summary>As the first one, with all options.</summary>
+    /// <exception cref="PosixException">It cannot be made or opened.</exception>
+    public static FileTarget Open(FilePath folder, FileTargetOptions options)
     {
         const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.Folder;
         try
         {
-            var target = new FileTarget(folder, Descriptor.OpenFolder(folder), policy, durable);
+            var target = new FileTarget(folder, Descriptor.OpenFolder(folder), options);
             target.RemoveLeftovers(target._root);
             return target;
         }
@@ -67,7 +81,7 @@ public sealed class FileTarget : IRestoreTarget
                 if (errno is not (Errno.None or Errno.EEXIST)) throw new PosixException("mkdir", folder, errno);
                 at = parent.OpenAt(part.Bytes, flags | OpenFlags.PathOnly);
             }
-            using (at) return new FileTarget(folder, at.OpenAt("."u8, flags), policy, durable);
+            using (at) return new FileTarget(folder, at.OpenAt("."u8, flags), options);
         }
     }
 
@@ -84,7 +98,7 @@ public sealed class FileTarget : IRestoreTarget
                 TakeFolder(parent, path);
                 return;
             }
-            if (_policy == OverwritePolicy.Never) throw InTheWay(path, "something that is no folder");
+            if (Policy == OverwritePolicy.Never) throw InTheWay(path, "something that is no folder");
             parent.Remove(name);
             errno = parent.TryMakeFolder(name, 0x1C0);
         }
@@ -102,7 +116,7 @@ public sealed class FileTarget : IRestoreTarget
         }
         using (var taken = parent.OpenAt(path[^1].Bytes, OpenFlags.ReadOnly | OpenFlags.Folder | OpenFlags.NoFollow))
             RemoveLeftovers(taken);
-        if (_policy != OverwritePolicy.Never) return;
+        if (Policy != OverwritePolicy.Never) return;
         lock (_lock) _found.Add(Key(path));
     }
 
@@ -134,7 +148,7 @@ public sealed class FileTarget : IRestoreTarget
             if (Keeps(parent, path, file)) { parent.Dispose(); return null; }
             var temporary = TemporaryName();
             var opened = parent.OpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow, 0x180);
-            return new RestoredFile(this, parent, opened, temporary, path);
+            return new RestoredFile(this, parent, opened, temporary, path, _options.MakesHoles);
         }
         catch
         {
@@ -143,18 +157,66 @@ public sealed class FileTarget : IRestoreTarget
         }
     }
 
+    /// <inheritdoc/>
+    public RestoreChoice Look(IReadOnlyList<FilePath> path, Node node)
+    {
+        try
+        {
+            using var parent = OpenParent(path);
+            return Choose(parent, path, node);
+        }
+        // A preview of a restore that would put a folder in the place of something else.
+        catch (PosixException e) when (e.Errno is Errno.ENOTDIR or Errno.ENOENT) { return RestoreChoice.Create; }
+    }
+
+    RestoreChoice Choose(Descriptor parent, IReadOnlyList<FilePath> path, Node node)
+    {
+        var errno = parent.TryStatAt(path[^1].Bytes, follow: false, out var status);
+        if (errno == Errno.ENOENT) return RestoreChoice.Create;
+        if (errno != Errno.None) throw new PosixException("stat", Below(path), errno);
+        if (Policy == OverwritePolicy.Always) return RestoreChoice.Replace;
+        if (status.Kind == FileKind.File && IsHalfDone(parent, path[^1])) return RestoreChoice.Replace;
+        if (Policy == OverwritePolicy.Never) return RestoreChoice.Keep;
+        if (node.Type != NodeType.File || status.Kind != FileKind.File) return RestoreChoice.Replace;
+        var stored = new PosixTime(node.ModifiedAt.Seconds, node.ModifiedAt.Nanoseconds);
+        if (Policy == OverwritePolicy.IfNewer) return IsNewer(stored, status.ModifiedAt) ? RestoreChoice.Replace : RestoreChoice.Keep;
+        // With a further name it is not ours alone: its metadata could not be set without changing the other name's too.
+        return status.Links == 1 && (ulong)status.SizeBytes == node.SizeBytes && status.ModifiedAt == stored ? RestoreChoice.Keep
+            : RestoreChoice.Replace;
+    }
+
+    static bool IsHalfDone(Descriptor parent, FilePath name)
+    {
+        const OpenFlags flags = OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking;
+        if (parent.TryOpenAt(name.Bytes, flags, 0, out var file) != Errno.None) return false;   // not readable: not by us then
+        using (file!) return StandingFile.HasMark(file!);
+    }
+
+    static bool IsNewer(PosixTime time, PosixTime than)
+        => time.Seconds != than.Seconds ? time.Seconds > than.Seconds : time.Nanoseconds > than.Nanoseconds;
+
     bool Keeps(Descriptor parent, IReadOnlyList<FilePath> path, Node file)
     {
-        if (_policy == OverwritePolicy.Always) return false;
-        var errno = parent.TryStatAt(path[^1].Bytes, follow: false, out var status);
-        if (errno == Errno.ENOENT) return false;
-        if (errno != Errno.None) throw new PosixException("stat", Below(path), errno);
-        if (_policy == OverwritePolicy.Never) return true;
-        if (status.Kind != FileKind.File || (ulong)status.SizeBytes != file.SizeBytes) return false;
-        if (status.ModifiedAt != new PosixTime(file.ModifiedAt.Seconds, file.ModifiedAt.Nanoseconds)) return false;
+        if (Policy == OverwritePolicy.Always || Choose(parent, path, file) != RestoreChoice.Keep) return false;
+        if (Policy != OverwritePolicy.IfChanged) return true;
         using var kept = parent.OpenAt(path[^1].Bytes, OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking);
-        Metadata.Apply(this, path, kept, file);
+        if (kept.Stat() is not { Kind: FileKind.File, Links: 1 }) return false;   // exchanged since the look
+        Metadata.TakeOver(this, path, kept, file);
         return true;
+    }
+
+    /// <inheritdoc/>
+    public IExistingFile? OpenExisting(IReadOnlyList<FilePath> path, Node file)
+    {
+        const OpenFlags flags = OpenFlags.NoFollow | OpenFlags.NonBlocking;
+        using var parent = OpenParent(path);
+        // Opening a device can do things to it, so look first.
+        if (parent.TryStatAt(path[^1].Bytes, follow: false, out var status) != Errno.None || status.Kind != FileKind.File) return null;
+        var isWritable = parent.TryOpenAt(path[^1].Bytes, OpenFlags.ReadWrite | flags, 0, out var opened) == Errno.None;
+        if (!isWritable && parent.TryOpenAt(path[^1].Bytes, OpenFlags.ReadOnly | flags, 0, out opened) != Errno.None) return null;
+        if (opened!.Stat().Kind == FileKind.File) return new StandingFile(this, opened, isWritable, path);
+        opened.Dispose();
+        return null;
     }
 
     /// <inheritdoc/>
@@ -162,7 +224,7 @@ public sealed class FileTarget : IRestoreTarget
     {
         if (node.Type == NodeType.Socket) return;   // as stock restic: a socket without its program is nothing
         using var parent = OpenParent(path);
-        if (_policy == OverwritePolicy.Never && parent.TryStatAt(path[^1].Bytes, follow: false, out _) == Errno.None) return;
+        if (Policy == OverwritePolicy.Never && parent.TryStatAt(path[^1].Bytes, follow: false, out _) == Errno.None) return;
         var temporary = TemporaryName();
         var errno = node.Type switch
         {
@@ -182,7 +244,7 @@ public sealed class FileTarget : IRestoreTarget
     {
         using var source = OpenParent(existing);
         using var parent = OpenParent(path);
-        if (_policy == OverwritePolicy.Never && parent.TryStatAt(path[^1].Bytes, follow: false, out _) == Errno.None) return;
+        if (Policy == OverwritePolicy.Never && parent.TryStatAt(path[^1].Bytes, follow: false, out _) == Errno.None) return;
         var temporary = TemporaryName();
         var errno = source.TryLink(existing[^1].Bytes, parent, temporary);
         if (errno != Errno.None) throw new PosixException("link", Below(path), errno);
@@ -203,7 +265,7 @@ public sealed class FileTarget : IRestoreTarget
     /// <inheritdoc/>
     public void Complete()
     {
-        if (_durable) _root.SyncFileSystem();
+        if (IsDurable) _root.SyncFileSystem();
     }
 
     /// <summary>Closes the folder.</summary>
@@ -216,7 +278,7 @@ public sealed class FileTarget : IRestoreTarget
         var errno = parent.TryRenameNew(temporary, name);
         try
         {
-            if (errno == Errno.EEXIST && _policy == OverwritePolicy.Never) throw InTheWay(path, "something that was not there before");
+            if (errno == Errno.EEXIST && Policy == OverwritePolicy.Never) throw InTheWay(path, "something that was not there before");
             if (errno == Errno.EEXIST) parent.Rename(temporary, parent, name);
             else if (errno != Errno.None) throw new PosixException("rename", Below(path), errno);
         }

@@ -12,6 +12,7 @@ namespace BackupDr.Sources.Files;
 /// </remarks>
 static class Metadata
 {
+    const string Capabilities = "security.capability";
     const string AccessAcl = "system.posix_acl_access", DefaultAcl = "system.posix_acl_default";
 
     /// <summary>Onto an open file or folder.</summary>
@@ -19,7 +20,7 @@ static class Metadata
     public static void Apply(FileTarget target, IReadOnlyList<FilePath> path, Descriptor open, Node node)
     {
         var failures = new List<string>();
-        NoteOwner(failures, target, open.TrySetOwner(node.Uid, node.Gid));
+        if (target.Owners.Of(node) is { } owner) NoteOwner(failures, target, open.TrySetOwner(owner.Uid, owner.Gid));
         DropInheritedAcls(open, node);
         foreach (var xattr in node.Xattrs) NoteAttribute(failures, target, path, xattr.Name, open.TrySetAttribute(xattr.Name, xattr.Value));
         NoteFailure(failures, "permissions", open.TrySetPermissions(node.Permissions & 0xFFF));
@@ -27,12 +28,28 @@ static class Metadata
         ThrowIfAny(failures, target, path);
     }
 
+    /// <summary>Onto a file that stood there before: what it has and the snapshot has not goes, then as <see cref="Apply"/>.</summary>
+    /// <remarks>Attributes of the system's own (security labels, trusted ones) stay: they belong to this host, not to the file.</remarks>
+    /// <exception cref="SourceException">Something could not be set; everything else was.</exception>
+    public static void TakeOver(FileTarget target, IReadOnlyList<FilePath> path, Descriptor open, Node node)
+    {
+        foreach (var (name, _) in open.Attributes())
+        {
+            if (!name.StartsWith("user.", StringComparison.Ordinal) && name != Capabilities || Has(node, name)) continue;
+            var errno = open.TryRemoveAttribute(name);
+            if (errno is not (Errno.None or Errno.ENODATA))
+                throw new SourceException("restore.metadata",
+                    $"{target.Below(path)} keeps the attribute {name} that the snapshot has not: {PosixException.Describe(errno)}.");
+        }
+        Apply(target, path, open, node);
+    }
+
     /// <summary>Onto an entry that is not opened: a link, a fifo, a device.</summary>
     /// <exception cref="SourceException">Something could not be set; everything else was.</exception>
     public static void ApplyAt(FileTarget target, IReadOnlyList<FilePath> path, Descriptor parent, byte[] name, Node node)
     {
         var failures = new List<string>();
-        NoteOwner(failures, target, parent.TrySetOwnerAt(name, node.Uid, node.Gid));
+        if (target.Owners.Of(node) is { } owner) NoteOwner(failures, target, parent.TrySetOwnerAt(name, owner.Uid, owner.Gid));
         foreach (var xattr in node.Xattrs)
             NoteAttribute(failures, target, path, xattr.Name, parent.TrySetAttributeAt(name, xattr.Name, xattr.Value));
         if (node.Type != NodeType.Symlink) NoteFailure(failures, "permissions", parent.TrySetPermissionsAt(name, node.Permissions & 0xFFF));

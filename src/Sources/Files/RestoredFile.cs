@@ -6,15 +6,16 @@ using BackupDr.Storage.Posix;
 namespace BackupDr.Sources.Files;
 
 /// <summary>A file being restored, under a temporary name until it is whole.</summary>
-/// <remarks>Blocks of zeros are not written: the file is new, so they are holes that read as zeros and occupy nothing.</remarks>
-sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path)
-    : IRestoreFile
+/// <remarks>Where holes are wanted, blocks of zeros are not written: the file is new, so they read as zeros and occupy nothing.</remarks>
+sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path,
+    bool makesHoles) : IRestoreFile
 {
     const int BlockBytes = 4096;
     bool _done;
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
+        if (!makesHoles) { file.WriteAt(offset, data); return; }
         while (!data.IsEmpty)
         {
             // Pieces end at block borders of the file: only a whole block can be a hole.

@@ -1,0 +1,160 @@
+using System.Runtime.ExceptionServices;
+using System.Threading.Channels;
+using BackupDr.Contracts;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Storage;
+
+namespace BackupDr.Engine.Restore;
+
+/// <summary>Carries the plan out: packs are read in order, files are written as their parts come.</summary>
+public sealed partial class RestoreRun
+{
+    /// <summary>Gaps up to this size are read along instead of asking twice.</summary>
+    const int LargestGap = 64 << 10;
+    const int LargestRange = 16 << 20;
+
+    async Task Write(RestorePlan plan, CancellationToken ct)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var queue = Channel.CreateBounded<(BlobId Pack, List<PlannedBlob> Blobs)>(1);
+        Exception? first = null;
+        async Task Worker()
+        {
+            try
+            {
+                await foreach (var (pack, blobs) in queue.Reader.ReadAllAsync(stop.Token)) await RestorePack(pack, blobs, stop.Token);
+            }
+            catch (Exception e)
+            {
+                if (Interlocked.CompareExchange(ref first, e, null) is null) await stop.CancelAsync();
+            }
+        }
+        var workers = Enumerable.Range(0, _repository.Options.Workers + 1).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
+        try
+        {
+            foreach (var next in plan.Packs()) await queue.Writer.WriteAsync(next, stop.Token);
+        }
+        catch (OperationCanceledException) when (first is not null) { queue.Writer.TryComplete(); }
+        finally { queue.Writer.TryComplete(); }
+        await Task.WhenAll(workers);
+        ct.ThrowIfCancellationRequested();
+        if (first is not null) ExceptionDispatchInfo.Throw(first);
+    }
+
+    async Task RestorePack(BlobId pack, List<PlannedBlob> blobs, CancellationToken ct)
+    {
+        for (var from = 0; from < blobs.Count;)
+        {
+            var start = blobs[from].Entry.Offset;
+            var (to, end) = (from, start);
+            while (to < blobs.Count
+                && (to == from || (blobs[to].Entry.Offset - end <= LargestGap
+                && blobs[to].Entry.Offset + blobs[to].Entry.Length - start <= LargestRange)))
+            {
+                end = blobs[to].Entry.Offset + blobs[to].Entry.Length;
+                to++;
+            }
+            await RestoreRange(pack, blobs.GetRange(from, to - from), start, (int)(end - start), ct);
+            from = to;
+        }
+    }
+
+    async Task RestoreRange(BlobId pack, List<PlannedBlob> blobs, uint start, int length, CancellationToken ct)
+    {
+        var isRented = length <= LargestRange;
+        var range = isRented ? _repository.Buffers.Rent(length) : new byte[length];
+        var bench = _repository.RentBench();
+        try
+        {
+            try { await _repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), start, range.AsMemory(0, length), ct); }
+            catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead)
+            {
+                foreach (var blob in blobs) FailBlob(blob, $"pack {pack}: {e.Message}");
+                return;
+            }
+            foreach (var blob in blobs)
+            {
+                ct.ThrowIfCancellationRequested();
+                RestoreBlob(pack, blob, range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length), bench);
+            }
+        }
+        finally
+        {
+            _repository.ReturnBench(bench);
+            if (isRented) _repository.Buffers.Return(range);
+        }
+    }
+
+    void RestoreBlob(BlobId pack, PlannedBlob blob, Span<byte> box, BlobWorkbench bench)
+    {
+        var length = blob.Entry.DecodedLength;
+        if (length > BlobReader.MaximumDecoded) { FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id} would be {length} bytes"); return; }
+        var isRented = length <= LargestRange;
+        var plain = isRented ? _repository.Buffers.Rent((int)length) : new byte[length];
+        try
+        {
+            if (!bench.TryOpen(box, blob.Entry, plain, out var wrong))
+            {
+                FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
+                return;
+            }
+            foreach (var part in blob.Parts) WritePart(part, plain.AsSpan(0, (int)length));
+        }
+        finally
+        {
+            if (isRented) _repository.Buffers.Return(plain);
+        }
+        Report();
+    }
+
+    void FailBlob(PlannedBlob blob, string message)
+    {
+        foreach (var part in blob.Parts)
+        {
+            FailPart(part, message);
+            EndPart(part);
+        }
+    }
+
+    void FailPart(PlannedPart part, string message)
+    {
+        if (!part.File.Fail()) return;   // one line a file is enough
+        lock (_gate) _failed.Add(new Problem(Join(part.File.Path), message));
+    }
+
+    void WritePart(PlannedPart part, ReadOnlySpan<byte> plain)
+    {
+        try
+        {
+            if (!part.File.Failed && part.File.Open(_target) is { } file)
+            {
+                file.Write(part.Offset, plain);
+                Interlocked.Add(ref _bytes, plain.Length);
+            }
+        }
+        catch (BackupDrException e) { FailPart(part, e.Message); }
+        EndPart(part);
+    }
+
+    void EndPart(PlannedPart part)
+    {
+        if (!part.File.PartDone()) return;
+        try
+        {
+            if (part.File.Close()) Written(part.File);
+            else if (!part.File.Failed) Keep(part.File.Path);
+        }
+        catch (BackupDrException e) { FailPart(part, e.Message); }
+    }
+
+    void Written(PlannedFile file)
+    {
+        Interlocked.Increment(ref _files);
+        if (file.Outcome == RestoreOutcome.Updated) Interlocked.Increment(ref _updated);
+        if (_request.Verify)
+            lock (_gate) _written.Add(file);
+        Tell(file.Path, file.Outcome);
+    }
+}
