@@ -108,8 +108,8 @@ public sealed class RestoreOverTests : IDisposable
     {
         using var repository = await Stored();
         await Restore(repository, OverwritePolicy.Always);
-        using var before = File.OpenRead(_scratch.At("target/inner/note.txt"));
         Overwrite(_scratch.At("target/inner/note.txt"), 0, (byte)'X');
+        using var before = File.OpenRead(_scratch.At("target/inner/note.txt"));
 
         var summary = await Restore(repository, OverwritePolicy.Always);
 

@@ -50,7 +50,11 @@ public sealed class FileTarget : IRestoreTarget
 
     /// <summary>Opens the folder, making it (0700) and those above it where they are missing.</summary>
     /// <exception cref="PosixException">It cannot be made or opened.</exception>
-    public static FileTarget Open(FilePath folder, OverwritePolicy policy) => Open(folder, new FileTargetOptions { Overwrite = policy });
+    /// <param name="folder">The folder.</param>
+    /// <param name="policy">What happens to what is there already.</param>
+    /// <param name="durable">False for a test restore that is thrown away: it need not wait for the disk.</param>
+    public static FileTarget Open(FilePath folder, OverwritePolicy policy, bool durable = true)
+        => Open(folder, new FileTargetOptions { Overwrite = policy, IsDurable = durable });
 
     /// <summary>Opens a folder to see what a restore would do; null where there is none.</summary>
     /// <exception cref="PosixException">It cannot be opened.</exception>
