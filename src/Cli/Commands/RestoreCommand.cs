@@ -20,7 +20,7 @@ sealed class RestoreCommand
     };
     readonly Option<string[]> _includes = new("--include", "-i")
     {
-        Description = "Pattern of what is restored, alone; may be repeated. A path from the root of the snapshot, or a glob such as *.conf.",
+        Description = "Pattern of what is restored, alone; may be repeated. A path from the snapshot's root, or a glob such as *.conf.",
     };
     readonly Option<string[]> _includesAnyCase = new("--iinclude") { Description = "As --include, without regard to case." };
     readonly Option<string[]> _excludes = new("--exclude", "-e") { Description = "Pattern of what is left out; may be repeated." };

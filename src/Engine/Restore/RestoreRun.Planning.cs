@@ -46,7 +46,7 @@ public sealed partial class RestoreRun
         if (_request.Filter is { } filter) _failed.AddRange(filter.Unmatched);
     }
 
-    /// <summary>A folder's tree that cannot be read, or that holds names that no backup program writes: refused whole, and listed.</summary>
+    /// <summary>A folder's tree that cannot be read, or holds names that no backup program writes: refused whole, and listed.</summary>
     void Lost(FilePath path, BackupDrException why) => _failed.Add(new Problem(path, $"what lies in it is lost: {why.Message}"));
 
     /// <summary>Whether the folder of an entry at this depth stood before; the target itself counts as such.</summary>

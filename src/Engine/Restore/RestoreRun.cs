@@ -10,9 +10,9 @@ namespace BackupDr.Engine.Restore;
 /// Puts a snapshot, or a part of it, onto a target: planned by pack, read in merged ranges, written out of order, every blob verified.
 /// </summary>
 /// <remarks>
-/// What stands in the target already is compared with the snapshot by content where the target's overwrite policy lets it be replaced: files
-/// that are right are not written again, large ones get only the ranges that differ. So a restore that was killed is continued by running it
-/// once more.
+/// What stands in the target already is compared with the snapshot by content where the target's overwrite policy lets it be replaced:
+/// files that are right are not written again, large ones get only the ranges that differ. So a restore that was killed is continued by
+/// running it once more.
 /// </remarks>
 public sealed partial class RestoreRun
 {

@@ -23,8 +23,8 @@ public sealed class RestoreFilter : IRestoreFilter
     /// <param name="excludes">What is left out.</param>
     /// <param name="excludesAnyCase">The same, without regard to case.</param>
     /// <exception cref="BadInputException">A pattern is empty, or a bracket or a backslash in it has no end.</exception>
-    public static RestoreFilter? Parse(IReadOnlyList<string> includes, IReadOnlyList<string> includesAnyCase, IReadOnlyList<string> excludes,
-        IReadOnlyList<string> excludesAnyCase)
+    public static RestoreFilter? Parse(IReadOnlyList<string> includes, IReadOnlyList<string> includesAnyCase,
+        IReadOnlyList<string> excludes, IReadOnlyList<string> excludesAnyCase)
     {
         if (includes.Count + includesAnyCase.Count + excludes.Count + excludesAnyCase.Count == 0) return null;
         return new RestoreFilter(

@@ -5,10 +5,10 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Files;
 
-/// <summary>A regular file that stood in the target before: read to be compared, and written in place where only parts of it differ.</summary>
+/// <summary>A regular file that stood in the target before: read to be compared, written in place where only parts of it differ.</summary>
 /// <remarks>
-/// A file that is being mended has an attribute that says so, set and synced before its first byte changes and taken away after its content
-/// is synced. After a kill or a power cut at any moment it is therefore either what it was, or whole, or known to be neither.
+/// A file that is being mended has an attribute that says so, set and synced before its first byte changes and taken away after its
+/// content is synced. After a kill or a power cut at any moment it is therefore either what it was, or whole, or known to be neither.
 /// </remarks>
 sealed class StandingFile(FileTarget target, Descriptor file, bool isWritable, IReadOnlyList<FilePath> path) : IExistingFile
 {
