@@ -16,6 +16,9 @@ public sealed class AgentIdentity : IDisposable
 
     /// <summary>Which installation.</summary>
     public Membership Membership { get; }
+
+    /// <summary>Where indexes of repositories are kept between runs.</summary>
+    public FilePath CacheFolder => FilePath.FromText(_state.CacheFolder);
     /// <summary>The only authority that is trusted.</summary>
     public X509Certificate2 Authority { get; }
     /// <summary>Our certificate with its key; changes with each renewal.</summary>

@@ -25,6 +25,9 @@ public sealed class AgentState(string folder)
     /// <summary>Where drills restore to; emptied at every start.</summary>
     public string SandboxFolder => Path.Combine(Folder, "sandbox");
 
+    /// <summary>What may be deleted at any time: indexes of repositories.</summary>
+    public string CacheFolder => Path.Combine(Folder, "cache");
+
     /// <summary>Makes the folder.</summary>
     /// <exception cref="BadInputException">It cannot be made.</exception>
     public void Make()

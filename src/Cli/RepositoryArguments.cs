@@ -51,7 +51,19 @@ sealed class RepositoryArguments
         return await Repository.Open(store, password, Options, ct);
     }
 
-    public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}" };
+    public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}", CacheFolder = CacheFolder };
+
+    /// <summary>Where indexes are kept between commands: BACKUPDR_CACHE_DIR, else the XDG cache folder; null without a home.</summary>
+    static FilePath? CacheFolder
+    {
+        get
+        {
+            string? Named(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+            var folder = Named("BACKUPDR_CACHE_DIR") ?? (Named("XDG_CACHE_HOME") is { } xdg ? Path.Combine(xdg, "backupdr")
+                : Named("HOME") is { } home ? Path.Combine(home, ".cache", "backupdr") : null);
+            return folder is null ? null : FilePath.FromText(Path.GetFullPath(folder));
+        }
+    }
 
     /// <summary>The password, from the first place that has one.</summary>
     public Secret Password(ParseResult given)

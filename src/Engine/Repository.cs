@@ -194,27 +194,8 @@ public sealed class Repository : IDisposable
     /// <summary>Loads the index with marked packs behind all others, so that a blob's place is a marked pack only where no other has it;
     /// or without them.</summary>
     /// <exception cref="RepositoryException">One is damaged.</exception>
-    internal async Task<BlobIndex> LoadIndex(IReadOnlySet<BlobId> marked, bool withMarked, CancellationToken ct)
-    {
-        for (var attempt = 1; ; attempt++)
-        {
-            var index = new BlobIndex();
-            var behind = new List<IndexedPack>();
-            try
-            {
-                await foreach (var id in IndexIds(ct))
-                    foreach (var pack in IndexFile.Read((await ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
-                    {
-                        if (!marked.Contains(pack.Id)) index.Load(pack);
-                        else if (withMarked) behind.Add(pack);
-                    }
-                foreach (var pack in behind) index.Load(pack);
-                return index;
-            }
-            // An index file that vanished was replaced by another one meanwhile: list again.
-            catch (StoreException e) when (e.Fault == StoreFault.Missing && attempt < 5) { continue; }
-        }
-    }
+    internal Task<BlobIndex> LoadIndex(IReadOnlySet<BlobId> marked, bool withMarked, CancellationToken ct)
+        => new IndexLoad(this, marked, withMarked).Run(ct);
 
     internal async IAsyncEnumerable<BlobId> IndexIds([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {

@@ -1,3 +1,4 @@
+using BackupDr.Contracts;
 using BackupDr.Engine.Compression;
 using BackupDr.Engine.Crypto;
 
@@ -24,6 +25,8 @@ public sealed record RepositoryOptions
     public int Workers { get; init; } = Math.Max(1, Environment.ProcessorCount);
     /// <summary>Id that the repository must have, 64 hex characters; null takes any.</summary>
     public string? ExpectedId { get; init; }
+    /// <summary>Folder on this machine where the index is kept between runs; null keeps none. Whatever is in it may be deleted.</summary>
+    public FilePath? CacheFolder { get; init; }
     /// <summary>Rules that a test breaks on purpose, to see that the simulator notices.</summary>
     internal Garbage.GarbageRules GarbageRules { get; init; } = new();
 }

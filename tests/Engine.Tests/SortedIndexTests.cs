@@ -27,7 +27,7 @@ public sealed class SortedIndexTests : IDisposable
 
         Build(packs, files: [Id(), Id()], runRows: 700);   // several runs, merged
 
-        using var index = SortedIndex.TryOpen(File, Repository)!;
+        var index = SortedIndex.TryOpen(File, Repository)!;
         Assert.Equal(blobs, index.Rows);
         Assert.Equal(2, index.Files.Count);
         foreach (var pack in packs)
@@ -56,7 +56,7 @@ public sealed class SortedIndexTests : IDisposable
 
         Build([new IndexedPack(Id(), blobs)], files: []);
 
-        using var index = SortedIndex.TryOpen(File, Repository)!;
+        var index = SortedIndex.TryOpen(File, Repository)!;
         foreach (var blob in blobs)
         {
             Assert.True(index.TryFind(BlobType.Data, blob.Id, null, out var row, out _));
@@ -71,7 +71,7 @@ public sealed class SortedIndexTests : IDisposable
         IndexedPack[] packs = [new(Id(), [blob]), new(Id(), [blob with { Offset = 7 }]), new(Id(), [blob])];
         Build(packs, files: []);
 
-        using var index = SortedIndex.TryOpen(File, Repository)!;
+        var index = SortedIndex.TryOpen(File, Repository)!;
 
         Assert.True(index.TryFind(BlobType.Data, blob.Id, new HashSet<int> { 0 }, out var row, out _));
         Assert.Equal((1, 7u), (row.Pack, row.Offset));
@@ -86,10 +86,9 @@ public sealed class SortedIndexTests : IDisposable
         var whole = System.IO.File.ReadAllBytes(_scratch.At("index"));
         Build(packs[..40], files: []);
         using (var folder = Descriptor.OpenFolder(FilePath.FromText(_scratch.Path)))
-        using (var before = SortedIndex.TryOpen(File, Repository)!)
         using (var builder = new SortedIndexBuilder(folder, "index", runRows: 333))
         {
-            builder.AddBase(before);
+            builder.AddBase(SortedIndex.TryOpen(File, Repository)!);
             foreach (var pack in packs) builder.Add(pack);   // those of the base are known
             builder.Finish(Repository, []);
         }
@@ -124,7 +123,7 @@ public sealed class SortedIndexTests : IDisposable
             var changed = (byte[])whole.Clone();
             changed[_random.Next(changed.Length)] ^= (byte)(1 << _random.Next(8));
             System.IO.File.WriteAllBytes(_scratch.At("index"), changed);
-            using var index = SortedIndex.TryOpen(File, Repository);
+            var index = SortedIndex.TryOpen(File, Repository);
             if (index is null) { noticed++; continue; }
             try
             {
@@ -138,6 +137,38 @@ public sealed class SortedIndexTests : IDisposable
             catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged) { noticed++; }
         }
         Assert.InRange(noticed, 50, 100);   // the rest hit padding of the head, which says nothing
+    }
+
+    /// <summary>Prints what a large index costs; run it alone: <c>-method '*Ten_million*' -explicit only -showLiveOutput</c>.</summary>
+    [Fact(Explicit = true)]
+    public void Ten_million_blobs()
+    {
+        const int Packs = 25_000, BlobsInPack = 400;
+        var hash = new byte[32];
+        BlobId Made(int number)
+        {
+            BitConverter.TryWriteBytes(hash, number);
+            return new BlobId(SHA256.HashData(hash));
+        }
+        using (var folder = Descriptor.OpenFolder(FilePath.FromText(_scratch.Path)))
+        using (var builder = new SortedIndexBuilder(folder, "index"))
+        {
+            for (var pack = 0; pack < Packs; pack++)
+                builder.Add(new IndexedPack(Made(-1 - pack), [.. Enumerable.Range(0, BlobsInPack).Select(i
+                    => new PackEntry(BlobType.Data, Made(pack * BlobsInPack + i), (uint)i * 50_000, 50_000, 100_000))]));
+            builder.Finish(Repository, []);
+        }
+        GC.Collect();
+        var output = TestContext.Current.TestOutputHelper!;
+        var begun = System.Diagnostics.Stopwatch.GetTimestamp();
+        var index = SortedIndex.TryOpen(File, Repository)!;
+        output.WriteLine($"{index.Rows} blobs, {new FileInfo(_scratch.At("index")).Length >> 20} MiB on disk, ready in "
+            + $"{System.Diagnostics.Stopwatch.GetElapsedTime(begun).TotalMilliseconds:0} ms, resident {Environment.WorkingSet >> 20} MiB");
+        begun = System.Diagnostics.Stopwatch.GetTimestamp();
+        for (var i = 0; i < 1_000_000; i++)
+            Assert.True(index.TryFind(BlobType.Data, Made(_random.Next(Packs * BlobsInPack)), null, out _, out _));
+        output.WriteLine($"a million look-ups at random in {System.Diagnostics.Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s, "
+            + $"resident {Environment.WorkingSet >> 20} MiB");
     }
 
     List<IndexedPack> Packs(int blobs)

@@ -49,6 +49,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
         UserName = $"backupdr-{run.RunId}",
         ProgramVersion = $"backupdr {AgentCommand.Version}",
         ExpectedId = run.Job.Repository.ConfigId,
+        CacheFolder = identity.CacheFolder,
     };
 
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>

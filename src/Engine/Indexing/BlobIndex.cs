@@ -11,28 +11,42 @@ namespace BackupDr.Engine.Indexing;
 public readonly record struct BlobPlace(BlobId Pack, PackEntry Entry);
 
 /// <summary>
-/// All blobs of a repository: what was loaded, in flat tables without an object a blob, and what this process added since.
+/// All blobs of a repository: what the cache of this machine holds, what was loaded besides, in flat tables without an object a blob,
+/// and what this process added since.
 /// </summary>
 /// <remarks>Lookups may run in parallel with <see cref="Add"/>; loading is done by one thread before the first lookup.</remarks>
 public sealed class BlobIndex
 {
-    /// <summary>48 bytes: id, pack number with the type in its top bit, offset, length, plain length.</summary>
-    [StructLayout(LayoutKind.Sequential, Pack = 4)]
-    readonly record struct Row(BlobId Id, uint PackAndType, uint Offset, uint Length, uint PlainLength);
-
-    const uint TreeBit = 1u << 31;
+    readonly SortedIndex? _cached;
+    readonly HashSet<int>? _leftOut;   // numbers of cached packs that do not count, or count last
+    readonly bool _leftOutLast;
     readonly List<BlobId> _packs = [];
     readonly Dictionary<BlobId, int> _packNumbers = [];
     readonly ConcurrentDictionary<(BlobType, BlobId), BlobPlace> _added = new();
-    Row[] _rows = [];
+    IndexRow[] _rows = [];
     int _count;
     int[] _slots = [];   // row number + 1; 0 is free; open addressing with linear probing
 
-    /// <summary>Blobs known, without doubles.</summary>
-    public int Count => _count + _added.Count;
+    /// <summary>Blobs known; doubles in the cache are counted.</summary>
+    public int Count => Rows + _added.Count;
 
-    /// <summary>Packs known from loading.</summary>
-    public IReadOnlyList<BlobId> Packs => _packs;
+    /// <summary>An index that starts empty.</summary>
+    public BlobIndex()
+    {
+    }
+
+    /// <summary>An index that starts from the cache.</summary>
+    /// <param name="cached">The cache.</param>
+    /// <param name="marked">Packs that do not count.</param>
+    /// <param name="markedLast">They count where no other pack has the blob.</param>
+    internal BlobIndex(SortedIndex cached, IReadOnlySet<BlobId> marked, bool markedLast)
+    {
+        (_cached, _leftOutLast) = (cached, markedLast);
+        if (marked.Count == 0) return;
+        var packs = cached.Packs;
+        for (var number = 0; number < packs.Length; number++)
+            if (marked.Contains(packs[number])) (_leftOut ??= []).Add(number);
+    }
 
     /// <summary>Adds a pack of an index file. Doubles of a blob keep the first place.</summary>
     internal void Load(IndexedPack pack)
@@ -46,8 +60,7 @@ public sealed class BlobIndex
         {
             var slot = SlotOf(blob.Type, blob.Id);
             if (_slots[slot] != 0) continue;
-            _rows[_count] = new Row(blob.Id, (uint)number | (blob.Type == BlobType.Tree ? TreeBit : 0), blob.Offset, blob.Length,
-                blob.PlainLength);
+            _rows[_count] = IndexRow.Of(number, blob);
             _slots[slot] = ++_count;
         }
     }
@@ -62,27 +75,45 @@ public sealed class BlobIndex
     public bool Contains(BlobType type, BlobId id) => TryFind(type, id, out _);
 
     /// <summary>Finds a blob.</summary>
+    /// <exception cref="RepositoryException">Damaged: the cache of this machine was changed; it is removed, so the next run makes a new
+    /// one.</exception>
     public bool TryFind(BlobType type, BlobId id, out BlobPlace place)
     {
-        if (_slots.Length > 0 && _slots[SlotOf(type, id)] is > 0 and var found)
+        if (_cached is not null && _cached.TryFind(type, id, _leftOut, out var known, out _)) return Found(known, out place);
+        if (Slot(type, id) is >= 0 and var row)
         {
-            ref readonly var row = ref _rows[found - 1];
-            place = new BlobPlace(_packs[(int)(row.PackAndType & ~TreeBit)],
-                new PackEntry(type, id, row.Offset, row.Length, row.PlainLength));
+            place = new BlobPlace(_packs[_rows[row].Pack], _rows[row].Entry);
             return true;
         }
-        return _added.TryGetValue((type, id), out place);
+        if (_added.TryGetValue((type, id), out place)) return true;
+        return _leftOutLast && _leftOut is not null && _cached!.TryFind(type, id, null, out known, out _) && Found(known, out place);
+    }
+
+    bool Found(in IndexRow row, out BlobPlace place)
+    {
+        place = new BlobPlace(_cached!.Packs[row.Pack], row.Entry);
+        return true;
     }
 
     /// <summary>Rows of the loaded part; a row number is below this.</summary>
-    internal int Rows => _count;
+    internal int Rows => checked((_cached?.Rows ?? 0) + _count);
 
     /// <summary>The number of a loaded blob's row, or -1: what a bit set over all blobs is indexed by.</summary>
-    internal int RowOf(BlobType type, BlobId id) => _slots.Length == 0 ? -1 : _slots[SlotOf(type, id)] - 1;
+    internal int RowOf(BlobType type, BlobId id)
+    {
+        if (_cached is not null && _cached.TryFind(type, id, _leftOut, out _, out var number)) return number;
+        if (Slot(type, id) is >= 0 and var row) return (_cached?.Rows ?? 0) + row;
+        return _leftOutLast && _leftOut is not null && _cached!.TryFind(type, id, null, out _, out number) ? number : -1;
+    }
 
     /// <summary>The blob of a row.</summary>
     internal (BlobType Type, BlobId Id) BlobOf(int row)
-        => ((_rows[row].PackAndType & TreeBit) != 0 ? BlobType.Tree : BlobType.Data, _rows[row].Id);
+    {
+        var found = row < (_cached?.Rows ?? 0) ? _cached![row] : _rows[row - (_cached?.Rows ?? 0)];
+        return (found.Type, found.Id);
+    }
+
+    int Slot(BlobType type, BlobId id) => _slots.Length == 0 ? -1 : _slots[SlotOf(type, id)] - 1;
 
     void Reserve(int rows)
     {
@@ -91,18 +122,16 @@ public sealed class BlobIndex
         var size = 2048;
         while (size < rows * 3L) size = checked(size * 2);
         _slots = new int[size];
-        for (var i = 0; i < _count; i++)
-            _slots[SlotOf((_rows[i].PackAndType & TreeBit) != 0 ? BlobType.Tree : BlobType.Data, _rows[i].Id)] = i + 1;
+        for (var i = 0; i < _count; i++) _slots[SlotOf(_rows[i].Type, _rows[i].Id)] = i + 1;
     }
 
     /// <summary>The slot that holds the blob, or the free one where it belongs.</summary>
     int SlotOf(BlobType type, BlobId id)
     {
-        var tree = type == BlobType.Tree ? TreeBit : 0;
         for (var slot = id.GetHashCode() & (_slots.Length - 1); ; slot = (slot + 1) & (_slots.Length - 1))
         {
             var row = _slots[slot];
-            if (row == 0 || (_rows[row - 1].Id == id && (_rows[row - 1].PackAndType & TreeBit) == tree)) return slot;
+            if (row == 0 || (_rows[row - 1].Id == id && _rows[row - 1].Type == type)) return slot;
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using BackupDr.Contracts;
@@ -16,7 +17,9 @@ namespace BackupDr.Engine.Indexing;
 /// rows, the table (pack ids, ids of the index files it was built from, for each block the first 8 bytes of its first id). The head and
 /// the table are verified on opening, each block when it is first used: a wrong "it is there already" would lose a blob.
 /// </remarks>
-sealed class SortedIndex : IDisposable
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
+    Justification = "An index is used by readers that nobody waits for; its handle closes itself when the last of them is gone.")]
+sealed class SortedIndex
 {
     internal const int BlocksKept = 16_384;   // 64 MiB
     internal static ReadOnlySpan<byte> Magic => "BDRIDX01"u8;
@@ -31,9 +34,11 @@ sealed class SortedIndex : IDisposable
     readonly Lock _keeping = new();
     int _kept;
 
-    SortedIndex(Descriptor file, int rows, BlobId[] packs, HashSet<BlobId> files, ulong[] fences)
+    readonly FilePath _path;
+
+    SortedIndex(FilePath path, Descriptor file, int rows, BlobId[] packs, HashSet<BlobId> files, ulong[] fences)
     {
-        (_file, Rows, _packs, _files, _fences) = (file, rows, packs, files, fences);
+        (_path, _file, Rows, _packs, _files, _fences) = (path, file, rows, packs, files, fences);
         _blocks = new byte[]?[fences.Length];
         _ring = new int[Math.Min(BlocksKept, fences.Length)];
     }
@@ -54,12 +59,12 @@ sealed class SortedIndex : IDisposable
         Descriptor file;
         try { file = Descriptor.Open(path, OpenFlags.ReadOnly | OpenFlags.NoFollow); }
         catch (PosixException e) when (e.Errno == Errno.ENOENT) { return null; }
-        var opened = Read(file, repositoryId);
+        var opened = Read(path, file, repositoryId);
         if (opened is null) file.Dispose();
         return opened;
     }
 
-    static SortedIndex? Read(Descriptor file, string repositoryId)
+    static SortedIndex? Read(FilePath path, Descriptor file, string repositoryId)
     {
         var head = new byte[IndexBlock.Size];
         if (file.FillAt(0, head) < head.Length || !head.AsSpan().StartsWith(Magic)) return null;
@@ -76,7 +81,7 @@ sealed class SortedIndex : IDisposable
         if (file.FillAt(tableAt, table) < table.Length || !Hash(head, table).AsSpan().SequenceEqual(head.AsSpan(HashAt, 32))) return null;
         var ids = MemoryMarshal.Cast<byte, BlobId>(table.AsSpan(0, (packs + files) * BlobId.Size));
         var fences = MemoryMarshal.Cast<byte, ulong>(table.AsSpan((packs + files) * BlobId.Size)).ToArray();
-        return new SortedIndex(file, rows, ids[..packs].ToArray(), [.. ids[packs..]], fences);
+        return new SortedIndex(path, file, rows, ids[..packs].ToArray(), [.. ids[packs..]], fences);
     }
 
     internal static byte[] Hash(ReadOnlySpan<byte> head, ReadOnlySpan<byte> table)
@@ -147,8 +152,12 @@ sealed class SortedIndex : IDisposable
     {
         var bytes = GC.AllocateUninitializedArray<byte>(IndexBlock.Size);
         if (_file.FillAt((1L + block) * IndexBlock.Size, bytes) < bytes.Length || !IndexBlock.IsWhole(bytes, block))
+        {
+            var parent = new FilePath(_path.Bytes[..Math.Max(1, _path.Bytes.LastIndexOf((byte)'/'))].ToArray());
+            using (var folder = Descriptor.OpenFolder(parent)) folder.TryRemove(_path.Name.Bytes);
             throw RepositoryException.Damaged("the index cache of this machine",
-                $"its block {block} is not what was written; 'backupdr cache --cleanup' removes it.");
+                $"block {block} of {_path} is not what was written. It was removed; run the command again.");
+        }
         lock (_keeping)
         {
             if (_blocks[block] is { } other) return other;
@@ -164,6 +173,6 @@ sealed class SortedIndex : IDisposable
     /// <summary>All rows in order, for a rebuild; past the blocks that are kept.</summary>
     internal IEnumerable<IndexRow> All() => IndexBlockReader.Read(_file, IndexBlock.Size, Rows);
 
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _file.Dispose();
+    /// <summary>Closes the file before its handle does it by itself; nobody may use this any more.</summary>
+    public void Close() => _file.Dispose();
 }

@@ -1,0 +1,95 @@
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Storage;
+using BackupDr.Storage.Folder;
+using BackupDr.Storage.Posix;
+
+namespace BackupDr.Engine.Indexing;
+
+/// <summary>Loads a repository's index: from the cache of this machine what is there, from the store only what is new.</summary>
+/// <remarks>
+/// The cache is a copy that may be lost at any time: whatever keeps it from being used or written leads to loading without it. It is
+/// built anew where index files vanished (a prune rewrote them), and grows where the new ones have become many.
+/// </remarks>
+/// <param name="repository">Whose index.</param>
+/// <param name="marked">Packs that do not count.</param>
+/// <param name="withMarked">They count where no other pack has a blob.</param>
+sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool withMarked)
+{
+    const int Attempts = 5, MostFilesBeside = 16;
+    const long MostBytesBeside = 2 << 20;
+    const string FileName = "index";
+
+    /// <exception cref="RepositoryException">An index file is damaged.</exception>
+    /// <exception cref="StoreException">The store failed.</exception>
+    public async Task<BlobIndex> Run(CancellationToken ct)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try { return await Load(ct); }
+            // An index file that vanished was replaced by another one meanwhile: list again.
+            catch (StoreException e) when (e.Fault == StoreFault.Missing && attempt < Attempts) { continue; }
+        }
+    }
+
+    async Task<BlobIndex> Load(CancellationToken ct)
+    {
+        var listed = new Dictionary<BlobId, long>();
+        await foreach (var found in repository.Store.List(ObjectLayout.Index, ct))
+            if (ObjectLayout.TryId(found, out var id)) listed[id] = found.SizeBytes;
+        var cached = await OpenCache(listed, ct);
+        var index = cached is null ? new BlobIndex() : new BlobIndex(cached, marked, withMarked);
+        var behind = new List<IndexedPack>();
+        foreach (var id in listed.Keys)
+        {
+            if (cached?.Files.Contains(id) == true) continue;
+            foreach (var pack in await Read(id, ct))
+            {
+                if (!marked.Contains(pack.Id)) index.Load(pack);
+                else if (withMarked) behind.Add(pack);
+            }
+        }
+        foreach (var pack in behind) index.Load(pack);
+        return index;
+    }
+
+    async Task<List<IndexedPack>> Read(BlobId id, CancellationToken ct)
+        => IndexFile.Read((await repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}");
+
+    /// <summary>The cache with nearly all of these index files and no other; null where none can be had.</summary>
+    async Task<SortedIndex?> OpenCache(Dictionary<BlobId, long> listed, CancellationToken ct)
+    {
+        if (repository.Options.CacheFolder is not { } cache) return null;
+        var path = cache.Join(System.Text.Encoding.ASCII.GetBytes(repository.Id));
+        var file = path.Join(System.Text.Encoding.ASCII.GetBytes(FileName));
+        SortedIndex? found = null;
+        try
+        {
+            found = SortedIndex.TryOpen(file, repository.Id);
+            if (found is not null && !found.Files.All(listed.ContainsKey))
+            {
+                found.Close();
+                found = null;
+            }
+            var beside = listed.Where(index => found?.Files.Contains(index.Key) != true).ToList();
+            if (found is not null && beside.Count <= MostFilesBeside && beside.Sum(index => index.Value) <= MostBytesBeside) return found;
+            using var folder = PrivateFolder.Open(path);
+            await Build(folder, found, [.. beside.Select(index => index.Key)], listed.Keys, ct);
+            found?.Close();
+            return SortedIndex.TryOpen(file, repository.Id);
+        }
+        catch (PosixException)   // no room, no right, a disk that fails: this run goes without
+        {
+            return null;
+        }
+    }
+
+    async Task Build(Descriptor folder, SortedIndex? before, List<BlobId> fresh, IReadOnlyCollection<BlobId> all, CancellationToken ct)
+    {
+        using var builder = new SortedIndexBuilder(folder, FileName);
+        if (before is not null) builder.AddBase(before);
+        foreach (var id in fresh)
+            foreach (var pack in await Read(id, ct)) builder.Add(pack);
+        builder.Finish(repository.Id, all);
+    }
+}
