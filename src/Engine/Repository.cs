@@ -16,6 +16,9 @@ namespace BackupDr.Engine;
 public sealed class Repository : IDisposable
 {
     const int MaximumUnpackedBytes = 256 << 20;
+    /// <summary>Largest key file that is read.</summary>
+    internal const int MaximumKeyBytes = 1 << 20;
+
     readonly MasterKey _key;
     readonly ConcurrentBag<BlobWorkbench> _benches = [];
 
@@ -94,14 +97,27 @@ public sealed class Repository : IDisposable
     static async Task<(MasterKey Master, BlobId Id)> OpenKey(IObjectStore store, Secret password, CancellationToken ct)
     {
         var keys = 0;
+        RepositoryException? damaged = null;
         await foreach (var listed in store.List(ObjectLayout.Keys, ct))
         {
-            if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes is 0 or > 1 << 20) continue;
+            if (!ObjectLayout.TryId(listed, out var id)) continue;
+            if (listed.SizeBytes is 0 or > MaximumKeyBytes)
+            {
+                damaged ??= RepositoryException.Damaged($"key {id}", $"it has {listed.SizeBytes} bytes.");
+                continue;
+            }
             var bytes = new byte[listed.SizeBytes];
             await store.Read(listed.Name, 0, bytes, ct);
             keys++;
-            if (PasswordKey.TryOpen(KeyFile.Read(bytes, $"key {id}"), password, $"key {id}") is { } master) return (master, id);
+            try
+            {
+                if (PasswordKey.TryOpen(KeyFile.Read(bytes, $"key {id}"), password, $"key {id}") is { } master) return (master, id);
+                if (new BlobId(SHA256.HashData(bytes)) != id)
+                    damaged ??= RepositoryException.Damaged($"key {id}", "its bytes do not match its name.");
+            }
+            catch (RepositoryException e) { damaged ??= e; }   // told below where no other key opens
         }
+        if (damaged is not null) throw damaged;
         throw keys == 0
             ? RepositoryException.Damaged("keys", $"there is no key file in {store.Url}.")
             : new RepositoryException(RepositoryFault.WrongPassword,
