@@ -24,6 +24,7 @@ static class CommandLine
         yield return CheckCommand.Make();
         yield return ForgetCommand.Make();
         yield return PruneCommand.Make();
+        yield return RepairCommand.Make();
         yield return UnlockCommand.Make();
         yield return UpCommand.Make();
     }

@@ -77,7 +77,9 @@ public static class BackupRun
         return fitting.LastOrDefault(snapshot => snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
     }
 
-    static async Task<BlobId> Publish(Repository repository, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
+    /// <summary>Stores the snapshot under a lock that is there before and after it; else there is no snapshot.</summary>
+    /// <exception cref="RepositoryException">LockLost.</exception>
+    internal static async Task<BlobId> Publish(Repository repository, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
     {
         if (!await held.IsHeld(ct)) throw LockLost();
         var id = await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), ct);

@@ -1,4 +1,5 @@
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Upkeep;
 
 namespace BackupDr.Engine.Garbage;
 
@@ -47,6 +48,7 @@ public sealed class GarbageCollection
         await _held.Settle(ct);
         _report = _report with { Plan = examined.Plan };
         if (_request.IsDryRun) return await Outlook(marks, ct);
+        await Trash.Empty(_repository, ct);
         await Mark(examined, ct);
         UsedBlobs? known = examined.Used;
         while (true)

@@ -21,6 +21,7 @@ public sealed class RepositoryLock : IAsyncDisposable
     readonly CancellationTokenSource _stop = new();
     readonly SemaphoreSlim _turn = new(1);
     readonly LockFile _identity;
+    readonly List<BlobId> _superseded = [];   // refreshed away, and perhaps not deleted yet
     BlobId _current;
     long _refreshedAt;
     Task _refreshing = Task.CompletedTask;
@@ -98,9 +99,17 @@ public sealed class RepositoryLock : IAsyncDisposable
 
     async Task RefuseConflict(CancellationToken ct)
     {
+        // No refresh meanwhile: else our own lock of a moment ago would look like somebody else's.
+        await _turn.WaitAsync(ct);
+        try { await RefuseOthers(ct); }
+        finally { _turn.Release(); }
+    }
+
+    async Task RefuseOthers(CancellationToken ct)
+    {
         foreach (var (id, other) in await List(_repository, ct))
         {
-            if (id == _current || !LockRules.Conflict(_identity, other)) continue;
+            if (id == _current || _superseded.Contains(id) || !LockRules.Conflict(_identity, other)) continue;
             var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
             throw new RepositoryException(RepositoryFault.Locked,
                 $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} "
@@ -121,7 +130,8 @@ public sealed class RepositoryLock : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
-                try { await Refresh(_stop.Token); }
+                // Not to be broken off: half a refresh leaves a lock behind that nobody knows.
+                try { await Refresh(); }
                 catch (StoreException) when (Age < MaximumAge) { continue; }   // the next tick tries again; the age decides
                 catch (StoreException) { await _lost.CancelAsync(); return; }
             }
@@ -131,18 +141,27 @@ public sealed class RepositoryLock : IAsyncDisposable
 
     TimeSpan Age => _repository.Options.Clock.GetElapsedTime(Interlocked.Read(ref _refreshedAt));
 
-    async Task Refresh(CancellationToken ct)
+    async Task Refresh()
     {
-        await _turn.WaitAsync(ct);
+        await _turn.WaitAsync();
         try
         {
-            var next = await Write(ct);
-            var old = _current;
+            var next = await Write(CancellationToken.None);
+            _superseded.Add(_current);
             _current = next;
             Interlocked.Exchange(ref _refreshedAt, _repository.Options.Clock.GetTimestamp());
-            await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, old), ct);
+            await DeleteSuperseded();
         }
         finally { _turn.Release(); }
+    }
+
+    async Task DeleteSuperseded()
+    {
+        while (_superseded.Count > 0)
+        {
+            await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, _superseded[^1]), CancellationToken.None);
+            _superseded.RemoveAt(_superseded.Count - 1);
+        }
     }
 
     /// <summary>Whether the lock is still ours: its object exists and it is fresh. Ask before publishing, and again after.</summary>
@@ -191,9 +210,10 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <summary>Releases the lock.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
+        _stop.Cancel();   // not by way of another thread: the timer's owner goes on where it waited
         await _refreshing;
         await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, _current), CancellationToken.None);
+        await DeleteSuperseded();
         _stop.Dispose();
         _lost.Dispose();
         _turn.Dispose();

@@ -54,7 +54,16 @@ public sealed class RepositoryCheck
     /// <param name="readData">Whether every pack is read, hashed and decoded.</param>
     /// <param name="progress">Told after each pack that was read.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress,
+    public static Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress,
+        CancellationToken ct)
+        => Execute(repository, readData ? CheckedData.All : CheckedData.None, progress, ct);
+
+    /// <summary>Checks.</summary>
+    /// <param name="repository">An open repository.</param>
+    /// <param name="data">Which packs are read, hashed and decoded.</param>
+    /// <param name="progress">Told after each pack that was read.</param>
+    /// <param name="ct">Cancels.</param>
+    public static async Task<CheckReport> Execute(Repository repository, CheckedData data, IProgress<CheckProgress>? progress,
         CancellationToken ct)
     {
         await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);
@@ -65,7 +74,7 @@ public sealed class RepositoryCheck
         await check.ReadIndex(stop.Token);
         await check.ComparePacks(stop.Token);
         foreach (var snapshot in snapshots) await check.WalkTrees(snapshot, stop.Token);
-        if (readData) await check.ReadPacks(progress, stop.Token);
+        if (!data.IsNone) await check.ReadPacks([.. data.Of(check._packs.Values)], progress, stop.Token);
         return new CheckReport
         {
             Errors = check._errors,
@@ -102,43 +111,109 @@ public sealed class RepositoryCheck
         {
             if (!ObjectLayout.TryId(listed, out var id)) continue;
             _snapshots++;
-            await Guard(async () => snapshots.Add(
-                SnapshotFile.Read((await _repository.ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)));
+            await Guard(async () =>
+            {
+                try { snapshots.Add(SnapshotFile.Read((await _repository.ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)); }
+                catch (StoreException e) when (e.Fault == StoreFault.Missing) { _snapshots--; }   // forgotten meanwhile
+            });
         }
         return snapshots;
     }
 
     async Task ReadIndex(CancellationToken ct)
     {
-        await foreach (var id in _repository.IndexIds(ct))
-            await Guard(async () =>
+        var seen = new HashSet<BlobId>();
+        for (var again = true; again;)
+        {
+            again = false;
+            await foreach (var id in _repository.IndexIds(ct))
+                if (seen.Add(id))
+                    await Guard(async () =>
+                    {
+                        try
+                        {
+                            var json = await _repository.ReadUnpacked(ObjectLayout.Index, id, ct);
+                            Learn(id, IndexFile.Read(json.Span, $"index {id}"));
+                        }
+                        // A sweep rewrote it: list again.
+                        catch (StoreException e) when (e.Fault == StoreFault.Missing) { again = true; }
+                    });
+        }
+    }
+
+    void Learn(BlobId index, List<IndexedPack> packs)
+    {
+        foreach (var pack in packs)
+        {
+            if (_packs.TryGetValue(pack.Id, out var known))
             {
-                foreach (var pack in IndexFile.Read((await _repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
-                {
-                    if (_packs.TryGetValue(pack.Id, out var known) && !known.Blobs.SequenceEqual(pack.Blobs))
-                        Error($"index {id}: pack {pack.Id} is listed differently in two index files.");
-                    _packs[pack.Id] = pack;
-                    _index.Load(pack);
-                }
-            });
+                if (!known.Blobs.SequenceEqual(pack.Blobs))
+                    Error($"index {index}: pack {pack.Id} is listed differently in two index files.");
+            }
+            else CheckLayout(index, pack);
+            _packs[pack.Id] = pack;
+            _index.Load(pack);
+        }
+    }
+
+    /// <summary>Blobs lie one after another from the beginning of a pack, without gap and without overlap.</summary>
+    void CheckLayout(BlobId index, IndexedPack pack)
+    {
+        long end = 0;
+        foreach (var entry in pack.Blobs.OrderBy(entry => entry.Offset))
+        {
+            if (entry.Offset != end)
+            {
+                Error($"index {index}: pack {pack.Id}, offset {entry.Offset}: blob {entry.Id} "
+                    + (entry.Offset < end ? $"overlaps the one before it, which ends at {end}." : $"comes after a gap from {end}."));
+                return;
+            }
+            if (entry.DecodedLength is 0 or > BlobReader.MaximumDecoded)
+                Error($"index {index}: pack {pack.Id}, offset {entry.Offset}: blob {entry.Id} would have {entry.DecodedLength} bytes.");
+            end = entry.Offset + (long)entry.Length;
+        }
     }
 
     async Task ComparePacks(CancellationToken ct)
     {
         var missing = new HashSet<BlobId>(_packs.Keys);
-        var unnamed = 0;
+        var unnamed = new List<BlobId>();
         await foreach (var listed in _repository.Store.List(ObjectLayout.Data, ct))
         {
             if (!ObjectLayout.TryId(listed, out var id)) continue;
-            if (!_packs.TryGetValue(id, out var pack)) { unnamed++; continue; }
+            if (!_packs.TryGetValue(id, out var pack)) { unnamed.Add(id); continue; }
             missing.Remove(id);
             var expected = PackHeader.PackLength(pack.Blobs.Sum(blob => (long)blob.Length),
                 pack.Blobs.Sum(blob => PackHeader.EntryLength(blob.PlainLength != 0)));
             if (listed.SizeBytes != expected) Error($"pack {id}: {listed.SizeBytes} bytes; its blobs and header make {expected}.");
         }
+        await ForgetSwept(missing, ct);
         foreach (var id in missing) Error($"pack {id}: it is in the index, but not in the store.");
-        if (unnamed > 0)
-            _remarks.Add($"{unnamed} packs are in no index: left by an interrupted backup, harmless, removed by the next prune.");
+        if (unnamed.Count > 0)
+            _remarks.Add($"{unnamed.Count} packs are in no index: left by an interrupted backup, harmless, removed by the next prune. "
+                + $"First of them: {string.Join(", ", unnamed.Take(3))}.");
+    }
+
+    /// <summary>A sweep that runs beside us takes packs out of the index before it removes them: such ones are not missing.</summary>
+    async Task ForgetSwept(HashSet<BlobId> missing, CancellationToken ct)
+    {
+        if (missing.Count == 0) return;
+        var named = new HashSet<BlobId>();
+        await foreach (var id in _repository.IndexIds(ct))
+        {
+            try
+            {
+                foreach (var pack in IndexFile.Read((await _repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}"))
+                    named.Add(pack.Id);
+            }
+            catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }
+            catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged) { continue; }   // told when it was read first
+        }
+        foreach (var id in missing.Where(id => !named.Contains(id)).ToList())
+        {
+            missing.Remove(id);
+            _packs.Remove(id);
+        }
     }
 
     async Task WalkTrees(Snapshot snapshot, CancellationToken ct)
@@ -156,10 +231,27 @@ public sealed class RepositoryCheck
                 {
                     var path = next.Path.Join(node.Name.Bytes);
                     if (node is { Type: NodeType.Dir, Subtree: { } subtree }) waiting.Push((subtree, path));
+                    CheckKind(snapshot, next.Tree, path, node);
                     if (node.Type == NodeType.File) CheckContent(snapshot, path, node);
                 }
             }, $"snapshot {snapshot.ShortId}, {next.Path}: ");
         }
+    }
+
+    /// <summary>What an entry of its kind cannot have.</summary>
+    void CheckKind(Snapshot snapshot, BlobId tree, FilePath path, Node node)
+    {
+        var wrong = node switch
+        {
+            { Type: not NodeType.Dir, Subtree: not null } => "has a subtree, though it is no folder",
+            { Type: not NodeType.File, Content.Count: > 0 } => "has content, though it is no file",
+            { Type: NodeType.Symlink, LinkTarget.IsEmpty: true } => "is a link without target",
+            { Type: not NodeType.Symlink, LinkTarget.IsEmpty: false } => "has a link target, though it is no link",
+            { Type: NodeType.Dir or NodeType.Fifo or NodeType.CharDev or NodeType.Dev or NodeType.Socket, SizeBytes: > 0 }
+                => "has a size, though it holds no bytes",
+            _ => null,
+        };
+        if (wrong is not null) Error($"snapshot {snapshot.ShortId}, {path}: {wrong} (tree {tree}).");
     }
 
     void CheckContent(Snapshot snapshot, FilePath path, Node node)
@@ -177,14 +269,14 @@ public sealed class RepositoryCheck
         if (size != node.SizeBytes) Error($"snapshot {snapshot.ShortId}, {path}: {node.SizeBytes} bytes long, but its blobs make {size}.");
     }
 
-    async Task ReadPacks(IProgress<CheckProgress>? progress, CancellationToken ct)
+    async Task ReadPacks(IReadOnlyList<IndexedPack> packs, IProgress<CheckProgress>? progress, CancellationToken ct)
     {
         var done = 0;
-        await Parallel.ForEachAsync(_packs.Values,
+        await Parallel.ForEachAsync(packs,
             new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, async (pack, token) =>
         {
             await Guard(() => ReadPack(pack, token));
-            progress?.Report(new CheckProgress(Interlocked.Increment(ref done), _packs.Count));
+            progress?.Report(new CheckProgress(Interlocked.Increment(ref done), packs.Count));
         });
     }
 
@@ -212,7 +304,12 @@ public sealed class RepositoryCheck
 
     void Inspect(IndexedPack pack, Span<byte> bytes, BlobWorkbench bench)
     {
-        if (new BlobId(SHA256.HashData(bytes)) != pack.Id) { Error($"pack {pack.Id}: its bytes do not match its name."); return; }
+        if (new BlobId(SHA256.HashData(bytes)) != pack.Id)
+        {
+            Error($"pack {pack.Id}: its bytes do not match its name.");
+            Decode(pack.Id, pack.Blobs, bytes, bench);
+            return;
+        }
         var headerLength = BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]);
         if (headerLength > bytes.Length - 4 || headerLength > PackHeader.MaximumLength || headerLength < SealedBox.Overhead)
         {
@@ -227,17 +324,22 @@ public sealed class RepositoryCheck
         var entries = PackHeader.Read(header, $"pack {pack.Id}");
         if (!entries.OrderBy(entry => entry.Offset).SequenceEqual(pack.Blobs.OrderBy(entry => entry.Offset)))
             Error($"pack {pack.Id}: its header and the index differ.");
+        Decode(pack.Id, entries, bytes, bench);
+    }
+
+    void Decode(BlobId pack, IReadOnlyList<PackEntry> entries, Span<byte> bytes, BlobWorkbench bench)
+    {
         foreach (var entry in entries)
         {
             if (entry.Offset + (long)entry.Length > bytes.Length || entry.DecodedLength > BlobReader.MaximumDecoded)
             {
-                Error($"pack {pack.Id}: blob {entry.Id} lies outside of it.");
+                Error($"pack {pack}, offset {entry.Offset}: blob {entry.Id} lies outside of it.");
                 continue;
             }
             var plain = entry.DecodedLength <= 32 << 20 ? _repository.Buffers.Rent((int)entry.DecodedLength)
                 : new byte[entry.DecodedLength];
             if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong))
-                Error($"pack {pack.Id}: {entry.Type} blob {entry.Id}: {wrong}.");
+                Error($"pack {pack}, offset {entry.Offset}: {entry.Type} blob {entry.Id}: {wrong}.");
             if (entry.DecodedLength <= 32 << 20) _repository.Buffers.Return(plain);
         }
     }
