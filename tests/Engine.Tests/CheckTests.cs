@@ -105,10 +105,10 @@ public sealed class CheckTests
         var all = (await RepositoryCheck.Execute(repository, readData: true, null, _ct)).BytesRead;
         long sum = 0;
         for (var part = 1; part <= 3; part++)
-            sum += (await RepositoryCheck.Execute(repository, CheckedData.Part(part, 3), null, _ct)).BytesRead;
+            sum += (await RepositoryCheck.Execute(repository, CheckScope.Part(part, 3), null, _ct)).BytesRead;
 
         Assert.Equal(all, sum);
-        Assert.InRange((await RepositoryCheck.Execute(repository, CheckedData.Percent(20), null, _ct)).BytesRead, 1, all - 1);
-        Assert.Equal(0, (await RepositoryCheck.Execute(repository, CheckedData.None, null, _ct)).BytesRead);
+        Assert.InRange((await RepositoryCheck.Execute(repository, CheckScope.Percent(20), null, _ct)).BytesRead, 1, all - 1);
+        Assert.Equal(0, (await RepositoryCheck.Execute(repository, CheckScope.None, null, _ct)).BytesRead);
     }
 }

@@ -24,17 +24,17 @@ sealed class CheckCommand
         return command;
     }
 
-    CheckedData Data(ParseResult given)
+    CheckScope Data(ParseResult given)
     {
-        if (given.GetValue(_subset) is not { } text) return given.GetValue(_readData) ? CheckedData.All : CheckedData.None;
+        if (given.GetValue(_subset) is not { } text) return given.GetValue(_readData) ? CheckScope.All : CheckScope.None;
         if (given.GetValue(_readData))
             throw new BadInputException("--read-data-subset", "--read-data reads everything already.", "Give one of the two.");
         if (text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent)
             && percent is > 0 and <= 100)
-            return CheckedData.Percent(percent);
+            return CheckScope.Percent(percent);
         if (text.Split('/') is [var first, var second] && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var part)
             && int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out var of) && part >= 1 && part <= of)
-            return CheckedData.Part(part, of);
+            return CheckScope.Part(part, of);
         throw new BadInputException("--read-data-subset", $"'{text}' is no part of the data.", "Write for example 2/7 or 5%.");
     }
 

@@ -56,14 +56,14 @@ public sealed class RepositoryCheck
     /// <param name="ct">Cancels.</param>
     public static Task<CheckReport> Execute(Repository repository, bool readData, IProgress<CheckProgress>? progress,
         CancellationToken ct)
-        => Execute(repository, readData ? CheckedData.All : CheckedData.None, progress, ct);
+        => Execute(repository, readData ? CheckScope.All : CheckScope.None, progress, ct);
 
     /// <summary>Checks.</summary>
     /// <param name="repository">An open repository.</param>
     /// <param name="data">Which packs are read, hashed and decoded.</param>
     /// <param name="progress">Told after each pack that was read.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<CheckReport> Execute(Repository repository, CheckedData data, IProgress<CheckProgress>? progress,
+    public static async Task<CheckReport> Execute(Repository repository, CheckScope data, IProgress<CheckProgress>? progress,
         CancellationToken ct)
     {
         await using var held = await RepositoryLock.Take(repository, exclusive: false, ct);

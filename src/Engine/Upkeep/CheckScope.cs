@@ -4,21 +4,21 @@ using BackupDr.Engine.Format;
 namespace BackupDr.Engine.Upkeep;
 
 /// <summary>Which packs a check reads.</summary>
-public readonly record struct CheckedData
+public readonly record struct CheckScope
 {
     readonly int _part, _of;
     readonly double _percent;
 
-    CheckedData(int part, int of, double percent) => (_part, _of, _percent) = (part, of, percent);
+    CheckScope(int part, int of, double percent) => (_part, _of, _percent) = (part, of, percent);
 
     /// <summary>None: structure only.</summary>
-    public static CheckedData None => default;
+    public static CheckScope None => default;
     /// <summary>All of them.</summary>
-    public static CheckedData All { get; } = new(1, 1, 0);
+    public static CheckScope All { get; } = new(1, 1, 0);
     /// <summary>One of several parts that together are all; which packs are in it depends on their names alone.</summary>
-    public static CheckedData Part(int part, int of) => new(part, of, 0);
+    public static CheckScope Part(int part, int of) => new(part, of, 0);
     /// <summary>A random share, more than 0 to 100.</summary>
-    public static CheckedData Percent(double percent) => new(0, 0, percent);
+    public static CheckScope Percent(double percent) => new(0, 0, percent);
 
     internal bool IsNone => _of == 0 && _percent == 0;
 
