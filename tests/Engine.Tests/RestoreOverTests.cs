@@ -220,6 +220,22 @@ public sealed class RestoreOverTests : IDisposable
         AssertRestored();
     }
 
+    [Theory]
+    [InlineData(OverwritePolicy.Always)]
+    [InlineData(OverwritePolicy.IfChanged)]
+    public async Task Names_of_one_file_stay_names_of_one_file(OverwritePolicy policy)
+    {
+        Prepared.Folder(_scratch);
+        foreach (var name in (string[])["second", "third"])
+            Tool.Succeed("ln", _scratch.At("source/noise.bin"), _scratch.At($"source/{name}"));
+        using var repository = await Stored();
+
+        await Restore(repository, policy);
+        await Restore(repository, policy);
+
+        AssertRestored();
+    }
+
     [Fact]
     public async Task A_preview_says_what_the_restore_then_does_and_changes_nothing()
     {

@@ -184,8 +184,10 @@ public sealed class FileTarget : IRestoreTarget
         if (node.Type != NodeType.File || status.Kind != FileKind.File) return RestoreChoice.Replace;
         var stored = new PosixTime(node.ModifiedAt.Seconds, node.ModifiedAt.Nanoseconds);
         if (Policy == OverwritePolicy.IfNewer) return IsNewer(stored, status.ModifiedAt) ? RestoreChoice.Replace : RestoreChoice.Keep;
-        // With a further name it is not ours alone: its metadata could not be set without changing the other name's too.
-        return status.Links == 1 && (ulong)status.SizeBytes == node.SizeBytes && status.ModifiedAt == stored ? RestoreChoice.Keep
+        // With a further name it is not ours alone: its metadata could not be set without changing the other name's too. And what has
+        // further names in the snapshot is to be linked with them, however right it is.
+        var isOneName = node.Links <= 1 && status.Links == 1;
+        return isOneName && (ulong)status.SizeBytes == node.SizeBytes && status.ModifiedAt == stored ? RestoreChoice.Keep
             : RestoreChoice.Replace;
     }
 

@@ -1,4 +1,5 @@
 using BackupDr.Contracts.Specs;
+using BackupDr.TestKit;
 using BackupDr.TestKit.Crashes;
 
 namespace BackupDr.Engine.Tests.Crashes;
@@ -13,6 +14,7 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
     [
         new("backup", Backup),
         new("restore", Restore),
+        new("restore-over", RestoreOver),
     ];
 
     static Task Backup(CrashScene scene, CrashTrigger trigger) => scene.With(trigger, async repository =>
@@ -29,4 +31,26 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
         Assert.Empty(summary.Failed);
         Assert.Empty(CrashScene.Differences(scene.First, scene.Target));
     });
+
+    /// <summary>A restore into a folder where files differ in a few bytes: large ones are mended in place.</summary>
+    static Task RestoreOver(CrashScene scene, CrashTrigger trigger)
+    {
+        if (!Directory.Exists(scene.Target))
+        {
+            Tool.Succeed("cp", "-a", "--sparse=always", scene.First, scene.Target);
+            using var noise = File.OpenWrite(Path.Combine(scene.Target, "noise.bin"));
+            foreach (var offset in (long[])[1_000_000, 4_000_000, noise.Length])
+            {
+                noise.Position = offset;
+                noise.Write("of somebody"u8);
+            }
+        }
+        return scene.With(trigger, async repository =>
+        {
+            var snapshot = await repository.FindSnapshot("latest", SnapshotFilter.All, CancellationToken.None);
+            var summary = await scene.Restore(repository, snapshot, scene.Target, OverwritePolicy.Always, trigger);
+            Assert.Empty(summary.Failed);
+            Assert.Empty(CrashScene.Differences(scene.First, scene.Target));
+        });
+    }
 }

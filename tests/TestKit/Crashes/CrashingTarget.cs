@@ -9,6 +9,11 @@ public sealed class CrashingTarget(IRestoreTarget inner, CrashTrigger trigger) :
 {
     public void MakeFolder(IReadOnlyList<FilePath> path, Node folder) => trigger.Step("make folder", () => inner.MakeFolder(path, folder));
 
+    public RestoreChoice Look(IReadOnlyList<FilePath> path, Node node) => inner.Look(path, node);
+
+    public IExistingFile? OpenExisting(IReadOnlyList<FilePath> path, Node file)
+        => inner.OpenExisting(path, file) is { } existing ? new CrashingExistingFile(existing, trigger) : null;
+
     public IRestoreFile? OpenFile(IReadOnlyList<FilePath> path, Node file)
     {
         IRestoreFile? opened = null;
@@ -28,7 +33,7 @@ public sealed class CrashingTarget(IRestoreTarget inner, CrashTrigger trigger) :
 
     public void Dispose() => inner.Dispose();
 
-    sealed class CrashingFile(IRestoreFile inner, CrashTrigger trigger) : IRestoreFile
+    class CrashingFile(IRestoreFile inner, CrashTrigger trigger) : IRestoreFile
     {
         public void Write(long offset, ReadOnlySpan<byte> data)
         {
@@ -39,6 +44,29 @@ public sealed class CrashingTarget(IRestoreTarget inner, CrashTrigger trigger) :
 
         public void Finish(Node file) => trigger.Step("finish file", () => inner.Finish(file));
 
-        public void Dispose() => inner.Dispose();
+        public void Dispose()
+        {
+            inner.Dispose();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    sealed class CrashingExistingFile(IExistingFile inner, CrashTrigger trigger) : CrashingFile(inner, trigger), IExistingFile
+    {
+        readonly CrashTrigger _trigger = trigger;
+        readonly IExistingFile _inner = inner;
+
+        public int Read(long offset, Span<byte> target) => _inner.Read(offset, target);
+
+        public long SizeBytes => _inner.SizeBytes;
+
+        public bool IsShared => _inner.IsShared;
+
+        public bool TryBeginMending()
+        {
+            var began = false;
+            _trigger.Step("begin mending", () => began = _inner.TryBeginMending());
+            return began;
+        }
     }
 }

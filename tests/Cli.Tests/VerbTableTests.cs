@@ -1,0 +1,168 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
+using BackupDr.Engine;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Crypto;
+using BackupDr.Sources.Files;
+using BackupDr.Storage;
+using BackupDr.TestKit;
+
+namespace BackupDr.Cli.Tests;
+
+/// <summary>A repository in which at least two snapshots begin with the same character.</summary>
+public sealed class CrowdedRepository : IAsyncLifetime
+{
+    public ScratchFolder Scratch { get; } = new();
+    public string Path => Scratch.At("repository");
+
+    /// <summary>A beginning that fits several snapshots, and their short ids.</summary>
+    public (string Prefix, IReadOnlyList<string> Ids) Ambiguous { get; private set; }
+
+    public async ValueTask InitializeAsync()
+    {
+        Scratch.File("data/a.txt", "a");
+        Scratch.File("wrong", "not the password");
+        using var password = Secret.FromText(BackupdrProgram.Password);
+        await using var store = StoreFactory.Open(Path);
+        var options = new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1) };
+        using var repository = await Repository.Init(store, password, options, CancellationToken.None);
+        var ids = new List<string>();
+        do ids.Add(await Backup(repository));
+        while (ids.GroupBy(id => id[0]).All(alike => alike.Count() == 1));   // after 17 at the latest
+        var twins = ids.GroupBy(id => id[0]).Single(alike => alike.Count() > 1);
+        Ambiguous = (twins.Key.ToString(), [.. twins.Select(id => id[..8])]);
+    }
+
+    async Task<string> Backup(Repository repository)
+    {
+        using var source = FileSource.Open(new FilesSpec { Paths = [FilePath.FromText(Scratch.At("data"))] });
+        var request = new BackupRequest { HostName = "here" };
+        return (await BackupRun.Execute(repository, source, request, null, CancellationToken.None)).SnapshotId.ToString();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Scratch.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>Every verb with what can be wrong about a repository: the message, the exit code, and that nothing changed.</summary>
+public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<CrowdedRepository>
+{
+    static readonly string[] Verbs =
+    [
+        "snapshots", "ls latest", "check", "restore latest --target {dir}/out", "backup {data}", "forget --keep-last 1", "prune",
+        "unlock",
+    ];
+
+    // {x} stands for a snapshot.
+    static readonly string[] Choosing = ["ls {x}", "restore {x} --target {dir}/out", "backup {data} --parent {x}", "forget {x}"];
+
+    public static TheoryData<string> EachVerb => [.. Verbs];
+    public static TheoryData<string> EachChoosingVerb => [.. Choosing];
+
+    ToolResult Run(string verb, string repository, params IEnumerable<string> more) => BackupdrProgram.Run(
+    [
+        .. verb.Replace("{data}", crowded.Scratch.At("data"), StringComparison.Ordinal)
+            .Replace("{dir}", crowded.Scratch.Path, StringComparison.Ordinal).Split(' '), "--repo", repository, .. more,
+    ]);
+
+    /// <summary>It failed as it should: words on stderr, nothing on stdout, no stack trace, no file changed.</summary>
+    void AssertRefused(ToolResult result, int exitCode, string words, IReadOnlyList<string> before)
+    {
+        Assert.Equal((exitCode, ""), (result.ExitCode, result.Output));
+        Assert.Contains(words, result.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
+        Assert.Equal(before, BackupdrProgram.Files(crowded.Path));
+        Assert.False(Directory.Exists(crowded.Scratch.At("out")));
+    }
+
+    [Theory, MemberData(nameof(EachVerb))]
+    public void Without_a_repository_every_verb_says_so_and_makes_none(string verb)
+    {
+        var nowhere = crowded.Scratch.At("nowhere");
+
+        AssertRefused(Run(verb, nowhere), 10, $"There is no repository at {nowhere}", BackupdrProgram.Files(crowded.Path));
+
+        Assert.False(Directory.Exists(nowhere));
+    }
+
+    [Theory, MemberData(nameof(EachVerb))]
+    public void With_the_wrong_password_no_verb_does_anything(string verb)
+        => AssertRefused(Run(verb, crowded.Path, "--password-file", crowded.Scratch.At("wrong")), 12, "Wrong password",
+            BackupdrProgram.Files(crowded.Path));
+
+    [Theory, MemberData(nameof(EachChoosingVerb))]
+    public void A_snapshot_that_is_not_there_is_named(string verb)
+        => AssertRefused(Run(verb.Replace("{x}", "fedcba9876543210", StringComparison.Ordinal), crowded.Path), 1,
+            "There is no snapshot 'fedcba9876543210'", BackupdrProgram.Files(crowded.Path));
+
+    [Theory, MemberData(nameof(EachChoosingVerb))]
+    public void A_beginning_that_fits_several_snapshots_is_refused_and_they_are_named(string verb)
+    {
+        var (prefix, ids) = crowded.Ambiguous;
+
+        var result = Run(verb.Replace("{x}", prefix, StringComparison.Ordinal), crowded.Path);
+
+        AssertRefused(result, 1, $"'{prefix}' fits {ids.Count} snapshots", BackupdrProgram.Files(crowded.Path));
+        Assert.All(ids, id => Assert.Contains(id, result.Errors, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("restore latest --target {dir}/out --include [a", "--include: '[a' has a '['")]
+    [InlineData("restore latest --target {dir}/out --iexclude /", "--iexclude: '/' is not a pattern")]
+    [InlineData("restore latest --target {dir}/out --map-owner root", "--map-owner: 'root' is not of the form FROM=TO")]
+    [InlineData("restore latest --target {dir}/out --map-group 0=no-such-group", "--map-group: there is no 'no-such-group'")]
+    [InlineData("restore latest --target {dir}/out --no-owner --map-owner 0=0", "exclude each other")]
+    [InlineData("restore latest --target {dir}/out --sparse --no-sparse", "exclude each other")]
+    [InlineData("backup {data} --exclude [a", "'[a' has a '['")]
+    public void A_pattern_or_a_rule_that_cannot_be_read_is_quoted(string verb, string words)
+        => AssertRefused(Run(verb, crowded.Path), 1, words, BackupdrProgram.Files(crowded.Path));
+
+    [Fact]
+    public void On_a_read_only_disk_what_reads_works_and_what_writes_says_why_it_cannot()
+    {
+        using var disk = Mount.Memory(crowded.Scratch.At("read-only"), "size=32m");
+        var repository = Path.Combine(disk.Path, "repository");
+        Tool.Succeed("cp", "-a", crowded.Path, repository);
+        Tool.Succeed("mount", "-o", "remount,ro", disk.Path);
+
+        Assert.All((string[])["snapshots", "ls latest", "restore latest --target {dir}/from-read-only"],
+            verb => Assert.Equal((0, ""), (Run(verb, repository).ExitCode, Run(verb, repository).Errors)));
+        Assert.All((string[])["backup {data}", "forget --keep-last 1", $"restore latest --target {disk.Path}/out"], verb =>
+        {
+            var result = Run(verb, repository);
+            Assert.True(result.ExitCode == 1, $"{verb}: {result.ExitCode} {result.Errors}");
+            Assert.Contains("Read-only file system", result.Errors, StringComparison.Ordinal);
+            Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public void On_a_full_disk_a_restore_names_what_did_not_fit_leaves_no_half_file_and_is_continued_later()
+    {
+        var content = new byte[3 << 20];
+        new Random(7).NextBytes(content);
+        Directory.CreateDirectory(crowded.Scratch.At("large"));
+        File.WriteAllBytes(crowded.Scratch.At("large/noise"), content);
+        File.WriteAllText(crowded.Scratch.At("large/word"), "word");
+        var repository = crowded.Scratch.At("own");
+        Tool.Succeed("cp", "-a", crowded.Path, repository);
+        Assert.Equal(0, Run("backup {dir}/large", repository).ExitCode);
+        using var disk = Mount.Memory(crowded.Scratch.At("small"), "size=1m");
+        var restore = $"restore latest:{crowded.Scratch.At("large")} --verify --target {disk.Path}";
+
+        var full = Run(restore, repository);
+        Tool.Succeed("mount", "-o", "remount,size=16m", disk.Path);
+        var after = Run(restore, repository);
+
+        Assert.Equal(3, full.ExitCode);
+        Assert.Contains("/noise: ", full.Errors, StringComparison.Ordinal);
+        Assert.Contains("No space left on device", full.Errors, StringComparison.Ordinal);
+        Assert.Equal((0, ""), (after.ExitCode, after.Errors));
+        Assert.Contains("1 unchanged", after.Output, StringComparison.Ordinal);
+        Assert.Equal(content, File.ReadAllBytes(Path.Combine(disk.Path, "noise")));
+        Assert.Equal(["noise", "word"], Directory.GetFileSystemEntries(disk.Path).Select(Path.GetFileName).Order());
+    }
+}
