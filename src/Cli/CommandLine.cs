@@ -17,9 +17,15 @@ static class CommandLine
         yield return BackupCommand.Make();
         yield return SnapshotsCommand.Make();
         yield return LsCommand.Make();
+        yield return DumpCommand.Make();
+        yield return FindCommand.Make();
         yield return DiffCommand.Make();
+        yield return StatsCommand.Make();
         yield return TagCommand.Make();
+        yield return CopyCommand.Make();
         yield return KeyCommand.Make();
+        yield return ListCommand.Make();
+        yield return CatCommand.Make();
         yield return RestoreCommand.Make();
         yield return CheckCommand.Make();
         yield return ForgetCommand.Make();
@@ -51,10 +57,7 @@ static class CommandLine
         {
             foreach (var (verb, program, _) in Siblings)
                 if (args.Length > 0 && args[0] == verb) return Sibling.Become(program, args[1..]);
-            var root = new RootCommand("BackupDr: backups in restic's open format, proven by real restores.");
-            foreach (var command in All()) root.Add(command);
-            foreach (var (verb, _, words) in Siblings) root.Add(new Command(verb, words));
-            var parsed = root.Parse(args);
+            var parsed = Root().Parse(args);
             if (parsed.Errors.Count > 0) throw Refused(parsed);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
@@ -72,6 +75,15 @@ static class CommandLine
             await Console.Error.WriteLineAsync("Stopped. What was stored is kept and reused by the next run.");
             return ExitCodes.Interrupted;
         }
+    }
+
+    /// <summary>All commands with their options.</summary>
+    internal static RootCommand Root()
+    {
+        var root = new RootCommand("BackupDr: backups in restic's open format, proven by real restores.");
+        foreach (var command in All()) root.Add(command);
+        foreach (var (verb, _, words) in Siblings) root.Add(new Command(verb, words));
+        return root;
     }
 
     static BadInputException Refused(ParseResult parsed)

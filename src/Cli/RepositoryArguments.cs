@@ -51,6 +51,22 @@ sealed class RepositoryArguments
         return await Repository.Open(store, password, Options, ct);
     }
 
+    /// <summary>Opens a second repository, that snapshots come from.</summary>
+    /// <exception cref="BadInputException">Its address or password is not given.</exception>
+    public static async Task<Repository> OpenOther(string? url, string? passwordFile, CancellationToken ct)
+    {
+        url ??= Setting("FROM_REPOSITORY") ?? throw new BadInputException("--from-repo", "No repository to copy from was given.",
+            "Write --from-repo PATH, or set BACKUPDR_FROM_REPOSITORY.");
+        const string option = "--from-password-file";
+        passwordFile ??= Setting("FROM_PASSWORD_FILE");
+        using var password = passwordFile is not null ? FromFile(passwordFile, option)
+            : Setting("FROM_PASSWORD") is { } text ? Secret.FromText(text)
+            : throw new BadInputException(option, "No password of the repository to copy from was given.",
+                "Write --from-password-file FILE, or set BACKUPDR_FROM_PASSWORD_FILE.");
+        var store = new RetryingStore(StoreFactory.Open(url), new RetryOptions { Budget = StorePatience }, TimeProvider.System);
+        return await Repository.Open(store, password, Options, ct);
+    }
+
     public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}", CacheFolder = CacheFolder };
 
     /// <summary>Where indexes are kept between commands: BACKUPDR_CACHE_DIR, else the XDG cache folder; null without a home.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
@@ -51,28 +52,34 @@ sealed class LsCommand
     static void Show(Output output, FilePath path, Node node, bool isLong)
     {
         if (!output.IsJson) output.Line(isLong ? Long(path, node) : path.ToString());
-        output.Json(json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("name", node.Name.ToString());
-            json.WriteString("type", Kind(node.Type));
-            json.WriteString("path", path.ToString());
-            json.WriteNumber("uid", node.Uid);
-            json.WriteNumber("gid", node.Gid);
-            if (node.Type == NodeType.File) json.WriteNumber("size", node.SizeBytes);
-            json.WriteString("permissions", Mode(node));
-            json.WriteString("mtime", GoTime.Format(node.ModifiedAt));
-            if (node.Type == NodeType.Symlink) json.WriteString("linktarget", node.LinkTarget.ToString());
-            json.WriteString("struct_type", "node");
-            json.WriteEndObject();
-        });
+        output.Json(json => Write(json, path, node));
     }
 
-    static string Long(FilePath path, Node node)
+    /// <summary>An entry as restic's ls writes it.</summary>
+    internal static void Write(Utf8JsonWriter json, FilePath path, Node node)
     {
-        var time = node.ModifiedAt.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        json.WriteStartObject();
+        json.WriteString("name", node.Name.ToString());
+        json.WriteString("type", Kind(node.Type));
+        json.WriteString("path", path.ToString());
+        json.WriteNumber("uid", node.Uid);
+        json.WriteNumber("gid", node.Gid);
+        if (node.Type == NodeType.File) json.WriteNumber("size", node.SizeBytes);
+        json.WriteString("permissions", Mode(node));
+        json.WriteString("mtime", GoTime.Format(node.ModifiedAt));
+        if (node.Type == NodeType.Symlink) json.WriteString("linktarget", node.LinkTarget.ToString());
+        json.WriteString("struct_type", "node");
+        json.WriteEndObject();
+    }
+
+    /// <summary>A time as tables show it: UTC, whole seconds.</summary>
+    internal static string Time(UnixTime time)
+        => time.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+
+    internal static string Long(FilePath path, Node node)
+    {
         var target = node.Type == NodeType.Symlink ? $" -> {node.LinkTarget}" : "";
-        return $"{Mode(node)} {node.Uid,5} {node.Gid,5} {node.SizeBytes,12} {time} {path}{target}";
+        return $"{Mode(node)} {node.Uid,5} {node.Gid,5} {node.SizeBytes,12} {Time(node.ModifiedAt)} {path}{target}";
     }
 
     /// <summary>restic's word for a kind.</summary>
