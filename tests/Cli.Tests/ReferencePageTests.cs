@@ -57,6 +57,9 @@ static class ReferencePage
         `BACKUPDR_PASSWORD`, `RESTIC_PASSWORD_FILE`, `RESTIC_PASSWORD`. The repository that `copy` reads has the same names with `FROM_`
         after the first underscore.
 
+        Indexes are kept between commands in `BACKUPDR_CACHE_DIR`, else in `backupdr` below `XDG_CACHE_HOME` or `~/.cache`.
+        What `repair` may do is told in [repair](../operate/repair.md).
+
         ## Options of all repository commands
 
 
