@@ -81,7 +81,9 @@ sealed class Output(bool json, bool quiet)
         string[] units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
         var (value, unit) = ((double)bytes, 0);
         while (value >= 1024 && unit < units.Length - 1) { value /= 1024; unit++; }
-        return unit == 0 ? $"{bytes} B" : string.Create(CultureInfo.InvariantCulture, $"{value:0.000} {units[unit]}");
+        if (unit == 0) return $"{bytes} B";
+        // Halves go to the even digit, as in restic's words for the same number.
+        return string.Create(CultureInfo.InvariantCulture, $"{Math.Round(value, 3, MidpointRounding.ToEven):0.000} {units[unit]}");
     }
 
     /// <summary>"1:02:03" or "2:03".</summary>

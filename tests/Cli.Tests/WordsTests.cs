@@ -10,6 +10,7 @@ public sealed class WordsTests
     [InlineData(0, "0 B")]
     [InlineData(1023, "1023 B")]
     [InlineData(1024, "1.000 KiB")]
+    [InlineData(3136, "3.062 KiB")]
     [InlineData(1610612736, "1.500 GiB")]
     public void A_size_is_written_as_restic_writes_it(long bytes, string text) => Assert.Equal(text, Output.Size(bytes));
 
