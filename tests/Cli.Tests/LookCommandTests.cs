@@ -125,8 +125,11 @@ public sealed class LookCommandTests(TwoSnapshots two) : IClassFixture<TwoSnapsh
         var first = To("copy", "latest", "--from-repo", _repository, "--json");
         var both = To("copy", "--from-repo", _repository, "--json");
         var again = To("copy", "--from-repo", _repository, "--json");
-        var self = BackupdrProgram.Run(new() { ["BACKUPDR_PASSWORD"] = BackupdrProgram.Password,
-            ["BACKUPDR_FROM_PASSWORD"] = BackupdrProgram.Password }, ["copy", "--from-repo", _repository, "--repo", _repository]);
+        var self = BackupdrProgram.Run(new()
+        {
+            ["BACKUPDR_PASSWORD"] = BackupdrProgram.Password,
+            ["BACKUPDR_FROM_PASSWORD"] = BackupdrProgram.Password
+        }, ["copy", "--from-repo", _repository, "--repo", _repository]);
 
         static IEnumerable<string> Kinds(ToolResult result) => result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("message_type").GetString()!);
