@@ -1,3 +1,4 @@
+using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Garbage;
@@ -12,8 +13,15 @@ namespace BackupDr.Engine.Tests.Garbage;
 public sealed class PruneTests : IDisposable
 {
     // A look at the locks takes a second; here it passes at once.
-    static readonly RepositoryOptions Options = Prepared.Options with { Clock = new ShortWaits(), PackSizeBytes = 4 << 20 };
+    // With the index cache, as every agent has it: marks, sweeps and the cache must agree.
+    RepositoryOptions Options => Prepared.Options with
+    {
+        Clock = _clock,
+        PackSizeBytes = 4 << 20,
+        CacheFolder = FilePath.FromText(_scratch.At("cache")),
+    };
 
+    readonly ShortWaits _clock = new();
     readonly ScratchFolder _scratch = new();
     readonly MemoryStore _store = new();
     readonly CancellationToken _ct = TestContext.Current.CancellationToken;
