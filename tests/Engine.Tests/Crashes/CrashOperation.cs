@@ -1,4 +1,7 @@
 using BackupDr.Contracts.Specs;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Garbage;
+using BackupDr.Engine.Locks;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Crashes;
 
@@ -15,6 +18,7 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
         new("backup", Backup),
         new("restore", Restore),
         new("restore-over", RestoreOver),
+        new("prune", Prune),
     ];
 
     static Task Backup(CrashScene scene, CrashTrigger trigger) => scene.With(trigger, async repository =>
@@ -52,5 +56,23 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
             Assert.Empty(summary.Failed);
             Assert.Empty(CrashScene.Differences(scene.First, scene.Target));
         });
+    }
+
+    static Task Prune(CrashScene scene, CrashTrigger trigger) => scene.With(trigger, async repository =>
+    {
+        await RemoveLocksOfTheDead(repository);
+        var report = await GarbageCollection.Execute(repository, new PruneRequest { MaximumUnusedPercent = 0 }, null,
+            CancellationToken.None);
+        Assert.Equal(1, report.Plan.Snapshots);
+        // What was marked is gone, or a process is named that may still count on it: the killed one, as far as anybody knows.
+        Assert.True(report.WaitingPacks == 0 || report.WaitsFor.Count > 0, $"{report.WaitingPacks} packs wait for nobody");
+    });
+
+    // A prune that was killed keeps the next one out until somebody unlocks: the rest of the host knows that its process is gone.
+    static async Task RemoveLocksOfTheDead(Repository repository)
+    {
+        foreach (var (id, held) in await RepositoryLock.List(repository, CancellationToken.None))
+            if (!Directory.Exists($"/proc/{held.Pid}"))
+                await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), CancellationToken.None);
     }
 }

@@ -46,7 +46,14 @@ sealed record CrashScene(string Root, string Own, string Disk)
         Prepared.Folder(scratch, seed);
         await using (var store = scene.Store)
         using (var repository = await Prepared.Init(store, Options))
+        {
+            // A snapshot that is forgotten leaves a prune something to remove and something to rewrite.
+            File.WriteAllBytes(scratch.At("source/forgotten.bin"), Prepared.Noise(3 << 20, seed + 2_000));
+            var forgotten = await Prepared.Backup(repository, scene.Source);
+            File.Delete(scratch.At("source/forgotten.bin"));
             await scene.Report((await Prepared.Backup(repository, scene.Source)).SnapshotId);
+            Assert.Equal(1, await Forget.Remove(repository, [forgotten.SnapshotId], None));
+        }
         Tool.Succeed("cp", "-a", "--sparse=always", scene.Source, scene.First);
         scratch.File("source/words.txt", "other words");
         File.WriteAllBytes(scratch.At("source/more.bin"), Prepared.Noise(4 << 20, seed + 1_000));
