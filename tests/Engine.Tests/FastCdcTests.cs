@@ -63,25 +63,7 @@ public sealed class FastCdcTests
     public void What_is_not_longer_than_the_smallest_chunk_is_at_most_two(int length)
         => Assert.Equal(length, Cuts(Prepared.Noise(length, seed: 11)).Sum());
 
-    static List<int> Cuts(byte[] data, int arriving = int.MaxValue)
-    {
-        var chunker = new FastCdc();
-        var cuts = new List<int>();
-        for (var start = 0; start < data.Length;)
-        {
-            var (cut, seen, state) = (0, 0, 0UL);
-            var most = Math.Min(chunker.Maximum, data.Length - start);
-            while (cut == 0 && seen < most)
-            {
-                var available = (int)Math.Min(most, (long)seen + arriving);
-                cut = chunker.FindCut(data.AsSpan(start, available), seen, ref state);
-                seen = available;
-            }
-            cuts.Add(cut == 0 ? most : cut);
-            start += cuts[^1];
-        }
-        return cuts;
-    }
+    static List<int> Cuts(byte[] data, int arriving = int.MaxValue) => Cut.Lengths(new FastCdc(), data, arriving);
 
     static List<int> Ends(List<int> lengths)
     {

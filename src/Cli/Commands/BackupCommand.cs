@@ -5,6 +5,7 @@ using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Chunking;
 using BackupDr.Sources.Files;
 
 namespace BackupDr.Cli.Commands;
@@ -22,6 +23,10 @@ sealed class BackupCommand
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
     readonly Option<bool> _force = new("--force", "-f") { Description = "Read every file again." };
+    readonly Option<string?> _chunker = new("--chunker")
+    {
+        Description = "How files are cut: auto (default), fastcdc, rabin, fixed or fixed:SIZE.",
+    };
     readonly Option<string?> _parent = new("--parent")
     {
         Description = "Snapshot to compare with; the newest of the same host and paths by default.",
@@ -33,6 +38,7 @@ sealed class BackupCommand
         var command = new Command("backup", "Take a snapshot of folders and files. Exit code 3 where some could not be read.")
         {
             made._paths, made._tags, made._host, made._excludes, made._excludeCaches, made._oneFileSystem, made._force, made._parent,
+            made._chunker,
         };
         var repository = new RepositoryArguments(command);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
@@ -42,6 +48,7 @@ sealed class BackupCommand
     async Task<int> Run(RepositoryArguments arguments, ParseResult given, CancellationToken ct)
     {
         var output = arguments.Output(given);
+        var chunker = given.GetValue(_chunker) is { } way ? ChunkerChoice.Parse(way, "--chunker") : ChunkerChoice.Auto;
         var excludes = given.GetValue(_excludes) ?? [];
         using var source = FileSource.Open(new FilesSpec
         {
@@ -61,6 +68,7 @@ sealed class BackupCommand
                 Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
                 Excludes = excludes,
                 Parent = parent,
+                Chunker = chunker,
                 Force = given.GetValue(_force),
                 CountFirst = output.ShowsProgress,
             }, progress.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);

@@ -14,12 +14,12 @@ namespace BackupDr.Engine.Backup;
 /// A file of one chunk is stored by the worker that read it; chunks of larger files go to the chunk workers, so a big file keeps all
 /// processors busy and never stands before small ones. A folder's tree is stored by whoever completes its last entry.
 /// </remarks>
-sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounters counters, BlobReader? parentReader, bool force)
+sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounters counters, BlobReader? parentReader, bool force,
+    ChunkerPicker chunkers)
 {
     readonly record struct FileJob(PendingFolder Folder, int Slot, Node Node, Node? Before, ISourceFile File);
     readonly record struct ChunkJob(byte[] Buffer, int Length, FileContent Content, int Number);
 
-    readonly FastCdc _chunker = new();
     readonly Channel<FileJob> _files = Channel.CreateBounded<FileJob>(new BoundedChannelOptions(64) { SingleWriter = true });
     readonly Channel<ChunkJob> _chunks = Channel.CreateBounded<ChunkJob>(repository.Options.Workers);
     Exception? _first;
@@ -188,7 +188,7 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
         {
             stat = job.File.Stat();   // before the first read: a change while reading then shows in the times, and the next run reads again
             content = new FileContent((finished, token) => FinishFile(job, path, stat, finished, token));
-            await ReadChunks(job.File, content, ct);
+            await ReadChunks(job.File, chunkers.For(job.Node.Name.Bytes, job.File), content, ct);
         }
         catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
         {
@@ -219,16 +219,18 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
     }
 
     /// <summary>Cuts a file. Its only chunk is stored here; the chunks of a longer file are handed to the chunk workers.</summary>
-    async Task ReadChunks(ISourceFile file, FileContent content, CancellationToken ct)
+    async Task ReadChunks(ISourceFile file, IChunker chunker, FileContent content, CancellationToken ct)
     {
-        var buffer = repository.Buffers.Rent((int)Math.Clamp(file.SizeBytes + 1, 1, 2 * _chunker.Minimum + 1));
+        // A chunk of fixed size is read into a buffer that it fills; otherwise a cut may come anywhere, and more is read at once.
+        var usual = chunker.Minimum == chunker.Maximum ? chunker.Maximum : 2 * chunker.Minimum + 1;
+        var buffer = repository.Buffers.Rent((int)Math.Clamp(file.SizeBytes + 1, 1, usual));
         try
         {
             var (filled, scanned, offset, isEnd) = (0, 0, 0L, false);
             ulong state = 0;
             while (true)
             {
-                var cut = _chunker.FindCut(buffer.AsSpan(0, Math.Min(filled, _chunker.Maximum)), scanned, ref state);
+                var cut = chunker.FindCut(buffer.AsSpan(0, Math.Min(filled, chunker.Maximum)), scanned, ref state);
                 if (cut == 0 && !isEnd)
                 {
                     scanned = filled;
@@ -243,7 +245,7 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
                 if (cut == 0) cut = filled;
                 if (cut == 0) return;
                 var rest = filled - cut;
-                var next = repository.Buffers.Rent(Math.Max(rest + 1, Math.Min(buffer.Length, 2 * _chunker.Minimum)));
+                var next = repository.Buffers.Rent(Math.Max(rest + 1, Math.Min(buffer.Length, usual - 1)));
                 buffer.AsSpan(cut, rest).CopyTo(next);
                 var chunk = buffer;
                 buffer = next;

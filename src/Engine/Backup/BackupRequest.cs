@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Chunking;
 
 namespace BackupDr.Engine.Backup;
 
@@ -20,6 +21,8 @@ public sealed record BackupRequest
     public BlobId? Parent { get; init; }
     /// <summary>Read every file, whatever the parent says.</summary>
     public bool Force { get; init; }
+    /// <summary>How files are cut.</summary>
+    public ChunkerChoice Chunker { get; init; } = ChunkerChoice.Auto;
     /// <summary>Count files and bytes beforehand, for a progress with an end.</summary>
     public bool CountFirst { get; init; }
 }

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Chunking;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Garbage;
 using BackupDr.Engine.Indexing;
@@ -33,14 +34,16 @@ public static class BackupRun
             var paths = source.Paths.Select(Text).ToList();
             // Marks before snapshots before index: what a prune has marked by now is not counted on.
             var marks = await MarkSet.Load(repository, stop.Token);
-            var parent = await ChooseParent(repository, request, paths, time, stop.Token);
+            var snapshots = await repository.Snapshots(SnapshotFilter.All, stop.Token);
+            var parent = await ChooseParent(repository, snapshots, request, paths, time, stop.Token);
+            var chunkers = new ChunkerPicker(request.Chunker, repository.ChunkerPolynomial, IsCutByRestic(snapshots));
             var index = await marks.LoadTrusted(repository, stop.Token);
             await held.Settle(stop.Token);
             var counters = new BackupCounters(progress, clock);
             var indexWriter = new IndexWriter(repository, index);
             using var packs = new PackWriter(repository, indexWriter);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
-                parent is null ? null : new BlobReader(repository, index), request.Force);
+                parent is null ? null : new BlobReader(repository, index), request.Force, chunkers);
             var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;
             var tree = await pipeline.Run(source, parent?.Tree, stop.Token);
             await counting;
@@ -69,13 +72,17 @@ public static class BackupRun
     /// <summary>A path as restic's JSON holds it; bytes that are no UTF-8 become U+FFFD there as well.</summary>
     static string Text(FilePath path) => System.Text.Encoding.UTF8.GetString(path.Bytes);
 
-    static async Task<Snapshot?> ChooseParent(Repository repository, BackupRequest request, List<string> paths, DateTimeOffset time,
-        CancellationToken ct)
+    static async Task<Snapshot?> ChooseParent(Repository repository, IReadOnlyList<Snapshot> snapshots, BackupRequest request,
+        List<string> paths, DateTimeOffset time, CancellationToken ct)
     {
         if (request.Parent is { } wanted) return await repository.FindSnapshot(wanted.ToString(), SnapshotFilter.All, ct);
-        var fitting = await repository.Snapshots(new SnapshotFilter { HostName = request.HostName, Paths = paths }, ct);
-        return fitting.LastOrDefault(snapshot => snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
+        var filter = new SnapshotFilter { HostName = request.HostName, Paths = paths };
+        return snapshots.LastOrDefault(snapshot => filter.Fits(snapshot) && snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
     }
+
+    /// <summary>The oldest snapshot decides, so that a first run of ours in restic's repository does not change the cut of the second.</summary>
+    static bool IsCutByRestic(IReadOnlyList<Snapshot> snapshots)
+        => snapshots.Count > 0 && !snapshots[0].ProgramVersion.StartsWith("backupdr", StringComparison.Ordinal);
 
     /// <summary>Stores the snapshot under a lock that is there before and after it; else there is no snapshot.</summary>
     /// <exception cref="RepositoryException">LockLost.</exception>

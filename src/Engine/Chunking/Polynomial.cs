@@ -39,7 +39,8 @@ public static class Polynomial
         return true;
     }
 
-    static ulong Modulo(ulong a, ulong modulus)
+    /// <summary>Remainder of a division.</summary>
+    public static ulong Modulo(ulong a, ulong modulus)
     {
         var degree = Degree(modulus);
         for (var d = Degree(a); d >= degree; d = Degree(a)) a ^= modulus << (d - degree);

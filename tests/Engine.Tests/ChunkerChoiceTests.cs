@@ -1,0 +1,94 @@
+using System.Text;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Chunking;
+using BackupDr.Sources.Files;
+using BackupDr.Storage.Folder;
+using BackupDr.TestKit;
+using BackupDr.TestKit.Stores;
+
+namespace BackupDr.Engine.Tests;
+
+public sealed class ChunkerChoiceTests
+{
+    [Theory]
+    [InlineData("auto", ChunkerKind.Auto, 65_536)]
+    [InlineData("rabin", ChunkerKind.Rabin, 65_536)]
+    [InlineData("fixed", ChunkerKind.Fixed, 65_536)]
+    [InlineData("fixed:16K", ChunkerKind.Fixed, 16_384)]
+    [InlineData("fixed:131072", ChunkerKind.Fixed, 131_072)]
+    [InlineData("fixed:8M", ChunkerKind.Fixed, 8 << 20)]
+    public void A_way_is_read(string text, ChunkerKind kind, int bytes)
+        => Assert.Equal(new ChunkerChoice(kind, bytes), ChunkerChoice.Parse(text, "--chunker"));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("fixed:")]
+    [InlineData("fixed:8K")]
+    [InlineData("fixed:48K")]
+    [InlineData("fixed:16M")]
+    [InlineData("fixed:2147483647M")]
+    [InlineData("fixed:-64K")]
+    [InlineData("Rabin")]
+    public void Another_way_is_refused(string text)
+        => Assert.Contains("fastcdc", Assert.Throws<BadInputException>(() => ChunkerChoice.Parse(text, "--chunker")).Hint);
+
+    [Fact]
+    public void Page_files_are_recognised_and_others_are_not()
+    {
+        byte[] postgres = new byte[16 << 10], innoDb = new byte[16 << 10], sqlite = new byte[16 << 10], disk = new byte[16 << 10];
+        foreach (var page in (int[])[0, 8 << 10])
+            new byte[] { 40, 0, 0, 31, 0, 32, 4, 32 }.CopyTo(postgres, page + 12);
+        innoDb[25] = 8;
+        "SQLite format 3\0"u8.CopyTo(sqlite);
+        (disk[510], disk[511]) = (0x55, 0xaa);
+        const long size = 1 << 20;
+
+        Assert.True(PageFile.IsOne("16384"u8, size, postgres));
+        Assert.True(PageFile.IsOne("orders.ibd"u8, size, innoDb));
+        Assert.True(PageFile.IsOne("places"u8, size, sqlite));
+        Assert.True(PageFile.IsOne("vm.raw"u8, size, disk));
+        Assert.False(PageFile.IsOne("16384"u8, size + 1, postgres));
+        Assert.False(PageFile.IsOne("orders"u8, size, innoDb));
+        Assert.False(PageFile.IsOne("places"u8, 64 << 10, sqlite));
+        Assert.False(PageFile.IsOne("vm"u8, size, disk));
+        Assert.False(PageFile.IsOne("zero.img"u8, size, new byte[16 << 10]));
+        Assert.False(PageFile.IsOne("text"u8, size, Encoding.ASCII.GetBytes(new string('a', 16 << 10))));
+    }
+
+    [Fact]
+    public async Task A_changed_page_of_a_database_costs_one_fixed_chunk()
+    {
+        using var scratch = new ScratchFolder();
+        var data = Prepared.Noise(4 << 20, seed: 31);
+        "SQLite format 3\0"u8.CopyTo(data);
+        scratch.File("source/note", "x");
+        await File.WriteAllBytesAsync(scratch.At("source/app.db"), data, TestContext.Current.CancellationToken);
+        using var repository = await Prepared.Init(new MemoryStore());
+        await Prepared.Backup(repository, scratch.At("source"));
+        data[1_000_000] ^= 1;
+        await File.WriteAllBytesAsync(scratch.At("source/app.db"), data, TestContext.Current.CancellationToken);
+
+        var second = await Prepared.Backup(repository, scratch.At("source"));
+
+        Assert.InRange(second.BytesNew, 64 << 10, (64 << 10) + 8_192);
+    }
+
+    [Fact, Clause("F-10.4")]
+    public async Task What_stock_restic_stored_is_not_stored_again()
+    {
+        using var scratch = new ScratchFolder();
+        var path = Prepared.Folder(scratch);
+        var restic = new ResticCli(scratch.At("repo"), Prepared.PasswordText, scratch.At("cache"));
+        restic.Succeed("init");
+        restic.Backup(path);
+        using var repository = await Prepared.Open(new FolderStore(FilePath.FromText(scratch.At("repo")), TimeProvider.System));
+        using var source = FileSource.Open(new FilesSpec { Paths = [FilePath.FromText(path)] });
+
+        var run = await BackupRun.Execute(repository, source, new BackupRequest { HostName = "here", Force = true }, null,
+            TestContext.Current.CancellationToken);
+
+        Assert.InRange(run.BytesNew, 0, 16 << 10);
+    }
+}
