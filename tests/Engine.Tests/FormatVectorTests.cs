@@ -162,33 +162,4 @@ public sealed class FormatVectorTests
 
         Assert.Equal(RepositoryFault.Damaged, e.Fault);
     }
-
-    [Fact, Clause("F-11.1")]
-    public void Every_parser_returns_or_throws_its_named_error_whatever_the_bytes()
-    {
-        var seed = Environment.TickCount;
-        var random = new Random(seed);
-        byte[][] good =
-        [
-            Encoding.UTF8.GetBytes(Vector.Of("trees").EnumerateArray().MaxBy(tree => tree.Text("json").Length).Text("json")),
-            Encoding.UTF8.GetBytes(Vector.Of("index").Text("json")), Encoding.UTF8.GetBytes(Vector.Of("snapshot").Text("json")),
-            Encoding.UTF8.GetBytes(Vector.Of("config").Text("plaintext")),
-                Encoding.UTF8.GetBytes(Vector.Of("scrypt").Text("key_file_text")), Vector.Of("pack_uncompressed").Hex("header_plaintext"),
-        ];
-        Action<byte[]>[] parsers =
-        [
-            bytes => TreeBlob.Read(bytes, "x"), bytes => IndexFile.Read(bytes, "x"), bytes => SnapshotFile.Read(bytes, default),
-            bytes => ConfigFile.Read(bytes), bytes => KeyFile.Read(bytes, "x"), bytes => PackHeader.Read(bytes, "x"),
-        ];
-        for (var round = 0; round < 30_000; round++)
-        {
-            var kind = round % parsers.Length;
-            byte[] bytes = [.. good[kind]];
-            for (var change = random.Next(1, 4); change > 0; change--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-            if (random.Next(4) == 0) bytes = bytes[..random.Next(bytes.Length)];
-            try { parsers[kind](bytes); }
-            catch (RepositoryException) { continue; }
-            catch (Exception e) { Assert.Fail($"seed {seed}, round {round}, parser {kind}: {e}"); }
-        }
-    }
 }

@@ -24,7 +24,7 @@ public sealed record ChunkerChoice(ChunkerKind Kind, int FixedBytes = FixedSize.
     /// <summary>What counts where nobody chose.</summary>
     public static ChunkerChoice Auto { get; } = new(ChunkerKind.Auto);
 
-    /// <summary>Reads <c>auto</c>, <c>fastcdc</c>, <c>rabin</c>, <c>fixed</c> or <c>fixed:SIZE</c>, SIZE in bytes or with a K or M.</summary>
+    /// <summary>Reads <c>auto</c>, <c>fastcdc</c>, <c>rabin</c>, <c>fixed</c>, <c>fixed:SIZE</c> (bytes, or with a K or M).</summary>
     /// <param name="text">As given.</param>
     /// <param name="option">Option that it was given with, for the message.</param>
     /// <exception cref="BadInputException">It is none of them, or the size is no power of two within the bounds.</exception>

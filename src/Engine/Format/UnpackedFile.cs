@@ -10,6 +10,9 @@ public static class UnpackedFile
     const byte CompressedMark = 2;
     const int MaximumPlain = 256 << 20;
 
+    // zstd's own bounds of a block, stored and plain, in bytes: what promises more lies, and gets no memory.
+    const int SmallestBlock = 4, LargestBlockContent = 128 << 10;
+
     /// <summary>The stored bytes of a JSON text.</summary>
     public static byte[] Write(ReadOnlySpan<byte> json, SealedBox box, IBlobCodec codec)
     {
@@ -31,6 +34,8 @@ public static class UnpackedFile
         var frame = plain[1..];
         if (codec.ContentLength(frame, MaximumPlain) is { } length)
         {
+            if (length > (frame.Length / SmallestBlock + 1L) * LargestBlockContent)
+                throw RepositoryException.Damaged(where, $"its zstd frame of {frame.Length} bytes claims to hold {length}.");
             var json = new byte[length];
             if (!codec.TryDecompress(frame, json)) throw RepositoryException.Damaged(where, "its zstd frame is broken.");
             return json;
