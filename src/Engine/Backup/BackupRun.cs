@@ -80,7 +80,7 @@ public static class BackupRun
         return snapshots.LastOrDefault(snapshot => filter.Fits(snapshot) && snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
     }
 
-    /// <summary>The oldest snapshot decides, so that a first run of ours in restic's repository does not change the cut of the second.</summary>
+    /// <summary>The oldest snapshot decides: a first run of ours in restic's repository must not change the cut of the second.</summary>
     static bool IsCutByRestic(IReadOnlyList<Snapshot> snapshots)
         => snapshots.Count > 0 && !snapshots[0].ProgramVersion.StartsWith("backupdr", StringComparison.Ordinal);
 

@@ -81,7 +81,7 @@ public sealed class ParserFuzzTests
             var input = new Mutator(seed).Change(valid);
             var before = GC.GetAllocatedBytesForCurrentThread();
             try { parse(input); }
-            catch (RepositoryException) { }   // the named error; what counts then is the memory
+            catch (RepositoryException e) { Assert.NotEmpty(e.Message); }   // the named error
             catch (Exception e) { Assert.Fail($"seed {seed}: {e}"); }
             var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             Assert.True(allocated <= (64 << 10) + (long)boundFactor * input.Length,
