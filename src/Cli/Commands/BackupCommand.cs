@@ -20,6 +20,10 @@ sealed class BackupCommand
     {
         Description = "Pattern of what is left out, as in .gitignore; may be repeated.",
     };
+    readonly Option<string[]> _excludeFiles = new("--exclude-file")
+    {
+        Description = "File with such patterns, one on a line; # begins a remark. They come before those of --exclude.",
+    };
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
     readonly Option<bool> _force = new("--force", "-f") { Description = "Read every file again." };
@@ -37,8 +41,8 @@ sealed class BackupCommand
         var made = new BackupCommand();
         var command = new Command("backup", "Take a snapshot of folders and files. Exit code 3 where some could not be read.")
         {
-            made._paths, made._tags, made._host, made._excludes, made._excludeCaches, made._oneFileSystem, made._force, made._parent,
-            made._chunker,
+            made._paths, made._tags, made._host, made._excludes, made._excludeFiles, made._excludeCaches, made._oneFileSystem, made._force,
+            made._parent, made._chunker,
         };
         var repository = new RepositoryArguments(command);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
@@ -49,7 +53,12 @@ sealed class BackupCommand
     {
         var output = arguments.Output(given);
         var chunker = given.GetValue(_chunker) is { } way ? ChunkerChoice.Parse(way, "--chunker") : ChunkerChoice.Auto;
-        var excludes = given.GetValue(_excludes) ?? [];
+        // The last pattern that matches decides, so what is typed stands after what is on file and can take it back.
+        string[] excludes =
+        [
+            .. (given.GetValue(_excludeFiles) ?? []).SelectMany(file => PatternFile.Read(file, "--exclude-file")),
+            .. given.GetValue(_excludes) ?? [],
+        ];
         using var source = FileSource.Open(new FilesSpec
         {
             Paths = [.. given.GetValue(_paths)!.Select(path => FilePath.FromText(Path.GetFullPath(path)))],
