@@ -26,7 +26,7 @@ public sealed class LockTests : IAsyncDisposable
         var refused = await Assert.ThrowsAsync<RepositoryException>(() => RepositoryLock.Take(other, second, _ct));
 
         Assert.Equal("repository.locked", refused.Code);
-        Assert.Contains("by backupdr-tester-", refused.Message, StringComparison.Ordinal);
+        Assert.Contains($"by tester on {Prepared.Options.HostName} ", refused.Message, StringComparison.Ordinal);
         Assert.Single(Locks());
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using BackupDr.Engine.Format;
 
@@ -34,10 +35,26 @@ public readonly record struct LockIdentity(string HostName, string UserName, int
 static class LockRules
 {
     const string OursBeginWith = "backupdr-", UpkeepBeginsWith = "backupdr-prune-", SweepIs = "backupdr-gc";
+    static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
+    const int UniqueLength = 16;   // hexadecimal digits
 
     public static bool IsOurs(LockFile held) => held.UserName.StartsWith(OursBeginWith, StringComparison.Ordinal);
 
     static bool IsSweep(LockFile held) => held.IsExclusive && held.UserName == SweepIs;
+
+    /// <summary>The user behind a lock, as a person would name them: without the marks that make each of our locks unique.</summary>
+    public static string Holder(LockFile held)
+    {
+        var name = held.UserName;
+        foreach (var mark in (ReadOnlySpan<string>)[UpkeepBeginsWith, OursBeginWith])
+        {
+            if (name.Length <= mark.Length + 1 + UniqueLength || !name.StartsWith(mark, StringComparison.Ordinal)) continue;
+            var end = name.Length - UniqueLength - 1;
+            if (name[end] != '-' || name.AsSpan(end + 1).ContainsAnyExcept(HexDigits)) continue;
+            return name[mark.Length..end];
+        }
+        return name;
+    }
 
     static bool IsUpkeep(LockFile held) => held.UserName.StartsWith(UpkeepBeginsWith, StringComparison.Ordinal);
 
@@ -56,7 +73,7 @@ static class LockRules
     /// </summary>
     public static LockFile Identity(LockKind kind, RepositoryOptions options)
     {
-        var one = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        var one = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(UniqueLength / 2));
         return new LockFile
         {
             Time = UnixTime.From(options.Clock.GetUtcNow()),

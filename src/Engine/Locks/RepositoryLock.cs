@@ -112,7 +112,7 @@ public sealed class RepositoryLock : IAsyncDisposable
             if (id == _current || _superseded.Contains(id) || !LockRules.Conflict(_identity, other)) continue;
             var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
             throw new RepositoryException(RepositoryFault.Locked,
-                $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {other.UserName} on {other.HostName} "
+                $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {LockRules.Holder(other)} on {other.HostName} "
                 + $"(process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
                 age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'backupdr unlock'."
                     : "Wait until it is done, or end it.");
