@@ -161,7 +161,9 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         Assert.Contains("/noise: ", full.Errors, StringComparison.Ordinal);
         Assert.Contains("No space left on device", full.Errors, StringComparison.Ordinal);
         Assert.Equal((0, ""), (after.ExitCode, after.Errors));
-        Assert.Contains("1 unchanged", after.Output, StringComparison.Ordinal);
+        // Whether the small file fitted depends on which of the two came first; if it did, it is not written again.
+        var small = full.Errors.Contains("/word: ", StringComparison.Ordinal) ? "Restored 2 files" : "1 unchanged";
+        Assert.Contains(small, after.Output, StringComparison.Ordinal);
         Assert.Equal(content, File.ReadAllBytes(Path.Combine(disk.Path, "noise")));
         Assert.Equal(["noise", "word"], Directory.GetFileSystemEntries(disk.Path).Select(Path.GetFileName).Order());
     }
