@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Npgsql;
 
@@ -109,7 +107,7 @@ public sealed class PostgresServer : IAsyncDisposable
         if (Environment.IsPrivilegedProcess) await Run(["chown", "postgres", _folder]);
         await Run([.. unprivileged, Path.Combine(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8",
             "--encoding=UTF8"]);
-        var port = FreePort();
+        var port = FreePorts.Find();
         _server = Process.Start(Starting([.. unprivileged, Path.Combine(bin, "postgres"), "-D", data, "-p",
             port.ToString(CultureInfo.InvariantCulture),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
@@ -148,13 +146,6 @@ public sealed class PostgresServer : IAsyncDisposable
             .Where(bin => File.Exists(Path.Combine(bin, "initdb")))
             .OrderByDescending(bin => int.TryParse(Path.GetFileName(Path.GetDirectoryName(bin)), out var version) ? version : 0)
                 .FirstOrDefault();
-    }
-
-    static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
     static ProcessStartInfo Starting(IReadOnlyList<string> words)

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
@@ -26,7 +24,7 @@ public sealed class Service : IAsyncDisposable
         // The database's user enters the data folder through this one.
         File.SetUnixFileMode(_scratch.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
             | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
-        Port = FreePorts();
+        Port = FreePorts.Find(2);
     }
 
     /// <summary>The program; it is published, not built by the tests.</summary>
@@ -168,23 +166,6 @@ public sealed class Service : IAsyncDisposable
     {
         if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail($"{what} is missing.");
         Assert.Skip($"needs {what}");
-    }
-
-    static int FreePorts()
-    {
-        while (true)
-        {
-            using var first = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            first.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            var port = ((IPEndPoint)first.LocalEndPoint!).Port;
-            using var second = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                second.Bind(new IPEndPoint(IPAddress.Any, port + 1));
-                return port;
-            }
-            catch (SocketException) { continue; }   // the neighbour is taken: another pair
-        }
     }
 
     /// <summary>Ends everything and removes the data.</summary>
