@@ -47,6 +47,23 @@ sealed class Output(bool json, bool quiet)
         }));
     }
 
+    /// <summary>Something that a person should know although nothing is wrong; --quiet leaves it out.</summary>
+    public void Remark(string message)
+    {
+        if (quiet) return;
+        if (!json) Console.Error.WriteLine(message);
+        else Console.Error.WriteLine(JsonText(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("message_type", "remark");
+            writer.WriteString("message", message);
+            writer.WriteEndObject();
+        }));
+    }
+
+    /// <summary>"1 snapshot", "2 snapshots".</summary>
+    public static string Count(long number, string one, string? many = null) => $"{number} {(number == 1 ? one : many ?? one + "s")}";
+
     /// <summary>Why the command failed: what, where, what to do.</summary>
     public static void Failure(BackupDrException failure, bool asJson)
     {

@@ -48,12 +48,12 @@ sealed class RepositoryArguments
         NativeLibraries.Check();
         var store = Store(given);
         using var password = Password(given);
-        return await Repository.Open(store, password, Options, ct);
+        return await Repository.Open(store, password, Telling(Output(given)), ct);
     }
 
     /// <summary>Opens a second repository, that snapshots come from.</summary>
     /// <exception cref="BadInputException">Its address or password is not given.</exception>
-    public static async Task<Repository> OpenOther(string? url, string? passwordFile, CancellationToken ct)
+    public async Task<Repository> OpenOther(ParseResult given, string? url, string? passwordFile, CancellationToken ct)
     {
         url ??= Setting("FROM_REPOSITORY") ?? throw new BadInputException("--from-repo", "No repository to copy from was given.",
             "Write --from-repo PATH, or set BACKUPDR_FROM_REPOSITORY.");
@@ -64,8 +64,10 @@ sealed class RepositoryArguments
             : throw new BadInputException(option, "No password of the repository to copy from was given.",
                 "Write --from-password-file FILE, or set BACKUPDR_FROM_PASSWORD_FILE.");
         var store = new RetryingStore(StoreFactory.Open(url), new RetryOptions { Budget = StorePatience }, TimeProvider.System);
-        return await Repository.Open(store, password, Options, ct);
+        return await Repository.Open(store, password, Telling(Output(given)), ct);
     }
+
+    static RepositoryOptions Telling(Output output) => Options with { LockRemoved = removed => output.Remark(removed.ToString()) };
 
     public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}", CacheFolder = CacheFolder };
 

@@ -27,6 +27,8 @@ public sealed record RepositoryOptions
     public string? ExpectedId { get; init; }
     /// <summary>Folder on this machine where the index is kept between runs; null keeps none. Whatever is in it may be deleted.</summary>
     public FilePath? CacheFolder { get; init; }
+    /// <summary>Told of each lock that was in the way and was removed because its process is provably gone.</summary>
+    public Action<Locks.RemovedLock>? LockRemoved { get; init; }
     /// <summary>Rules that a test breaks on purpose, to see that the simulator notices.</summary>
     internal Garbage.GarbageRules GarbageRules { get; init; } = new();
 }

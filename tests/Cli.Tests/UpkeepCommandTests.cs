@@ -83,7 +83,7 @@ public sealed class UpkeepCommandTests : IDisposable
         sleeper.Kill();
         sleeper.WaitForExit();
 
-        Assert.Contains("Removed 1 locks", BackupdrProgram.Succeed("unlock", "--repo", repository), StringComparison.Ordinal);
+        Assert.Contains("Removed 1 lock.", BackupdrProgram.Succeed("unlock", "--repo", repository), StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(locks));
     }
 

@@ -57,7 +57,8 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
     {
         var access = run.Job.Repository;
         using var password = Secret.FromText(access.Password);
-        var repository = await Repository.Open(StoreFactory.Open(access.Url), password, Options(run), ct);
+        var options = Options(run) with { LockRemoved = removed => reporter.Event(EventLevel.Info, "lock.removed", removed.ToString()) };
+        var repository = await Repository.Open(StoreFactory.Open(access.Url), password, options, ct);
         if (run.Epoch > 1)
         {
             // This lease is newer than theirs, so whoever held them may write nothing more.

@@ -36,7 +36,7 @@ sealed class CopyCommand
     async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
     {
         var output = arguments.Output(given);
-        using var from = await RepositoryArguments.OpenOther(given.GetValue(_from), given.GetValue(_fromPasswordFile), ct);
+        using var from = await arguments.OpenOther(given, given.GetValue(_from), given.GetValue(_fromPasswordFile), ct);
         using var to = await arguments.Open(given, ct);
         var snapshots = await which.FindAll(from, given.GetValue(_snapshots) ?? [], given, ct);
         if (from.ChunkerPolynomial != to.ChunkerPolynomial)

@@ -17,7 +17,7 @@ static class UnlockCommand
             var output = arguments.Output(given);
             using var repository = await arguments.Open(given, ct);
             var removed = await RepositoryLock.RemoveStale(repository, IsRunning, given.GetValue(all), ct);
-            output.Line($"Removed {removed} locks.");
+            output.Line($"Removed {Output.Count(removed, "lock")}.");
             output.Json(json =>
             {
                 json.WriteStartObject();

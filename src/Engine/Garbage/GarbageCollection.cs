@@ -48,6 +48,8 @@ public sealed class GarbageCollection
         await _held.Settle(ct);
         _report = _report with { Plan = examined.Plan };
         if (_request.IsDryRun) return await Outlook(marks, ct);
+        // Else the dead would be witnesses, and wait for ever.
+        await RepositoryLock.RemoveDead(_repository, ct);
         await Trash.Empty(_repository, ct);
         await Mark(examined, ct);
         UsedBlobs? known = examined.Used;
@@ -57,6 +59,7 @@ public sealed class GarbageCollection
             if (isDone || !_request.Waits) return _report;
             known = null;   // not worth its memory while we wait
             await Task.Delay(BetweenTries, _repository.Options.Clock, ct);
+            await RepositoryLock.RemoveDead(_repository, ct);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using BackupDr.Engine.Format;
+using BackupDr.Storage.Posix;
 
 namespace BackupDr.Engine.Locks;
 
@@ -30,8 +31,20 @@ public readonly record struct LockIdentity(string HostName, string UserName, int
     public override string ToString() => $"{UserName} on {HostName} (process {Pid})";
 }
 
-/// <summary>Which locks may stand beside which.</summary>
-/// <remarks>Source: docs/format/restic-v2.md, F-9.1, F-12.3 and F-12.5.</remarks>
+/// <summary>A lock that was removed because its process is provably gone.</summary>
+/// <param name="Holder">User that the process worked for.</param>
+/// <param name="HostName">Host; our own.</param>
+/// <param name="Pid">Number that the process had.</param>
+/// <param name="RefreshedAt">When it last wrote the lock.</param>
+public sealed record RemovedLock(string Holder, string HostName, int Pid, DateTimeOffset RefreshedAt)
+{
+    /// <inheritdoc/>
+    public override string ToString()
+        => $"Removed the lock that {Holder} on {HostName} (process {Pid}) last refreshed at {RefreshedAt:u}: that process is gone.";
+}
+
+/// <summary>Which locks may stand beside which, and which are of the dead.</summary>
+/// <remarks>Source: docs/format/restic-v2.md, F-9.1, F-9.5, F-12.3 and F-12.5.</remarks>
 static class LockRules
 {
     const string OursBeginWith = "backupdr-", UpkeepBeginsWith = "backupdr-prune-", SweepIs = "backupdr-gc";
@@ -68,6 +81,27 @@ static class LockRules
         return other.IsExclusive || (IsUpkeep(wanted) && IsUpkeep(other));
     }
 
+    /// <summary>Whether a lock's process is provably gone. A lock of another program, host, kernel or namespace never is.</summary>
+    public static bool IsOfTheDead(LockFile held, RepositoryOptions options)
+        => held.Birth is { } birth && held.HostName == options.HostName && birth.FateOf(held.Pid) switch
+        {
+            ProcessFate.Dead => true,
+            // A clone of this machine has its id, too. But a living one would have refreshed its lock, or stopped by itself.
+            ProcessFate.OfEarlierBoot => Age(held, options) > RepositoryLock.StaleAge,
+            _ => false,
+        };
+
+    /// <summary>Whether a person may have a lock removed: what restic says, unless the lock itself knows better.</summary>
+    public static bool IsStale(LockFile held, RepositoryOptions options, Func<int, bool> isRunning)
+    {
+        if (Age(held, options) > RepositoryLock.StaleAge) return true;
+        if (held.HostName != options.HostName) return false;
+        return held.Birth is { } birth ? birth.FateOf(held.Pid) is ProcessFate.Dead or ProcessFate.OfEarlierBoot : !isRunning(held.Pid);
+    }
+
+    /// <summary>How long a lock has not been refreshed, by our clock and its writer's.</summary>
+    public static TimeSpan Age(LockFile held, RepositoryOptions options) => options.Clock.GetUtcNow() - held.Time.ToDateTimeOffset();
+
     /// <summary>
     /// A new lock. The user name is unique, so that a process which lives for months is no witness for ever; an agent's has the run.
     /// </summary>
@@ -87,6 +121,7 @@ static class LockRules
                 _ => $"{OursBeginWith}{options.UserName}-{one}",
             },
             Pid = Environment.ProcessId,
+            Birth = ProcessBirth.Self,
         };
     }
 }

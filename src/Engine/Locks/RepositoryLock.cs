@@ -110,13 +110,29 @@ public sealed class RepositoryLock : IAsyncDisposable
         foreach (var (id, other) in await List(_repository, ct))
         {
             if (id == _current || _superseded.Contains(id) || !LockRules.Conflict(_identity, other)) continue;
-            var age = _repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
+            if (await RemoveIfDead(_repository, id, other, ct)) continue;
+            var age = LockRules.Age(other, _repository.Options);
             throw new RepositoryException(RepositoryFault.Locked,
                 $"The repository is locked {(other.IsExclusive ? "exclusively " : "")}by {LockRules.Holder(other)} on {other.HostName} "
                 + $"(process {other.Pid}) since {other.Time.ToDateTimeOffset():u}.",
                 age > StaleAge ? "That lock is stale: when that process is gone, remove it with 'backupdr unlock'."
                     : "Wait until it is done, or end it.");
         }
+    }
+
+    /// <summary>Removes the locks whose processes are provably gone; tells <see cref="RepositoryOptions.LockRemoved"/> of each.</summary>
+    public static async Task RemoveDead(Repository repository, CancellationToken ct)
+    {
+        foreach (var (id, other) in await List(repository, ct)) await RemoveIfDead(repository, id, other, ct);
+    }
+
+    static async Task<bool> RemoveIfDead(Repository repository, BlobId id, LockFile other, CancellationToken ct)
+    {
+        if (!LockRules.IsOfTheDead(other, repository.Options)) return false;
+        if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct))
+            repository.Options.LockRemoved?.Invoke(
+                new RemovedLock(LockRules.Holder(other), other.HostName, other.Pid, other.Time.ToDateTimeOffset()));
+        return true;
     }
 
     async Task<BlobId> Write(CancellationToken ct)
@@ -187,8 +203,8 @@ public sealed class RepositoryLock : IAsyncDisposable
     }
 
     /// <summary>
-    /// Removes locks that are stale: not refreshed for <see cref="StaleAge"/>, or of this host and a process that is gone. Gives their
-    /// number.
+    /// Removes locks that are stale: not refreshed for <see cref="StaleAge"/>, or of this host and a process that is gone; where the
+    /// lock tells in which namespace, only if that can be seen from here. Gives their number.
     /// </summary>
     /// <param name="repository">An open repository.</param>
     /// <param name="isRunning">Whether a process of this host lives.</param>
@@ -199,9 +215,7 @@ public sealed class RepositoryLock : IAsyncDisposable
         var removed = 0;
         foreach (var (id, other) in await List(repository, ct))
         {
-            var age = repository.Options.Clock.GetUtcNow() - other.Time.ToDateTimeOffset();
-            var isStale = age > StaleAge || (other.HostName == repository.Options.HostName && !isRunning(other.Pid));
-            if (!all && !isStale) continue;
+            if (!all && !LockRules.IsStale(other, repository.Options, isRunning)) continue;
             if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
         }
         return removed;

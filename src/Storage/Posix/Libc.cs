@@ -149,6 +149,9 @@ static partial class Libc
     [LibraryImport(Name, SetLastError = true)]
     public static partial int flock(Descriptor fd, int operation);
 
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int kill(int pid, int signal);
+
     [LibraryImport(Name)]
     public static partial uint geteuid();
 

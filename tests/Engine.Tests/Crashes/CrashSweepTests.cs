@@ -35,6 +35,21 @@ public sealed class CrashSweepTests : IDisposable
         Assert.True(missed.Count * 10 <= wanted, $"seed {seed}: not reached: {string.Join(", ", missed)}");
     }
 
+    [Fact, Clause("F-9.5")]
+    public async Task A_killed_backup_keeps_no_prune_waiting()
+    {
+        var template = await CrashScene.Make(_scratch, 1);
+        var scene = template.Copy(_scratch.At("killed"));
+        Assert.True(CrashProcess.Run(CrashOperation.All.Single(one => one.Name == "backup"), scene, "put data:after:1"));
+        Assert.Single(Directory.GetFiles(Path.Combine(scene.Repository, "locks")));
+
+        // The operation itself asserts that everything was removed and nobody is waited for.
+        await CrashOperation.All.Single(one => one.Name == "prune").Run(scene, new CrashTrigger(null));
+
+        Assert.Empty(Directory.GetFiles(Path.Combine(scene.Repository, "locks")));
+        await scene.Prove(alsoByStock: true);
+    }
+
     /// <summary>One point; false where the process ended by itself before it came there.</summary>
     async Task<bool> Survives(CrashOperation operation, CrashScene template, CrashPoint at, int number)
     {
