@@ -292,6 +292,36 @@ public sealed class FileTargetTests : IDisposable
         Assert.InRange(Descriptor.StatOf(FilePath.FromText(_scratch.At("target/sparse"))).AllocatedBytes, 4_096, 65_536);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]   // in memory: another kind of file system
+    public void A_large_file_comes_out_whole_whatever_its_pieces_and_whoever_writes_them(bool inMemory)
+    {
+        const int size = (24 << 20) + 4_321;
+        var content = new byte[size];
+        new Random(2).NextBytes(content);
+        content.AsSpan(5_000_001, 4_097).Clear();       // zeros that are too few for a hole
+        content.AsSpan(9_000_000, 1_200_000).Clear();
+        using var memory = inMemory ? Mount.Memory(_scratch.At("target"), "size=64m") : null;
+        using var target = Open(OverwritePolicy.Always);
+        var node = Make(NodeType.File, "large") with { SizeBytes = size };
+        var pieces = new List<(int At, int Length)>();
+        for (var (at, odd) = (0, new Random(3)); at < size; at += pieces[^1].Length)
+            pieces.Add((at, Math.Min(size - at, odd.Next(4) == 0 ? odd.Next(1, 9_000) : odd.Next(100_000, 3_000_000))));
+        var order = pieces.ToArray();
+        new Random(4).Shuffle(order);
+
+        using (var file = target.OpenFile(At("large"), node)!)
+        {
+            Parallel.ForEach(order, new ParallelOptions { MaxDegreeOfParallelism = 4 },
+                piece => file.Write(piece.At, content.AsSpan(piece.At, piece.Length)));
+            file.Finish(node);
+        }
+
+        Assert.True(content.AsSpan().SequenceEqual(File.ReadAllBytes(_scratch.At("target/large"))));
+        Assert.InRange(Descriptor.StatOf(FilePath.FromText(_scratch.At("target/large"))).AllocatedBytes, size - 1_300_000, size - 800_000);
+    }
+
     [Fact]
     public void A_default_acl_of_the_target_gives_nobody_rights_that_were_not_backed_up()
     {

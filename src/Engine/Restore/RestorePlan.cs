@@ -70,14 +70,15 @@ sealed class PlannedFile(IReadOnlyList<FilePath> path, Node node)
 /// <summary>One place that a blob goes to.</summary>
 readonly record struct PlannedPart(PlannedFile File, long Offset);
 
-/// <summary>A blob of a pack and everywhere it goes.</summary>
-sealed record PlannedBlob(PackEntry Entry, List<PlannedPart> Parts);
+/// <summary>A blob of a pack and everywhere it goes; <paramref name="Turn"/> counts in the order of the files and their parts.</summary>
+sealed record PlannedBlob(PackEntry Entry, List<PlannedPart> Parts, int Turn);
 
 /// <summary>What is read from which pack, in the order in which files first need the packs.</summary>
 sealed class RestorePlan(BlobIndex index)
 {
     readonly Dictionary<BlobId, Dictionary<BlobId, PlannedBlob>> _packs = [];
     readonly List<BlobId> _order = [];
+    int _blobs;
 
     /// <summary>Where the blobs of a file are.</summary>
     /// <param name="file">The file.</param>
@@ -113,7 +114,7 @@ sealed class RestorePlan(BlobIndex index)
                 _packs[place.Pack] = blobs = [];
                 _order.Add(place.Pack);
             }
-            if (!blobs.TryGetValue(place.Entry.Id, out var blob)) blobs[place.Entry.Id] = blob = new PlannedBlob(place.Entry, []);
+            if (!blobs.TryGetValue(place.Entry.Id, out var blob)) blobs[place.Entry.Id] = blob = new PlannedBlob(place.Entry, [], _blobs++);
             blob.Parts.Add(new PlannedPart(file, offset));
             bytes += place.Entry.DecodedLength;
         }

@@ -74,11 +74,14 @@ public sealed partial class RestoreRun
                 foreach (var blob in blobs) FailBlob(blob, $"pack {pack}: {e.Message}");
                 return;
             }
+            using var run = new WriteRun(this);
+            blobs.Sort(static (left, right) => left.Turn.CompareTo(right.Turn));   // as they follow each other in the files
             foreach (var blob in blobs)
             {
                 ct.ThrowIfCancellationRequested();
-                RestoreBlob(pack, blob, range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length), bench);
+                RestoreBlob(pack, blob, range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length), bench, run);
             }
+            run.Write();
         }
         finally
         {
@@ -87,25 +90,13 @@ public sealed partial class RestoreRun
         }
     }
 
-    void RestoreBlob(BlobId pack, PlannedBlob blob, Span<byte> box, BlobWorkbench bench)
+    void RestoreBlob(BlobId pack, PlannedBlob blob, Span<byte> box, BlobWorkbench bench, WriteRun run)
     {
         var length = blob.Entry.DecodedLength;
         if (length > BlobReader.MaximumDecoded) { FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id} would be {length} bytes"); return; }
-        var isRented = length <= LargestRange;
-        var plain = isRented ? _repository.Buffers.Rent((int)length) : new byte[length];
-        try
-        {
-            if (!bench.TryOpen(box, blob.Entry, plain, out var wrong))
-            {
-                FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
-                return;
-            }
-            foreach (var part in blob.Parts) WritePart(part, plain.AsSpan(0, (int)length));
-        }
-        finally
-        {
-            if (isRented) _repository.Buffers.Return(plain);
-        }
+        if (!bench.TryOpen(box, blob.Entry, run.Room(blob.Parts[0], (int)length), out var wrong))
+            FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
+        else run.Add(blob.Parts, (int)length);
         Report();
     }
 
@@ -135,7 +126,6 @@ public sealed partial class RestoreRun
             }
         }
         catch (BackupDrException e) { FailPart(part, e.Message); }
-        EndPart(part);
     }
 
     void EndPart(PlannedPart part)

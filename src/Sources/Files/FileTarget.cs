@@ -152,7 +152,7 @@ public sealed class FileTarget : IRestoreTarget
             if (Keeps(parent, path, file)) { parent.Dispose(); return null; }
             var temporary = TemporaryName();
             var opened = parent.OpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.NoFollow, 0x180);
-            return new RestoredFile(this, parent, opened, temporary, path, _options.MakesHoles);
+            return new RestoredFile(this, parent, opened, temporary, path, (long)file.SizeBytes, _options.MakesHoles);
         }
         catch
         {

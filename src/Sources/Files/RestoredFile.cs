@@ -6,32 +6,78 @@ using BackupDr.Storage.Posix;
 namespace BackupDr.Sources.Files;
 
 /// <summary>A file being restored, under a temporary name until it is whole.</summary>
-/// <remarks>Where holes are wanted, blocks of zeros are not written: the file is new, so they read as zeros and occupy nothing.</remarks>
+/// <remarks>Where holes are wanted, long runs of zeros are not written: the file is new, so they read as zeros and occupy nothing.</remarks>
 sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path,
-    bool makesHoles) : IRestoreFile
+    long sizeBytes, bool makesHoles) : IRestoreFile
 {
     const int BlockBytes = 4096;
-    bool _done;
+    /// <summary>Shorter runs of zeros amid other bytes are written: a database file in fragments of one page serves nobody.</summary>
+    const int SmallestHole = 64 << 10;
+    /// <summary>Writes from this size on go past the page cache.</summary>
+    const int DirectBytes = 128 << 10;
+
+    readonly Lock _gate = new();
+    Descriptor? _direct;
+    bool _hasNoDirect, _done;
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
-        if (!makesHoles) { file.WriteAt(offset, data); return; }
-        while (!data.IsEmpty)
+        if (!makesHoles) { Put(offset, data); return; }
+        var from = 0;   // what was not written yet
+        for (var at = 0; at < data.Length;)
         {
             // Pieces end at block borders of the file: only a whole block can be a hole.
-            var zeros = ZeroBytes(offset, data);
-            if (zeros > 0)
+            var zeros = ZeroBytes(offset + at, data[at..]);
+            var end = at + zeros;
+            if (zeros >= SmallestHole || (zeros > 0 && (at == 0 || end == data.Length)))
             {
-                offset += zeros;
-                data = data[zeros..];
-                continue;
+                Put(offset + from, data[from..at]);
+                from = end;
             }
-            var length = FirstPiece(offset, data.Length);
-            while (length < data.Length && ZeroBytes(offset + length, data[length..]) == 0)
-                length += FirstPiece(offset + length, data.Length - length);
-            file.WriteAt(offset, data[..length]);
-            offset += length;
-            data = data[length..];
+            at = zeros > 0 ? end : at + FirstPiece(offset + at, data.Length - at);
+        }
+        Put(offset + from, data[from..]);
+    }
+
+    // A fresh page of the cache costs more processor time than the device takes (docs/benchmarks.md): only the blocks that this write
+    // shares with its neighbours go that way.
+    void Put(long offset, ReadOnlySpan<byte> data)
+    {
+        var head = (int)(-offset & (AlignedPiece.Alignment - 1));
+        if (data.Length < DirectBytes || Direct() is not { } direct) { file.WriteAt(offset, data); return; }
+        var body = AlignedPiece.RoundDown(data.Length - head);
+        if (head > 0) file.WriteAt(offset, data[..head]);
+        PutAligned(direct, offset + head, data.Slice(head, body));
+        if (head + body < data.Length) file.WriteAt(offset + head + body, data[(head + body)..]);
+    }
+
+    void PutAligned(Descriptor direct, long offset, ReadOnlySpan<byte> data)
+    {
+        using var piece = AlignedPiece.Rent();
+        for (var at = 0; at < data.Length; at += AlignedPiece.Size)
+        {
+            var part = data.Slice(at, Math.Min(AlignedPiece.Size, data.Length - at));
+            part.CopyTo(piece.Span);
+            try { direct.WriteAt(offset + at, piece.Span[..part.Length]); }
+            catch (PosixException e) when (e.Errno == Errno.EINVAL)   // another alignment is wanted, or the rest of a part that did not fit
+            {
+                lock (_gate) _hasNoDirect = true;
+                file.WriteAt(offset + at, data[at..]);
+                return;
+            }
+        }
+    }
+
+    /// <summary>The same file opened for direct writes; null where its file system has none.</summary>
+    Descriptor? Direct()
+    {
+        lock (_gate)
+        {
+            if (_direct is not null || _hasNoDirect) return _hasNoDirect ? null : _direct;
+            var errno = parent.TryOpenAt(temporary, OpenFlags.WriteOnly | OpenFlags.NoFollow | OpenFlags.Direct, 0, out _direct);
+            _hasNoDirect = errno != Errno.None || !_direct!.Stat().IsSameFile(file.Stat());
+            if (!_hasNoDirect) file.SetLength(sizeBytes);   // so that none of the writes has to move the end
+            return _hasNoDirect ? null : _direct;
         }
     }
 
@@ -62,6 +108,7 @@ sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file,
     public void Dispose()
     {
         if (!_done) parent.TryRemove(temporary);
+        _direct?.Dispose();
         file.Dispose();
         parent.Dispose();
     }

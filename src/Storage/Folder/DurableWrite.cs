@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Runtime.InteropServices;
 using BackupDr.Contracts;
 using BackupDr.Storage.Posix;
 
@@ -18,7 +16,7 @@ static class DurableWrite
     const int FilePermissions = 0x100;   // 0400: objects never change
     const int FolderPermissions = 0x1C0; // 0700
 
-    const int DirectBytes = 1 << 20;     // from this size on a file is written past the page cache, in pieces of this size
+    const int DirectBytes = AlignedPiece.Size;   // from this size on a file is written past the page cache, in pieces of this size
 
     /// <summary>Writes a new file. False where there is one of that name; it is left as it is.</summary>
     /// <exception cref="PosixException">Nothing is visible under the name.</exception>
@@ -76,11 +74,11 @@ static class DurableWrite
         {
             ct.ThrowIfCancellationRequested();
             var length = Math.Min(DirectBytes, content.Length - at);
-            var padded = (length + AlignedPiece.Alignment - 1) & -AlignedPiece.Alignment;   // the padding is cut off below
+            var padded = AlignedPiece.RoundUp(length);   // the padding is cut off below
             content.Slice(at, length).CopyTo(piece.Span);
             piece.Span[length..padded].Clear();
             try { file.WriteAt(at, piece.Span[..padded]); }
-            catch (PosixException e) when (e.Errno == Errno.EINVAL && at == 0)   // it opens, but wants another alignment
+            catch (PosixException e) when (e.Errno == Errno.EINVAL)   // another alignment is wanted, or the rest of a piece that did not fit
             {
                 folder.TryRemove(temporary);
                 return false;
@@ -89,20 +87,6 @@ static class DurableWrite
         file.SetLength(content.Length);
         file.Sync();
         return true;
-    }
-
-    /// <summary>Memory for one direct write, aligned to a page, used again and again.</summary>
-    sealed unsafe class AlignedPiece : IDisposable
-    {
-        public const int Alignment = 4096;
-        static readonly ConcurrentBag<AlignedPiece> Free = [];
-        readonly void* _memory = NativeMemory.AlignedAlloc(DirectBytes, Alignment);
-
-        public Span<byte> Span => new(_memory, DirectBytes);
-
-        public static AlignedPiece Rent() => Free.TryTake(out var piece) ? piece : new AlignedPiece();
-
-        public void Dispose() => Free.Add(this);
     }
 
     /// <summary>Opens a folder by path, making what is missing of it; each new one is made durable in its parent before it is

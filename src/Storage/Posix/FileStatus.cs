@@ -72,6 +72,9 @@ public readonly record struct FileStatus
     /// <summary>Last change of the inode.</summary>
     public PosixTime ChangedAt { get; }
 
+    /// <summary>Whether both are of one file, under whatever names.</summary>
+    public bool IsSameFile(FileStatus other) => Inode == other.Inode && DeviceId == other.DeviceId;
+
     /// <summary>Joins a device number as st_dev and mknod have it.</summary>
     public static ulong DeviceNumber(uint major, uint minor)
         => (minor & 0xFFUL) | ((major & 0xFFFUL) << 8) | ((ulong)(minor & 0xFFFFFF00U) << 12) | ((ulong)(major & 0xFFFFF000U) << 32);
