@@ -6,7 +6,7 @@ using BackupDr.Storage.Posix;
 namespace BackupDr.Sources.Files;
 
 /// <summary>A file being restored, under a temporary name until it is whole.</summary>
-/// <remarks>Where holes are wanted, long runs of zeros are not written: the file is new, so they read as zeros and occupy nothing.</remarks>
+/// <remarks>Where holes are wanted, long runs of zeros are not written: a new file reads as zeros there.</remarks>
 sealed class RestoredFile(FileTarget target, Descriptor parent, Descriptor file, byte[] temporary, IReadOnlyList<FilePath> path,
     long sizeBytes, bool makesHoles) : IRestoreFile
 {

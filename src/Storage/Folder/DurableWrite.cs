@@ -78,7 +78,7 @@ static class DurableWrite
             content.Slice(at, length).CopyTo(piece.Span);
             piece.Span[length..padded].Clear();
             try { file.WriteAt(at, piece.Span[..padded]); }
-            catch (PosixException e) when (e.Errno == Errno.EINVAL)   // another alignment is wanted, or the rest of a piece that did not fit
+            catch (PosixException e) when (e.Errno == Errno.EINVAL)   // another alignment is wanted, or this is what did not fit
             {
                 folder.TryRemove(temporary);
                 return false;
