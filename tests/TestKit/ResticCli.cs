@@ -21,6 +21,10 @@ public sealed class ResticCli
     /// <summary>Runs restic.</summary>
     public ToolResult Run(params IEnumerable<string> arguments) => Tool.Run("restic", ["-r", _repository, .. arguments], _environment);
 
+    /// <summary>Runs restic with more variables in its environment.</summary>
+    public ToolResult Run(Dictionary<string, string> environment, params IEnumerable<string> arguments)
+        => Tool.Run("restic", ["-r", _repository, .. arguments], _environment.Concat(environment).ToDictionary());
+
     /// <summary>Runs restic, which must succeed.</summary>
     public string Succeed(params IEnumerable<string> arguments)
     {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
 using BackupDr.Contracts;
-using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
@@ -13,7 +12,7 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr backup PATH…</c>.</summary>
 sealed class BackupCommand
 {
-    readonly Argument<string[]> _paths = new("PATH") { Arity = ArgumentArity.OneOrMore, Description = "Folders and files to back up." };
+    readonly Argument<string[]> _paths = new("PATH") { Arity = ArgumentArity.ZeroOrMore, Description = "Folders and files to back up." };
     readonly Option<string[]> _tags = new("--tag") { Description = "Tag of the snapshot; may be repeated, or separated by commas." };
     readonly Option<string?> _host = new("--host", "-H") { Description = "Host name in the snapshot; this machine's by default." };
     readonly Option<string[]> _excludes = new("--exclude", "-e")
@@ -23,6 +22,28 @@ sealed class BackupCommand
     readonly Option<string[]> _excludeFiles = new("--exclude-file")
     {
         Description = "File with such patterns, one on a line; # begins a remark. They come before those of --exclude.",
+    };
+    readonly Option<string[]> _excludesAnyCase = new("--iexclude") { Description = "As --exclude, without regard to case." };
+    readonly Option<string[]> _excludeFilesAnyCase = new("--iexclude-file") { Description = "As --exclude-file, without regard to case." };
+    readonly Option<string[]> _excludeIfPresent = new("--exclude-if-present")
+    {
+        Description = "NAME or NAME:HEADER: leave out what lies beside a file of this name (that begins with HEADER); may be repeated.",
+    };
+    readonly Option<string?> _excludeLargerThan = new("--exclude-larger-than")
+    {
+        Description = "Leave out files of more than this size: bytes, or for example 200M or 2G.",
+    };
+    readonly Option<string[]> _filesFrom = new("--files-from")
+    {
+        Description = "File with paths to back up, one on a line; * ? [a-z] stand for names, # begins a remark; - is standard input.",
+    };
+    readonly Option<string[]> _filesFromVerbatim = new("--files-from-verbatim")
+    {
+        Description = "File with paths to back up, one on a line, exactly as they stand.",
+    };
+    readonly Option<string[]> _filesFromRaw = new("--files-from-raw")
+    {
+        Description = "File with paths to back up that each end in a zero byte, as find -print0 writes them.",
     };
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
@@ -42,7 +63,8 @@ sealed class BackupCommand
         var command = new Command("backup", "Take a snapshot of folders and files. Exit code 3 where some could not be read.")
         {
             made._paths, made._tags, made._host, made._excludes, made._excludeFiles, made._excludeCaches, made._oneFileSystem, made._force,
-            made._parent, made._chunker,
+            made._parent, made._chunker, made._excludesAnyCase, made._excludeFilesAnyCase, made._excludeIfPresent,
+            made._excludeLargerThan, made._filesFrom, made._filesFromVerbatim, made._filesFromRaw,
         };
         var repository = new RepositoryArguments(command);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
@@ -53,19 +75,8 @@ sealed class BackupCommand
     {
         var output = arguments.Output(given);
         var chunker = given.GetValue(_chunker) is { } way ? ChunkerChoice.Parse(way, "--chunker") : ChunkerChoice.Auto;
-        // The last pattern that matches decides, so what is typed stands after what is on file and can take it back.
-        string[] excludes =
-        [
-            .. (given.GetValue(_excludeFiles) ?? []).SelectMany(file => PatternFile.Read(file, "--exclude-file")),
-            .. given.GetValue(_excludes) ?? [],
-        ];
-        using var source = FileSource.Open(new FilesSpec
-        {
-            Paths = [.. given.GetValue(_paths)!.Select(path => FilePath.FromText(Path.GetFullPath(path)))],
-            Excludes = excludes,
-            ExcludeCaches = given.GetValue(_excludeCaches),
-            OneFileSystem = given.GetValue(_oneFileSystem),
-        });
+        var selection = Selection(given);
+        using var source = FileSource.Open(selection);
         using var repository = await arguments.Open(given, ct);
         BlobId? parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : null;
         BackupSummary summary;
@@ -75,7 +86,7 @@ sealed class BackupCommand
                 HostName = given.GetValue(_host) ?? Environment.MachineName,
                 UserName = Environment.UserName,
                 Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
-                Excludes = excludes,
+                Excludes = [.. selection.Patterns.Select(pattern => pattern.Text)],
                 Parent = parent,
                 Chunker = chunker,
                 Force = given.GetValue(_force),
@@ -84,6 +95,36 @@ sealed class BackupCommand
         foreach (var problem in summary.Missing) output.Problem(problem.Path, problem.Message);
         Tell(output, summary);
         return summary.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
+    }
+
+    FileSelection Selection(ParseResult given)
+    {
+        string[] All(Option<string[]> option) => given.GetValue(option) ?? [];
+        return new FileSelection
+        {
+            Paths = [.. given.GetValue(_paths)!.Select(path => FilePath.FromText(Path.GetFullPath(path)))],
+            ListedPaths =
+            [
+                .. All(_filesFrom).SelectMany(file => PathList.Patterns(file, "--files-from")),
+                .. All(_filesFromVerbatim).SelectMany(file => PathList.Verbatim(file, "--files-from-verbatim")),
+                .. All(_filesFromRaw).SelectMany(file => PathList.Raw(file, "--files-from-raw")),
+            ],
+            // The last pattern that matches decides, so what is typed stands after what is on file and can take it back.
+            Patterns =
+            [
+                .. All(_excludeFiles).SelectMany(file => PatternFile.Read(file, "--exclude-file", anyCase: false)),
+                .. All(_excludes).Select(text => new PatternLine(text, "--exclude")),
+                .. All(_excludeFilesAnyCase).SelectMany(file => PatternFile.Read(file, "--iexclude-file", anyCase: true)),
+                .. All(_excludesAnyCase).Select(text => new PatternLine(text, "--iexclude", AnyCase: true)),
+            ],
+            Markers =
+            [
+                .. given.GetValue(_excludeCaches) ? [FolderMarker.CacheTag] : Array.Empty<FolderMarker>(),
+                .. All(_excludeIfPresent).Select(text => FolderMarker.Parse(text, "--exclude-if-present")),
+            ],
+            LargerThanBytes = given.GetValue(_excludeLargerThan) is { } size ? Sizes.Parse(size, "--exclude-larger-than") : null,
+            OneFileSystem = given.GetValue(_oneFileSystem),
+        };
     }
 
     static string[] Split(string tags) => tags.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -56,4 +56,9 @@ public interface ISourceProblems
 
     /// <summary>Worth telling, but nothing is missing: a socket was skipped, a file changed while it was read.</summary>
     void Remark(FilePath path, string message);
+
+    /// <summary>The selection leaves something out, and that is right so: nothing is missing.</summary>
+    /// <param name="path">Absolute path.</param>
+    /// <param name="reason">By which rule, for example "matches '*.tmp' (--exclude)".</param>
+    void LeftOut(FilePath path, string reason) { }
 }

@@ -12,16 +12,18 @@ namespace BackupDr.Sources.Files;
 /// <param name="rules">What is left out.</param>
 sealed class DiskFolder(Descriptor folder, FilePath path, ulong deviceId, SourceRules rules) : ISourceFolder
 {
-    static readonly byte[] CacheTagName = "CACHEDIR.TAG"u8.ToArray();
-
     public IReadOnlyList<Node> List(ISourceProblems problems, CancellationToken ct)
     {
         var nodes = new List<Node>();
         try
         {
             // A mount point of another file system is kept as an empty folder, so that a restore has the place to mount it again.
-            if (rules.OneFileSystem && folder.Stat().DeviceId != deviceId) return nodes;
-            var onlyTag = rules.ExcludeCaches && IsCache();
+            if (rules.OneFileSystem && folder.Stat().DeviceId != deviceId)
+            {
+                problems.LeftOut(path, "what lies below is on another file system (--one-file-system)");
+                return nodes;
+            }
+            var present = rules.Markers.Where(marker => marker.IsIn(folder)).ToList();
             var excludes = rules.Excludes.Below(path);
             var reader = new FolderReader(folder);
             try
@@ -29,8 +31,8 @@ sealed class DiskFolder(Descriptor folder, FilePath path, ulong deviceId, Source
                 while (reader.Next(out var name, out _))
                 {
                     ct.ThrowIfCancellationRequested();
-                    if (onlyTag && !name.SequenceEqual(CacheTagName)) continue;
-                    Add(name, excludes, nodes, problems);
+                    if (present.Count > 0 && !IsAny(present, name)) problems.LeftOut(path.Join(name), present[0].Reason);
+                    else Add(name, excludes, nodes, problems);
                 }
             }
             finally { reader.Dispose(); }
@@ -39,28 +41,23 @@ sealed class DiskFolder(Descriptor folder, FilePath path, ulong deviceId, Source
         return nodes;
     }
 
+    static bool IsAny(List<FolderMarker> markers, ReadOnlySpan<byte> name)
+    {
+        foreach (var marker in markers)
+            if (name.SequenceEqual(marker.Name.Bytes)) return true;
+        return false;
+    }
+
     void Add(ReadOnlySpan<byte> name, FolderExcludes excludes, List<Node> nodes, ISourceProblems problems)
     {
         var errno = folder.TryStatAt(name, follow: false, out var status);
         if (errno == Errno.ENOENT) return;   // vanished since it was listed: not part of this moment
         if (errno != Errno.None) { problems.Missing(path.Join(name), $"stat: {PosixException.Describe(errno)}"); return; }
-        if (excludes.Match(name, status.Kind == FileKind.Folder)) return;
+        if (rules.WhyLeftOut(excludes, name, in status) is { } reason) { problems.LeftOut(path.Join(name), reason); return; }
         if (status.Kind == FileKind.Socket) { problems.Remark(path.Join(name), "A socket: skipped."); return; }
         try { nodes.Add(NodeReader.OfEntry(folder, new FilePath(name.ToArray()), in status)); }
         catch (PosixException e) when (e.Errno != Errno.ENOENT) { problems.Missing(path.Join(name), e.Message); }
         catch (PosixException) { problems.Remark(path.Join(name), "Vanished while it was read."); }
-    }
-
-    bool IsCache()
-    {
-        if (folder.TryOpenAt(CacheTagName, OpenFlags.ReadOnly | OpenFlags.NoFollow | OpenFlags.NonBlocking, 0, out var tag) != Errno.None)
-            return false;
-        using (tag!)
-        {
-            var signature = "Signature: 8a477f597d28d172789f06886806bc55"u8;
-            Span<byte> head = stackalloc byte[64];
-            return tag!.Stat().Kind == FileKind.File && tag.FillAt(0, head) >= signature.Length && head.StartsWith(signature);
-        }
     }
 
     public ISourceFolder? OpenFolder(Node child, ISourceProblems problems)

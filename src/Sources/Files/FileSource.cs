@@ -13,61 +13,101 @@ namespace BackupDr.Sources.Files;
 /// </remarks>
 public sealed class FileSource : IItemSource
 {
-    readonly List<TargetPath> _targets;
+    readonly HashSet<FilePath> _listed;
     readonly SourceRules _rules;
 
-    FileSource(IReadOnlyList<FilePath> paths, SourceRules rules)
-    {
-        Paths = paths;
-        _rules = rules;
-        _targets = TargetPath.Arrange(paths);
-    }
+    FileSource(IReadOnlyList<FilePath> paths, HashSet<FilePath> listed, SourceRules rules)
+        => (Paths, _listed, _rules) = (paths, listed, rules);
 
     /// <inheritdoc/>
     public IReadOnlyList<FilePath> Paths { get; }
 
+    /// <summary>Checks what a policy selects; touches no file yet.</summary>
+    /// <exception cref="BadInputException">As of the other overload.</exception>
+    public static FileSource Open(FilesSpec selection) => Open(new FileSelection
+    {
+        Paths = selection.Paths,
+        Patterns = [.. selection.Excludes.Select(text => new PatternLine(text, "exclude"))],
+        Markers = selection.ExcludeCaches ? [FolderMarker.CacheTag] : [],
+        OneFileSystem = selection.OneFileSystem,
+    });
+
     /// <summary>Checks the selection; touches no file yet.</summary>
     /// <exception cref="BadInputException">No path, a path that is not absolute or holds "..", or a pattern that cannot be
     /// read.</exception>
-    public static FileSource Open(FilesSpec selection)
+    public static FileSource Open(FileSelection selection)
     {
-        if (selection.Paths.Count == 0)
+        if (selection.Paths.Count + selection.ListedPaths.Count == 0)
             throw new BadInputException("paths", "There is no path to back up.", "Name at least one folder or file.");
-        var paths = new List<FilePath>(selection.Paths.Count);
-        foreach (var path in selection.Paths)
+        var (paths, known, listed) = (new List<FilePath>(), new HashSet<FilePath>(), new HashSet<FilePath>());
+        foreach (var path in selection.Paths.Select(Clean))
+            if (known.Add(path)) paths.Add(path);
+        foreach (var path in selection.ListedPaths.Select(Clean))
+            if (known.Add(path)) { paths.Add(path); listed.Add(path); }
+        return new FileSource(paths, listed, new SourceRules(ExcludeRules.Parse(selection.Patterns), selection.Markers,
+            selection.LargerThanBytes, selection.OneFileSystem));
+    }
+
+    static FilePath Clean(FilePath path)
+    {
+        if (!path.IsAbsolute) throw new BadInputException("paths", $"'{path}' is not an absolute path.", "Begin it with a slash.");
+        var clean = new FilePath([(byte)'/']);
+        foreach (var part in path.Parts())
         {
-            if (!path.IsAbsolute) throw new BadInputException("paths", $"'{path}' is not an absolute path.", "Begin it with a slash.");
-            var clean = new FilePath([(byte)'/']);
-            foreach (var part in path.Parts())
-            {
-                if (part.Bytes.SequenceEqual(".."u8))
-                    throw new BadInputException("paths", $"'{path}' holds '..'.", "Write the path without it.");
-                clean = clean.Join(part.Bytes);
-            }
-            if (!paths.Contains(clean)) paths.Add(clean);
+            if (part.Bytes.SequenceEqual(".."u8))
+                throw new BadInputException("paths", $"'{path}' holds '..'.", "Write the path without it.");
+            clean = clean.Join(part.Bytes);
         }
-        return new FileSource(paths,
-            new SourceRules(ExcludeRules.Parse(selection.Excludes), selection.ExcludeCaches, selection.OneFileSystem));
+        return clean;
     }
 
     /// <inheritdoc/>
+    /// <remarks>Fails where a path that was named is not there, or where nothing at all can be read: that would be an empty snapshot. A
+    /// path from a list may be gone meanwhile; it is reported.</remarks>
     public ISourceFolder OpenRoot(ISourceProblems problems)
     {
+        var (taken, refused, leftOut) = (new List<FilePath>(), new List<string>(), new List<string>());
         foreach (var path in Paths)
         {
-            try { Descriptor.StatOf(path); }
+            try
+            {
+                var status = Descriptor.StatOf(path);
+                if (status.Kind == FileKind.Folder) Descriptor.OpenFolder(path).Dispose();
+                var parts = path.Parts();
+                var above = parts.Take(parts.Count - 1).Aggregate(new FilePath("/"u8.ToArray()), (at, part) => at.Join(part.Bytes));
+                if (parts.Count > 0 && _rules.WhyLeftOut(_rules.Excludes.Below(above), parts[^1].Bytes, in status) is { } reason)
+                {
+                    problems.LeftOut(path, reason);
+                    leftOut.Add($"{path} {reason}");
+                }
+                else taken.Add(path);
+            }
             catch (PosixException e) when (e.Errno is Errno.ENOENT or Errno.ENOTDIR)
             {
-                throw new NotFoundException($"The path {path} to back up");
+                if (!_listed.Contains(path)) throw new NotFoundException($"The path {path} to back up");
+                problems.Missing(path, "It does not exist.");
+                refused.Add($"{path} does not exist");
+            }
+            catch (PosixException e)
+            {
+                problems.Missing(path, $"open: {PosixException.Describe(e.Errno)}");
+                refused.Add($"{path}: {PosixException.Describe(e.Errno)}");
             }
         }
+        if (taken.Count > 0) return OpenTargets(TargetPath.Arrange(taken));
+        if (refused.Count > 0)
+            throw new DeniedException($"Nothing that was named can be read: {string.Join("; ", refused.Take(10))}.",
+                "Run the backup as a user who may read it, or name other paths.");
+        throw new BadInputException("paths", $"Everything that was named is left out: {string.Join("; ", leftOut.Take(10))}.",
+            "Change the rule or the path.");
+    }
+
+    ISourceFolder OpenTargets(List<TargetPath> targets)
+    {
         var root = new FilePath([(byte)'/']);
-        if (_targets is [{ IsTarget: true, Name.IsEmpty: true }])
-        {
-            var opened = Descriptor.OpenFolder(root);
-            return new DiskFolder(opened, root, opened.Stat().DeviceId, _rules);
-        }
-        return new TargetFolder(root, _targets, _rules);
+        if (targets is not [{ IsTarget: true, Name.IsEmpty: true }]) return new TargetFolder(root, targets, _rules);
+        var opened = Descriptor.OpenFolder(root);
+        return new DiskFolder(opened, root, opened.Stat().DeviceId, _rules);
     }
 
     /// <summary>A folder of this host as a tree of its own, nothing left out: what a restore wrote, to be compared.</summary>
@@ -75,15 +115,12 @@ public sealed class FileSource : IItemSource
     public static ISourceFolder OpenTree(FilePath folder)
     {
         var opened = Descriptor.OpenFolder(folder);
-        return new DiskFolder(opened, folder, opened.Stat().DeviceId, new SourceRules(ExcludeRules.Parse([]), false, false));
+        return new DiskFolder(opened, folder, opened.Stat().DeviceId, SourceRules.None);
     }
 
     /// <summary>Nothing is held open between calls.</summary>
     public void Dispose() => GC.SuppressFinalize(this);
 }
-
-/// <summary>What a walk leaves out.</summary>
-sealed record SourceRules(ExcludeRules Excludes, bool ExcludeCaches, bool OneFileSystem);
 
 /// <summary>A part of a path that leads to a target, or the target itself.</summary>
 sealed class TargetPath(FilePath name)

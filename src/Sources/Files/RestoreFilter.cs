@@ -72,29 +72,13 @@ sealed class PathPattern
         if (!text.StartsWith('/')) parts.Add([]);
         foreach (var part in (anyCase ? text.ToLowerInvariant() : text).Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
-            CheckClosed(option, text, part);
+            if (Glob.FlawOf(part) is { } flaw) throw new BadInputException(option, $"{option}: '{text}' {flaw.What}.", flaw.Hint);
             var glob = part == "**" ? [] : Encoding.UTF8.GetBytes(part);
             if (glob.Length > 0 || parts.Count == 0 || parts[^1].Length > 0) parts.Add(glob);   // "**/**" is "**"
         }
         if (parts.All(part => part.Length == 0) && text.Trim('/') != "**")
             throw new BadInputException(option, $"{option}: '{text}' is not a pattern.", "Write a name, a path or a glob such as *.conf.");
         return new PathPattern(text, [.. parts], anyCase);
-    }
-
-    static void CheckClosed(string option, string text, string part)
-    {
-        for (var i = 0; i < part.Length; i++)
-        {
-            if (part[i] == '\\' && ++i == part.Length)
-                throw new BadInputException(option, $"{option}: '{text}' ends in a lone backslash.", @"Write \\ for a backslash.");
-            if (part[i] != '[' || (i > 0 && part[i - 1] == '\\')) continue;
-            var end = i + 1;
-            if (end < part.Length && part[end] is '!' or '^') end++;
-            end = part.IndexOf(']', Math.Min(end + 1, part.Length));
-            if (end < 0)
-                throw new BadInputException(option, $"{option}: '{text}' has a '[' without its ']'.", @"Write \[ for a bracket.");
-            i = end;
-        }
     }
 
     /// <summary>Whether the path, or a folder that leads to it, matches.</summary>
