@@ -10,6 +10,15 @@ public interface IObjectStore : IAsyncDisposable
     /// <summary>The place as a person would write it, without credentials: "/srv/backup" or "s3:https://host/bucket/prefix".</summary>
     string Url { get; }
 
+    /// <summary>What this kind of store can do besides.</summary>
+    StoreAbilities Abilities => StoreAbilities.None;
+
+    /// <summary>Retention and legal hold; null where the kind of store has none.</summary>
+    IObjectLocks? Locks => null;
+
+    /// <summary>Storage classes and thawing; null where the kind of store has none.</summary>
+    IObjectTiers? Tiers => null;
+
     /// <summary>Puts a whole object. On return it is durable and visible under its name; after a failure or a crash nothing is
     /// visible.</summary>
     /// <param name="name">Where.</param>

@@ -40,6 +40,9 @@ public sealed class StoreException : BackupDrException
     /// <summary>Which of the closed set.</summary>
     public StoreFault Fault { get; }
 
+    /// <summary>How long the store asked us to wait before the next try; null where it did not say.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     static string CodeOf(StoreFault fault) => fault switch
     {
         StoreFault.Missing => "missing",

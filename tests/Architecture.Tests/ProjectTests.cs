@@ -35,7 +35,7 @@ public sealed class ProjectTests
     static readonly Dictionary<string, string[]> Packages = new()
     {
         ["Contracts"] = [],
-        ["Storage"] = [],
+        ["Storage"] = ["AWSSDK.S3"],
         ["Engine"] = [],
         ["Sources"] = [],
         ["Agent"] = [],

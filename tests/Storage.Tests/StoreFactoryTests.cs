@@ -17,7 +17,6 @@ public sealed class StoreFactoryTests
     }
 
     [Theory]
-    [InlineData("s3:https://host/bucket", "'s3:'")]
     [InlineData("azure:container:/", "'azure:'")]
     [InlineData("rest:https://host/", "'rest:'")]
     [InlineData("sftp:user@host:/srv", "'sftp:'")]

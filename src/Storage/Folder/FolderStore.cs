@@ -28,6 +28,9 @@ public sealed class FolderStore : IObjectStore
     public string Url => _path.ToString();
 
     /// <inheritdoc/>
+    public StoreAbilities Abilities => StoreAbilities.ConditionalPut;
+
+    /// <inheritdoc/>
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
         if (TemporaryName.Matches(name.LastSegment))

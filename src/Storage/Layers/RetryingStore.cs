@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 
 namespace BackupDr.Storage.Layers;
 
@@ -24,8 +23,6 @@ public sealed record RetryOptions
 /// </remarks>
 public sealed class RetryingStore : IObjectStore
 {
-    const int ShortReads = 3;
-
     readonly IObjectStore _inner;
     readonly RetryOptions _options;
     readonly TimeProvider _clock;
@@ -38,6 +35,15 @@ public sealed class RetryingStore : IObjectStore
 
     /// <inheritdoc/>
     public string Url => _inner.Url;
+
+    /// <inheritdoc/>
+    public StoreAbilities Abilities => _inner.Abilities;
+
+    /// <inheritdoc/>
+    public IObjectLocks? Locks => _inner.Locks is { } locks ? new RetryingLocks(locks, this) : null;
+
+    /// <inheritdoc/>
+    public IObjectTiers? Tiers => _inner.Tiers is { } tiers ? new RetryingTiers(tiers, this) : null;
 
     /// <inheritdoc/>
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
@@ -105,26 +111,29 @@ public sealed class RetryingStore : IObjectStore
         return stored.AsSpan().SequenceEqual(content.Span);
     }
 
-    async Task<T> Retry<T>(Func<Task<T>> attempt, CancellationToken ct)
+    Task<T> Retry<T>(Func<Task<T>> attempt, CancellationToken ct) => Retries.Run(attempt, _options, _clock, ct);
+
+    sealed class RetryingLocks(IObjectLocks inner, RetryingStore store) : IObjectLocks
     {
-        var pause = _options.FirstPause;
-        long? firstFailure = null;
-        for (var tries = 1; ; tries++)
-        {
-            try { return await attempt(); }
-            // An answer cut short on the way is whole the next time; an object that is too short stays so, and its reader wants to know
-            // soon.
-            catch (StoreException e) when (e.IsTransient && !(e.Fault == StoreFault.ShortRead && tries >= ShortReads))
-            {
-                firstFailure ??= _clock.GetTimestamp();
-                var left = _options.Budget - _clock.GetElapsedTime(firstFailure.Value);
-                if (left <= TimeSpan.Zero) throw;
-                // Full jitter: anything from nothing to the bound, so that a thousand clients do not come back together.
-                var bound = (int)Math.Min(pause.TotalMicroseconds, int.MaxValue - 1);
-                var wait = TimeSpan.FromMicroseconds(RandomNumberGenerator.GetInt32(bound + 1));
-                await Task.Delay(wait < left ? wait : left, _clock, ct);
-                pause = pause * 2 < _options.LongestPause ? pause * 2 : _options.LongestPause;
-            }
-        }
+        public Task<Retention?> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
+
+        public Task Retain(ObjectName name, Retention retention, CancellationToken ct)
+            => store.Retry(async () => { await inner.Retain(name, retention, ct); return true; }, ct);
+
+        public Task<bool> IsHeld(ObjectName name, CancellationToken ct) => store.Retry(() => inner.IsHeld(name, ct), ct);
+
+        public Task Hold(ObjectName name, bool held, CancellationToken ct)
+            => store.Retry(async () => { await inner.Hold(name, held, ct); return true; }, ct);
+    }
+
+    sealed class RetryingTiers(IObjectTiers inner, RetryingStore store) : IObjectTiers
+    {
+        public Task<ObjectTier> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
+
+        public Task Move(ObjectName name, string storageClass, CancellationToken ct)
+            => store.Retry(async () => { await inner.Move(name, storageClass, ct); return true; }, ct);
+
+        public Task Thaw(ObjectName name, int days, CancellationToken ct)
+            => store.Retry(async () => { await inner.Thaw(name, days, ct); return true; }, ct);
     }
 }

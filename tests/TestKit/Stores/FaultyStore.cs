@@ -23,6 +23,12 @@ public sealed class FaultyStore(IObjectStore inner) : IObjectStore
 
     public string Url => inner.Url;
 
+    public StoreAbilities Abilities => inner.Abilities;
+
+    public IObjectLocks? Locks => inner.Locks;
+
+    public IObjectTiers? Tiers => inner.Tiers;
+
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
         => Guarded(StoreVerb.Put, name.Value, async () => { await inner.Put(name, content, ct); return true; });
 

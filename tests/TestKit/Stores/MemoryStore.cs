@@ -11,6 +11,8 @@ public sealed class MemoryStore : IObjectStore
 
     public string Url => "memory:";
 
+    public StoreAbilities Abilities => StoreAbilities.ConditionalPut;
+
     /// <summary>What is stored, by name. Change a copy and put it back to damage an object.</summary>
     public IDictionary<string, byte[]> Objects => _objects;
 

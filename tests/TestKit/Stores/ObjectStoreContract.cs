@@ -1,5 +1,6 @@
 using System.Text;
 using BackupDr.Storage;
+using BackupDr.Storage.Layers;
 using Xunit;
 
 namespace BackupDr.TestKit.Stores;
@@ -15,14 +16,21 @@ public abstract class ObjectStoreContract : IAsyncLifetime
     /// <summary>Makes the store under test.</summary>
     protected abstract IObjectStore Make();
 
+    /// <summary>Prepares what <see cref="Make"/> needs, such as a server.</summary>
+    protected virtual ValueTask Prepare() => ValueTask.CompletedTask;
+
     /// <summary>Number of objects for the paging test.</summary>
     protected virtual int ManyObjects => 10_000;
 
-    public ValueTask InitializeAsync() { Store = Make(); return ValueTask.CompletedTask; }
+    public async ValueTask InitializeAsync()
+    {
+        await Prepare();
+        Store = Make();
+    }
 
     public virtual async ValueTask DisposeAsync()
     {
-        await Store.DisposeAsync();
+        if (Store is not null) await Store.DisposeAsync();   // a test that is skipped never had one
         GC.SuppressFinalize(this);
     }
 
@@ -153,6 +161,105 @@ public abstract class ObjectStoreContract : IAsyncLifetime
 
         Assert.Null(await Store.Head(Name("data/aa/x"), None));
         Assert.Empty(await List(""));
+    }
+
+    [Fact]
+    public async Task A_put_that_is_cancelled_on_the_way_shows_all_or_nothing_and_frees_what_it_held()
+    {
+        var content = Bytes(16 << 20, seed: 3);
+        for (var round = 0; round < 8; round++)
+        {
+            var name = Name($"data/ab/cancelled-{round}");
+            using var cancel = new CancellationTokenSource();
+            var put = Store.Put(name, content, cancel.Token);
+            await Task.Yield();
+            await cancel.CancelAsync();
+            try { await put; }
+            catch (OperationCanceledException) { /* or it was quicker: both are right, half an object is not */ }
+
+            if (await Store.Head(name, None) is { } found) Assert.Equal(content.Length, found.SizeBytes);
+        }
+        await Store.Put(Name("data/ab/after"), content, None);
+        Assert.All(await List("data"), o => Assert.Equal(content.Length, o.SizeBytes));
+    }
+
+    [Fact]
+    public async Task A_cancelled_read_and_a_cancelled_listing_end_and_the_next_ones_work()
+    {
+        await Store.Put(Name("data/ab/x"), Bytes(1000, seed: 1), None);
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+
+        for (var round = 0; round < 40; round++)   // more than a pool of connections holds
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store.Read(Name("data/ab/x"), 0, new byte[9], cancelled.Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            {
+                await foreach (var _ in Store.List("data", cancelled.Token)) { }
+            });
+        }
+
+        Assert.Equal(Bytes(1000, seed: 1), await Read("data/ab/x", 0, 1000));
+        Assert.Single(await List("data"));
+    }
+
+    [Fact]
+    public async Task A_listing_that_its_reader_leaves_early_holds_nothing()
+    {
+        for (var i = 0; i < 3; i++) await Store.Put(Name($"data/ab/{i}"), Bytes(1, seed: i), None);
+
+        for (var round = 0; round < 40; round++)
+            await foreach (var _ in Store.List("data", None)) break;
+
+        Assert.Equal(3, (await List("data")).Count);
+    }
+
+    [Fact]
+    public async Task An_object_of_64_MiB_comes_back_as_it_was()
+    {
+        var content = Bytes(64 << 20, seed: 9);
+        await Store.Put(Name("data/ab/large"), content, None);
+
+        Assert.Equal(content.Length, (await Store.Head(Name("data/ab/large"), None))!.Value.SizeBytes);
+        var back = await Read("data/ab/large", 0, content.Length);
+        Assert.True(content.AsSpan().SequenceEqual(back));
+    }
+
+    [Fact]
+    public async Task What_was_put_is_at_once_in_listings_and_what_was_deleted_is_not()
+    {
+        for (var i = 0; i < 30; i++)
+        {
+            await Store.Put(Name($"locks/{i}"), Bytes(i, seed: i), None);
+            Assert.Equal([$"locks/{i}"], (await List("locks")).Select(o => o.Name.Value));
+            await Store.Delete(Name($"locks/{i}"), None);
+            Assert.Empty(await List("locks"));
+        }
+    }
+
+    [Fact]
+    public async Task A_put_whose_answer_was_lost_counts_as_done_and_somebody_elses_object_does_not()
+    {
+        var faulty = new FaultyStore(Store)
+        {
+            After = (verb, what, call) => call == 1 ? new StoreException(StoreFault.Unavailable, $"{what}: the answer was lost") : null,
+        };
+        var retrying = new RetryingStore(faulty, new RetryOptions(), new HurriedTime());
+
+        await retrying.Put(Name("snapshots/s1"), Bytes(100, seed: 1), None);
+        var e = await Assert.ThrowsAsync<StoreException>(() => retrying.Put(Name("snapshots/s1"), Bytes(100, seed: 2), None));
+
+        Assert.Equal(StoreFault.Exists, e.Fault);
+        Assert.Equal(Bytes(100, seed: 1), await Read("snapshots/s1", 0, 100));
+    }
+
+    [Fact]
+    public void The_store_names_itself_and_says_what_it_can()
+    {
+        Assert.NotEmpty(Store.Url);
+        Assert.True(Store.Abilities.HasFlag(StoreAbilities.ConditionalPut));
+        Assert.Equal(Store.Locks is not null, Store.Abilities.HasFlag(StoreAbilities.ObjectLock));
+        Assert.Equal(Store.Tiers is not null, Store.Abilities.HasFlag(StoreAbilities.StorageClasses));
     }
 
     [Theory]

@@ -1,0 +1,62 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using BackupDr.Contracts;
+
+namespace BackupDr.Storage.Http;
+
+/// <summary>The HTTP connections of a store: with limits, and with the authorities that the options name.</summary>
+static class StoreHttp
+{
+    static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(20);
+
+    // A load balancer's addresses change; a connection that lives for ever would never notice.
+    static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(10);
+
+    /// <summary>A client that the caller disposes. It has no time limit of its own: stalls are cut by <see cref="Stall"/>.</summary>
+    /// <exception cref="BadInputException">The file with certificates cannot be used.</exception>
+    public static HttpClient Open(StoreOptions options)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = ConnectPatience,
+            PooledConnectionLifetime = ConnectionLifetime,
+            AllowAutoRedirect = false,                     // a signature is made for one host
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+        };
+        if (options.CaCertificateFile is { } file)
+        {
+            var authorities = Read(file);
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors)
+                => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors);
+        }
+        return new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    static X509Certificate2Collection Read(string file)
+    {
+        var found = new X509Certificate2Collection();
+        try { found.ImportFromPemFile(file); }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException("--cacert", $"The certificates in {file} cannot be read: {e.Message}", "Give a PEM file.");
+        }
+        return found.Count > 0 ? found
+            : throw new BadInputException("--cacert", $"There is no certificate in {file}.", "Give a PEM file.");
+    }
+
+    // The host's name is always checked; only who may vouch for it is exchanged.
+    static bool IsTrusted(X509Certificate2Collection authorities, X509Certificate? certificate, X509Chain? seen, SslPolicyErrors errors)
+    {
+        if ((errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0 || certificate is not X509Certificate2 server) return false;
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;   // private authorities seldom answer for revocation
+        if (seen is not null)
+            foreach (var element in seen.ChainElements) chain.ChainPolicy.ExtraStore.Add(element.Certificate);
+        return chain.Build(server);
+    }
+}
