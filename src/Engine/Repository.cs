@@ -136,7 +136,7 @@ public sealed class Repository : IDisposable
         return id;
     }
 
-    internal BlobWorkbench RentBench() => _benches.TryTake(out var bench) ? bench : new BlobWorkbench(_key, Options.CompressionLevel);
+    internal BlobWorkbench RentBench() => _benches.TryTake(out var bench) ? bench : new BlobWorkbench(_key, Options.CompressionLevel, Buffers);
 
     internal void ReturnBench(BlobWorkbench bench) => _benches.Add(bench);
 

@@ -54,7 +54,7 @@ public sealed class HostileSnapshotTests : IDisposable
 
         public async Task<BlobId> Blob(BlobType type, byte[] plain)
         {
-            _packs ??= new PackWriter(repository, _index);
+            _packs ??= new PackWriter(repository, _index, opensBlobs: false);
             var id = new BlobId(SHA256.HashData(plain));
             var bench = repository.RentBench();
             try { await _packs.Add(type, id, bench.Seal(type, plain, out var plainLength), plainLength, ct); }

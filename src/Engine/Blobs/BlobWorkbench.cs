@@ -2,21 +2,31 @@ using System.Security.Cryptography;
 using BackupDr.Engine.Compression;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Memory;
 
 namespace BackupDr.Engine.Blobs;
 
 /// <summary>What one worker needs to make and open sealed blobs: cipher and codec contexts, and scratch memory that is reused.</summary>
-sealed class BlobWorkbench(MasterKey key, int compressionLevel) : IDisposable
+sealed class BlobWorkbench(MasterKey key, int compressionLevel, BufferPool buffers) : IDisposable
 {
+    const int LargestRented = 32 << 20;
+
+    /// <summary>What to do where something does not read back as it was written.</summary>
+    public const string BadMemory = "Test this machine's memory before anything else is backed up.";
+
     byte[] _scratch = [];
 
     public SealedBox Box { get; } = new(key);
     public IBlobCodec Codec { get; } = new ZstdCodec(compressionLevel);
 
-    /// <summary>Makes the sealed form of a blob in this bench's scratch memory; valid until the next call.</summary>
+    /// <summary>
+    /// Makes the sealed form of a blob in this bench's scratch memory; valid until the next call. It was opened again and compared with
+    /// the bytes that went in: a codec bug or bad memory must not leave this machine as a good-looking blob.
+    /// </summary>
     /// <param name="type">Trees are always compressed; data only where it shrinks.</param>
     /// <param name="plain">The bytes, at least one.</param>
     /// <param name="plainLength">The header's field: 0 where stored as it is.</param>
+    /// <exception cref="InvalidOperationException">It does not read back as it was.</exception>
     public ReadOnlySpan<byte> Seal(BlobType type, ReadOnlySpan<byte> plain, out uint plainLength)
     {
         var bound = Codec.Bound(plain.Length);
@@ -35,7 +45,35 @@ sealed class BlobWorkbench(MasterKey key, int compressionLevel) : IDisposable
         }
         var box = _scratch.AsSpan(0, length + SealedBox.Overhead);
         Box.Seal(box);
+        if (!ReadsBack(box, plainLength, plain))
+            throw new InvalidOperationException($"A new blob of {plain.Length} bytes does not read back as it was. {BadMemory}");
         return box;
+    }
+
+    bool ReadsBack(ReadOnlySpan<byte> box, uint plainLength, ReadOnlySpan<byte> plain)
+    {
+        var copy = Rent(box.Length);
+        var decoded = plainLength == 0 ? [] : Rent(plain.Length);
+        try
+        {
+            box.CopyTo(copy);
+            if (!Box.TryOpen(copy.AsSpan(0, box.Length), out var opened)) return false;
+            if (plainLength == 0) return opened.SequenceEqual(plain);
+            var target = decoded.AsSpan(0, plain.Length);
+            return Codec.TryDecompress(opened, target) && target.SequenceEqual(plain);
+        }
+        finally
+        {
+            Return(copy);
+            Return(decoded);
+        }
+    }
+
+    byte[] Rent(int length) => length > LargestRented ? new byte[length] : buffers.Rent(length);
+
+    void Return(byte[] buffer)
+    {
+        if (buffer.Length is > 0 and <= LargestRented) buffers.Return(buffer);
     }
 
     /// <summary>Opens a sealed blob and checks that it is what the index says.</summary>

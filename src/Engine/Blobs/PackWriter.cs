@@ -11,12 +11,17 @@ namespace BackupDr.Engine.Blobs;
 /// Source: docs/format/restic-v2.md, F-5.7 and F-8.1. Data blobs are spread at random over two open packs, so that the order of a pack does
 /// not tell the chunk lengths of a file. Whoever fills a pack finishes it; the others go on with a fresh one.
 /// </remarks>
-sealed class PackWriter(Repository repository, IndexWriter index) : IDisposable
+/// <param name="repository">Where they are stored.</param>
+/// <param name="index">Told of each stored pack.</param>
+/// <param name="opensBlobs">
+/// Whether the blobs were sealed elsewhere, so that each is to be decoded and compared with its id; of those that were compared when they
+/// were sealed here, the tag tells whether they are still as they were.
+/// </param>
+sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlobs) : IDisposable
 {
     const int LargestSealedBlob = (8 << 20) + SealedBox.Overhead;
     const int LargestTail = 4 << 20;
     const int FinishingAtOnce = 2;   // full packs that are verified and stored; each holds a pack of memory
-    const string BadMemory = "Test this machine's memory before anything else is backed up.";
 
     sealed class OpenPack
     {
@@ -130,14 +135,23 @@ sealed class PackWriter(Repository repository, IndexWriter index) : IDisposable
         return pack.Length + box.Length + 4;
     }
 
-    /// <summary>
-    /// Decodes the header and every blob again, from a copy: a codec bug or bad memory must not leave this machine as a good-looking pack.
-    /// </summary>
+    /// <summary>Opens the header and looks at every blob again, in the bytes that are going to be stored.</summary>
     void Verify(FullPack pack, int length, BlobWorkbench bench)
     {
         var header = pack.Buffer.AsSpan(pack.Length, length - pack.Length - 4).ToArray();
         if (!bench.Box.TryOpen(header, out var opened) || !PackHeader.Read(opened, "new pack").SequenceEqual(pack.Entries))
-            throw new InvalidOperationException("A new pack's header does not read back as written. " + BadMemory);
+            throw new InvalidOperationException("A new pack's header does not read back as written. " + BlobWorkbench.BadMemory);
+        if (opensBlobs) OpenAll(pack, bench);
+        else
+        {
+            foreach (var entry in pack.Entries)
+                if (!bench.Box.IsAuthentic(pack.Buffer.AsSpan((int)entry.Offset, (int)entry.Length)))
+                    throw new InvalidOperationException($"A new blob {entry.Id} is not as it was sealed. {BlobWorkbench.BadMemory}");
+        }
+    }
+
+    void OpenAll(FullPack pack, BlobWorkbench bench)
+    {
         uint largest = 0, longest = 0;
         foreach (var entry in pack.Entries) (largest, longest) = (Math.Max(largest, entry.DecodedLength), Math.Max(longest, entry.Length));
         var rented = largest <= 8 << 20 && longest <= LargestSealedBlob;
@@ -150,7 +164,7 @@ sealed class PackWriter(Repository repository, IndexWriter index) : IDisposable
                 var box = copy.AsSpan(0, (int)entry.Length);
                 pack.Buffer.AsSpan((int)entry.Offset, (int)entry.Length).CopyTo(box);
                 if (!bench.TryOpen(box, entry, plain, out var wrong))
-                    throw new InvalidOperationException($"A new blob {entry.Id} does not read back ({wrong}). {BadMemory}");
+                    throw new InvalidOperationException($"A new blob {entry.Id} does not read back ({wrong}). {BlobWorkbench.BadMemory}");
             }
         }
         finally

@@ -82,7 +82,7 @@ public static class SnapshotCopy
         missing.Sort(static (left, right) => left.Pack.CompareTo(right.Pack) is not 0 and var order
             ? order : left.Entry.Offset.CompareTo(right.Entry.Offset));
         var writer = new IndexWriter(to, index);
-        using var packs = new PackWriter(to, writer);
+        using var packs = new PackWriter(to, writer, opensBlobs: false);
         var stage = new BlobStage(to, index, packs, counters);
         await Parallel.ForEachAsync(missing, new ParallelOptions { MaxDegreeOfParallelism = to.Options.Workers, CancellationToken = ct },
             async (place, one) =>
