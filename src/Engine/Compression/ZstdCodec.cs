@@ -5,8 +5,11 @@ public sealed unsafe class ZstdCodec : IBlobCodec
 {
     /// <summary>Level that gives restic's size.</summary>
     public const int DefaultLevel = 2;
+    /// <summary>Shorter blobs are compressed one level higher: they hold little to refer to, and it costs little.</summary>
+    const int SmallBytes = 128 << 10;
 
     readonly int _level;
+    int _set;
     IntPtr _compress, _decompress;
 
     /// <param name="level">-5 to 19.</param>
@@ -26,10 +29,12 @@ public sealed unsafe class ZstdCodec : IBlobCodec
         if (_compress == IntPtr.Zero)
         {
             _compress = Zstd.ZSTD_createCCtx();
-            Zstd.Must(Zstd.ZSTD_CCtx_setParameter(_compress, Zstd.CompressionLevel, _level), "level");
             Zstd.Must(Zstd.ZSTD_CCtx_setParameter(_compress, Zstd.ContentSizeFlag, 1), "content size");
             Zstd.Must(Zstd.ZSTD_CCtx_setParameter(_compress, Zstd.ChecksumFlag, 0), "checksum");
         }
+        var level = plain.Length < SmallBytes && _level is > 0 and < 19 ? _level + 1 : _level;
+        if (level != _set) Zstd.Must(Zstd.ZSTD_CCtx_setParameter(_compress, Zstd.CompressionLevel, level), "level");
+        _set = level;
         byte none = 0;
         fixed (byte* from = plain, to = target)
             return (int)Zstd.Must(Zstd.ZSTD_compress2(_compress, to, (nuint)target.Length, plain.IsEmpty ? &none : from,
