@@ -136,7 +136,8 @@ public sealed class Repository : IDisposable
         return id;
     }
 
-    internal BlobWorkbench RentBench() => _benches.TryTake(out var bench) ? bench : new BlobWorkbench(_key, Options.CompressionLevel, Buffers);
+    internal BlobWorkbench RentBench()
+        => _benches.TryTake(out var bench) ? bench : new BlobWorkbench(_key, Options.CompressionLevel, Buffers);
 
     internal void ReturnBench(BlobWorkbench bench) => _benches.Add(bench);
 
