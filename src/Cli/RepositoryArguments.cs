@@ -51,6 +51,15 @@ sealed class RepositoryArguments
         return await Repository.Open(store, password, Telling(Output(given)), ct);
     }
 
+    /// <summary>Hands out what opens the repository, to somebody who may have to mend it before it opens.</summary>
+    public async Task<T> OpenDamaged<T>(ParseResult given, Func<IObjectStore, Secret, RepositoryOptions, Task<T>> work)
+    {
+        NativeLibraries.Check();
+        await using var store = Store(given);
+        using var password = Password(given);
+        return await work(store, password, Telling(Output(given)));
+    }
+
     /// <summary>Opens a second repository, that snapshots come from.</summary>
     /// <exception cref="BadInputException">Its address or password is not given.</exception>
     public async Task<Repository> OpenOther(ParseResult given, string? url, string? passwordFile, CancellationToken ct)

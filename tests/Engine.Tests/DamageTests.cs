@@ -37,6 +37,75 @@ public sealed class DamageTests : IDisposable
         }
     }
 
+    [Fact, Clause("F-1.2")]
+    public async Task With_a_replica_each_of_them_is_healed()
+    {
+        var whole = await Whole();
+        foreach (var name in whole.Objects.Keys.Where(name => name.StartsWith("locks/", StringComparison.Ordinal)).ToList())
+            whole.Objects.Remove(name, out _);
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        using var password = Contracts.Secret.FromText(Prepared.PasswordText);
+
+        for (var round = 0; round < Nightly.Or(500, 10_000); round++)
+        {
+            var (damaged, name, what) = Damage(whole, Kinds[round % (Kinds.Length - 1)], random);
+            var done = await RepairFromReplica.Execute(damaged, whole, password, Options, null, None);
+
+            var words = $"seed {seed}, round {round}, {name}: {what}";
+            Assert.True(done.Healed.Select(one => one.Value).SequenceEqual([name]), $"{words}: healed {string.Join(", ", done.Healed)}");
+            Assert.True(done.NotHealed.Count + done.Packs.LostBlobs.Count + done.Packs.Index.ReplacedFiles == 0, words);
+            foreach (var (known, bytes) in whole.Objects)
+                Assert.True(damaged.Objects.TryGetValue(known, out var now) && now.AsSpan().SequenceEqual(bytes), $"{words}: {known}");
+            Assert.All(damaged.Objects.Keys.Except(whole.Objects.Keys),
+                more => Assert.EndsWith(name, more, StringComparison.Ordinal));   // in the trash
+        }
+        Assert.Empty(await Found(whole));
+    }
+
+    [Fact]
+    public async Task What_no_replica_can_heal_is_named_and_what_it_has_more_does_not_come_back()
+    {
+        var whole = await Whole();
+        foreach (var name in whole.Objects.Keys.Where(name => name.StartsWith("locks/", StringComparison.Ordinal)).ToList())
+            whole.Objects.Remove(name, out _);
+        var snapshots = whole.Objects.Keys.Where(name => name.StartsWith("snapshots/", StringComparison.Ordinal)).ToArray();
+        var (damaged, replica) = (Copy(whole), Copy(whole));
+        damaged.Objects[snapshots[0]] = [1, 2, 3];
+        replica.Objects[snapshots[0]] = [];
+        damaged.Objects.Remove(snapshots[1], out _);
+        using var password = Contracts.Secret.FromText(Prepared.PasswordText);
+
+        var done = await RepairFromReplica.Execute(damaged, replica, password, Options, null, None);
+
+        Assert.Equal(snapshots[0], Assert.Single(done.NotHealed).Value);
+        Assert.Equal([1, 2, 3], damaged.Objects[snapshots[0]]);
+        Assert.False(damaged.Objects.ContainsKey(snapshots[1]));
+        // Another repository is no replica, even with the same password.
+        var stranger = new MemoryStore();
+        (await Prepared.Init(stranger, Options)).Dispose();
+        damaged.Objects["config"] = [];
+        var refused = await Assert.ThrowsAsync<RepositoryException>(
+            () => RepairFromReplica.Execute(damaged, stranger, password, Options, null, None));
+        Assert.Equal(RepositoryFault.Damaged, refused.Fault);
+        Assert.Empty(damaged.Objects["config"]);
+    }
+
+    [Fact, Clause("F-9.4")]
+    public async Task A_damaged_lock_is_removed_with_all_others_when_that_is_asked_for()
+    {
+        var store = await Whole();
+        var name = Assert.Single(store.Objects.Keys, name => name.StartsWith("locks/", StringComparison.Ordinal));
+        store.Objects[name] = store.Objects[name][..50];
+        using var repository = await Prepared.Open(store, Options);
+
+        var refused = await Assert.ThrowsAsync<RepositoryException>(() => RepositoryLock.Take(repository, exclusive: false, None));
+        Assert.Contains("unlock --remove-all", refused.Hint, StringComparison.Ordinal);
+        Assert.Equal(1, await RepositoryLock.RemoveStale(repository, _ => true, all: true, None));
+
+        await using var taken = await RepositoryLock.Take(repository, exclusive: true, None);
+    }
+
     [Fact]
     public async Task A_damaged_key_is_named_and_does_not_keep_another_key_from_opening()
     {

@@ -4,13 +4,50 @@ using BackupDr.Storage;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary><c>backupdr repair index|packs|snapshots</c>.</summary>
+/// <summary><c>backupdr repair objects|index|packs|snapshots</c>.</summary>
 static class RepairCommand
 {
     public static Command Make() => new("repair", "Mend a damaged repository. What is replaced goes into the trash for 30 days.")
     {
-        Index(), Packs(), Snapshots(),
+        Objects(), Index(), Packs(), Snapshots(),
     };
+
+    static Command Objects()
+    {
+        var command = new Command("objects",
+            "Bring every damaged object back from a replica: keys, config, snapshots, index and packs.");
+        var from = new Option<string>("--from")
+        {
+            Description = "A replica of the repository: a copy of its files, for example by rsync or rclone.",
+            Required = true,
+        };
+        command.Options.Add(from);
+        var arguments = new RepositoryArguments(command);
+        command.SetAction(async (given, ct) =>
+        {
+            var output = arguments.Output(given);
+            await using var replica = StoreFactory.Open(given.GetValue(from)!);
+            ReplicaRepair done;
+            using (var progress = new ProgressLine(output, TimeProvider.System))
+                done = await arguments.OpenDamaged(given, (store, password, options) => RepairFromReplica.Execute(store, replica,
+                    password, options, progress.Of<CheckProgress>(at => new Step(at.PacksDone, at.PacksTotal, 0, null, "packs")), ct));
+            foreach (var name in done.Healed) output.Line($"healed: {name}");
+            foreach (var name in done.NotHealed) output.Line($"not healed: {name}: the replica has no copy that is right");
+            foreach (var blob in done.Packs.LostBlobs) output.Line($"lost: {blob}");
+            output.Line($"{Output.Count(done.Healed.Count, "object")} came back from the replica.");
+            output.Json(json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("message_type", "objects_repaired");
+                json.WriteNumber("healed", done.Healed.Count);
+                json.WriteNumber("not_healed", done.NotHealed.Count);
+                json.WriteNumber("lost_blobs", done.Packs.LostBlobs.Count);
+                json.WriteEndObject();
+            });
+            return done.NotHealed.Count + done.Packs.LostBlobs.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
+        });
+        return command;
+    }
 
     static Command Index()
     {
@@ -28,8 +65,8 @@ static class RepairCommand
     static int Tell(Output output, IndexRepair done)
     {
         foreach (var problem in done.Unreadable) output.Line($"not readable: {problem}");
-        output.Line($"The index has {done.AddedPacks} packs more and {done.DroppedPacks} that were gone fewer; "
-            + $"{done.ReplacedFiles} index files were replaced.");
+        output.Line($"The index has {Output.Count(done.AddedPacks, "pack")} more and {done.DroppedPacks} that were gone fewer; "
+            + $"{Output.Count(done.ReplacedFiles, "index file was", "index files were")} replaced.");
         output.Json(json =>
         {
             json.WriteStartObject();
@@ -62,8 +99,8 @@ static class RepairCommand
                 done = await RepairPacks.Execute(repository, replica,
                     progress.Of<CheckProgress>(at => new Step(at.PacksDone, at.PacksTotal, 0, null, "packs")), ct);
             foreach (var blob in done.LostBlobs) output.Line($"lost: {blob}");
-            output.Line($"{done.Healed.Count} packs came back from the replica; what reads of {done.Salvaged.Count} was saved; "
-                + $"{done.LostBlobs.Count} blobs are lost.");
+            output.Line($"{Output.Count(done.Healed.Count, "pack")} came back from the replica; "
+                + $"what reads of {done.Salvaged.Count} was saved; {Output.Count(done.LostBlobs.Count, "blob is", "blobs are")} lost.");
             if (done.LostBlobs.Count > 0) output.Line("Run 'backupdr repair snapshots' to give snapshots a copy that reads.");
             output.Json(json =>
             {
@@ -95,7 +132,7 @@ static class RepairCommand
                 foreach (var loss in snapshot.Losses) output.Line($"lost: {snapshot.Old.ToString()[..8]} {loss}");
                 output.Line($"snapshot {snapshot.Old.ToString()[..8]} has the copy {snapshot.New.ToString()[..8]}");
             }
-            output.Line($"{repaired.Count} snapshots were repaired.");
+            output.Line($"{Output.Count(repaired.Count, "snapshot was", "snapshots were")} repaired.");
             output.Json(json =>
             {
                 json.WriteStartArray();

@@ -9,8 +9,6 @@ namespace BackupDr.Engine.Garbage;
 /// <remarks>What a new pack holds is decoded and compared with its ids before the pack is stored, so nothing damaged is copied.</remarks>
 sealed class Repacking(Repository repository, UsedBlobs used)
 {
-    const int LongestGap = 128 << 10, LongestRead = 16 << 20, LargestRented = 32 << 20;
-
     readonly IndexWriter _index = new(repository, new BlobIndex());
 
     /// <summary>Copies, and makes the new packs known.</summary>
@@ -44,39 +42,13 @@ sealed class Repacking(Repository repository, UsedBlobs used)
 
     async Task Copy(IndexedPack pack, PackWriter packs, CancellationToken ct)
     {
-        var needed = pack.Blobs.Where(entry => Examination.IsNeededHere(used, pack.Id, entry)).OrderBy(entry => entry.Offset).ToList();
-        for (var from = 0; from < needed.Count;)
-        {
-            var to = from + 1;
-            while (to < needed.Count && needed[to].Offset - End(needed[to - 1]) <= LongestGap
-                && End(needed[to]) - needed[from].Offset <= LongestRead) to++;
-            await CopyRun(pack.Id, needed[from..to], packs, ct);
-            from = to;
-        }
-    }
-
-    static long End(PackEntry entry) => entry.Offset + (long)entry.Length;
-
-    async Task CopyRun(BlobId pack, List<PackEntry> run, PackWriter packs, CancellationToken ct)
-    {
-        var (begin, length) = (run[0].Offset, (int)(End(run[^1]) - run[0].Offset));
-        var isRented = length <= LargestRented;
-        var bytes = isRented ? repository.Buffers.Rent(length) : new byte[length];
-        try
-        {
-            await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), begin, bytes.AsMemory(0, length), ct);
-            foreach (var entry in run)
+        foreach (var run in PackRuns.Of(pack.Blobs.Where(entry => Examination.IsNeededHere(used, pack.Id, entry))))
+            await PackRuns.Read(repository, pack.Id, run, async (entry, box) =>
             {
-                var box = bytes.AsMemory((int)(entry.Offset - begin), (int)entry.Length);
-                Authenticate(pack, entry, box.Span);
+                Authenticate(pack.Id, entry, box.Span);
                 await packs.AwaitRoom(ct);
                 await packs.Add(entry.Type, entry.Id, box.Span, entry.PlainLength, ct);
-            }
-        }
-        finally
-        {
-            if (isRented) repository.Buffers.Return(bytes);
-        }
+            }, ct);
     }
 
     void Authenticate(BlobId pack, PackEntry entry, ReadOnlySpan<byte> box)

@@ -93,6 +93,11 @@ public sealed class RepositoryLock : IAsyncDisposable
             if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes == 0) continue;
             try { found.Add((id, LockFile.Read((await repository.ReadUnpacked(ObjectLayout.Locks, id, ct)).Span, $"lock {id}"))); }
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // refreshed or released meanwhile
+            catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged)
+            {
+                throw new RepositoryException(RepositoryFault.Damaged, e.Message,
+                    "Nobody can tell whose lock that is. When nothing is running, remove it with 'backupdr unlock --remove-all'.", e);
+            }
         }
         return found;
     }
@@ -212,12 +217,25 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <param name="ct">Cancels.</param>
     public static async Task<int> RemoveStale(Repository repository, Func<int, bool> isRunning, bool all, CancellationToken ct)
     {
+        if (all) return await RemoveAll(repository, ct);
         var removed = 0;
         foreach (var (id, other) in await List(repository, ct))
         {
-            if (!all && !LockRules.IsStale(other, repository.Options, isRunning)) continue;
+            if (!LockRules.IsStale(other, repository.Options, isRunning)) continue;
             if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, id), ct)) removed++;
         }
+        return removed;
+    }
+
+    // Without reading them: a damaged lock must not be there for ever.
+    static async Task<int> RemoveAll(Repository repository, CancellationToken ct)
+    {
+        var names = new List<ObjectName>();
+        await foreach (var listed in repository.Store.List(ObjectLayout.Locks, ct))
+            if (ObjectLayout.TryId(listed, out _)) names.Add(listed.Name);
+        var removed = 0;
+        foreach (var name in names)
+            if (await repository.Store.Delete(name, ct)) removed++;
         return removed;
     }
 

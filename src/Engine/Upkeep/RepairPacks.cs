@@ -88,14 +88,23 @@ public sealed class RepairPacks
 
     async Task<bool> Heal(BlobId id, CancellationToken ct)
     {
-        var name = ObjectLayout.Of(ObjectLayout.Data, id);
-        if (await _replica!.Head(name, ct) is not { } there) return false;
-        var bytes = await PackFile.Read(_replica, there, ct);
+        var isHealed = await Heal(_repository.Store, _replica!, _repository.Options.Clock, ObjectLayout.Data, id, ct);
+        if (isHealed) _healed.Add(id);
+        return isHealed;
+    }
+
+    /// <summary>Puts a replica's copy of an object that is named by its hash in the place of a damaged or missing one; false where the
+    /// replica has none that is right.</summary>
+    internal static async Task<bool> Heal(IObjectStore store, IObjectStore replica, TimeProvider clock, string folder, BlobId id,
+        CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(folder, id);
+        if (await replica.Head(name, ct) is not { } there) return false;
+        var bytes = await PackFile.Read(replica, there, ct);
         if (!PackFile.IsIntact(bytes, id)) return false;
         // One name cannot hold two objects: the damaged one is in the trash before it is deleted, and what is put was verified above.
-        if (await _repository.Store.Head(name, ct) is { } old) await Trash.Move(_repository, old, ct);
-        await _repository.Store.Put(name, bytes, ct);
-        _healed.Add(id);
+        if (await store.Head(name, ct) is { } old) await Trash.Move(store, clock, old, ct);
+        await store.Put(name, bytes, ct);
         return true;
     }
 

@@ -5,6 +5,7 @@ using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Memory;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -19,10 +20,13 @@ public sealed record CopiedSnapshot(Snapshot Source, BlobId Copy, bool WasThere,
 /// <summary>Copies snapshots into another repository: sealed anew with its key, only the blobs that it lacks.</summary>
 /// <remarks>
 /// Source: docs/format/restic-v2.md, F-8. A snapshot appears when all its blobs are stored and indexed, so a copy that was cut off goes on
-/// where it stopped. Every blob is authenticated and hashed on the way.
+/// where it stopped: what an index of the other repository names is not read again. Packs are read in order, each part once and at
+/// most 16 MiB at a time for each worker. Every blob is authenticated and hashed on the way.
 /// </remarks>
 public static class SnapshotCopy
 {
+    const int LargestRented = 8 << 20;
+
     /// <summary>Copies snapshots in the given order.</summary>
     /// <param name="from">Read with a shared lock.</param>
     /// <param name="to">Written with a shared lock.</param>
@@ -52,7 +56,7 @@ public static class SnapshotCopy
                     continue;
                 }
                 var counters = new BackupCounters(null, to.Options.Clock);
-                await CopyBlobs(source, to, index, snapshot.Tree, counters, stop.Token);
+                await CopyBlobs(from, source, to, index, snapshot.Tree, counters, stop.Token);
                 var id = await Publish(to, writing, snapshot, stop.Token);
                 done(new CopiedSnapshot(snapshot, id, WasThere: false, counters.DataBlobs + counters.TreeBlobs, counters.BytesNew));
             }
@@ -65,33 +69,59 @@ public static class SnapshotCopy
         => (there.Original ?? there.Id) == (source.Original ?? source.Id) && there.Tree == source.Tree
         && there.Time == source.Time && there.HostName == source.HostName;
 
-    static async Task CopyBlobs(BlobReader source, Repository to, BlobIndex index, BlobId tree, BackupCounters counters,
-        CancellationToken ct)
+    static async Task CopyBlobs(Repository from, BlobReader source, Repository to, BlobIndex index, BlobId tree,
+        BackupCounters counters, CancellationToken ct)
     {
         var wanted = new HashSet<(BlobType Type, BlobId Id)>();
         await BlobSets.Collect(source, tree, wanted, ct);
-        var missing = new List<BlobPlace>();
+        var missing = new SortedDictionary<BlobId, List<PackEntry>>();
         foreach (var (type, id) in wanted)
         {
             if (index.Contains(type, id)) continue;
             if (!source.Index.TryFind(type, id, out var place))
                 throw RepositoryException.Damaged($"{type} blob {id}", "it is in no index.");
-            missing.Add(place);
+            if (place.Entry.DecodedLength > BlobReader.MaximumDecoded)
+                throw RepositoryException.Damaged($"{type} blob {id}", $"{place.Entry.DecodedLength} bytes are too many.");
+            if (!missing.TryGetValue(place.Pack, out var entries)) missing[place.Pack] = entries = [];
+            entries.Add(place.Entry);
         }
-        // In the order of the packs, so that each is read from its beginning to its end.
-        missing.Sort(static (left, right) => left.Pack.CompareTo(right.Pack) is not 0 and var order
-            ? order : left.Entry.Offset.CompareTo(right.Entry.Offset));
         var writer = new IndexWriter(to, index);
         using var packs = new PackWriter(to, writer, opensBlobs: false);
         var stage = new BlobStage(to, index, packs, counters);
-        await Parallel.ForEachAsync(missing, new ParallelOptions { MaxDegreeOfParallelism = to.Options.Workers, CancellationToken = ct },
-            async (place, one) =>
-            {
-                var plain = await source.Read(place.Entry.Type, place.Entry.Id, one);
-                await stage.Store(place.Entry.Type, plain, one);
-            });
+        await ParallelWork.Run(missing, to.Options.Workers, async (pack, one) =>
+        {
+            foreach (var run in PackRuns.Of(pack.Value))
+                await PackRuns.Read(from, pack.Key, run, (entry, box) => Copy(from, pack.Key, entry, box, stage, one), one);
+        }, ct);
         await packs.Flush(ct);
         await writer.Flush(ct);
+    }
+
+    static async Task Copy(Repository from, BlobId pack, PackEntry entry, Memory<byte> box, BlobStage stage, CancellationToken ct)
+    {
+        var length = (int)entry.DecodedLength;
+        var isRented = length <= LargestRented;
+        var plain = isRented ? from.Buffers.Rent(length) : new byte[length];
+        try
+        {
+            Open(from, pack, entry, box.Span, plain.AsSpan(0, length));
+            await stage.Store(entry.Type, plain.AsMemory(0, length), ct);
+        }
+        finally
+        {
+            if (isRented) from.Buffers.Return(plain);
+        }
+    }
+
+    static void Open(Repository from, BlobId pack, PackEntry entry, Span<byte> box, Span<byte> plain)
+    {
+        var bench = from.RentBench();
+        try
+        {
+            if (!bench.TryOpen(box, entry, plain, out var wrong))
+                throw RepositoryException.Damaged($"pack {pack}, offset {entry.Offset}", $"{entry.Type} blob {entry.Id}: {wrong}.");
+        }
+        finally { from.ReturnBench(bench); }
     }
 
     static async Task<BlobId> Publish(Repository to, RepositoryLock held, Snapshot snapshot, CancellationToken ct)

@@ -13,14 +13,19 @@ static class Trash
 
     /// <summary>Copies an object into the trash, then deletes it.</summary>
     /// <exception cref="StoreException">The copy failed; the object is where it was.</exception>
-    public static async Task Move(Repository repository, StoredObject old, CancellationToken ct)
+    public static Task Move(Repository repository, StoredObject old, CancellationToken ct)
+        => Move(repository.Store, repository.Options.Clock, old, ct);
+
+    /// <summary>The same where the repository does not open.</summary>
+    /// <exception cref="StoreException">The copy failed; the object is where it was.</exception>
+    public static async Task Move(IObjectStore store, TimeProvider clock, StoredObject old, CancellationToken ct)
     {
         var bytes = new byte[old.SizeBytes];
-        await repository.Store.Read(old.Name, 0, bytes, ct);
-        var day = repository.Options.Clock.GetUtcNow().ToString(DayFormat, CultureInfo.InvariantCulture);
-        try { await repository.Store.Put(new ObjectName($"{Folder}/{day}/{old.Name}"), bytes, ct); }
+        await store.Read(old.Name, 0, bytes, ct);
+        var day = clock.GetUtcNow().ToString(DayFormat, CultureInfo.InvariantCulture);
+        try { await store.Put(new ObjectName($"{Folder}/{day}/{old.Name}"), bytes, ct); }
         catch (StoreException e) when (e.Fault == StoreFault.Exists) { /* A repair that was interrupted put it there. */ }
-        await repository.Store.Delete(old.Name, ct);
+        await store.Delete(old.Name, ct);
     }
 
     /// <summary>Removes what has been there for longer than <see cref="KeptDays"/> days.</summary>

@@ -1,5 +1,6 @@
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine.Garbage;
+using BackupDr.Engine.Upkeep;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Crashes;
 
@@ -17,6 +18,7 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
         new("restore", Restore),
         new("restore-over", RestoreOver),
         new("prune", Prune),
+        new("copy", Copy),
     ];
 
     static Task Backup(CrashScene scene, CrashTrigger trigger) => scene.With(trigger, async repository =>
@@ -65,4 +67,14 @@ sealed record CrashOperation(string Name, Func<CrashScene, CrashTrigger, Task> R
         Assert.Equal(0, report.WaitingPacks);
         Assert.Empty(report.WaitsFor);
     });
+
+    static Task Copy(CrashScene scene, CrashTrigger trigger) => scene.With(trigger, from => scene.WithOther(trigger, async to =>
+    {
+        var snapshots = await from.Snapshots(SnapshotFilter.All, CancellationToken.None);
+        var reported = new List<CopiedSnapshot>();
+        await SnapshotCopy.Execute(from, to, snapshots, reported.Add, CancellationToken.None);
+
+        Assert.Equal(snapshots.Count, reported.Count);
+        Assert.Equal(snapshots.Count, (await to.Snapshots(SnapshotFilter.All, CancellationToken.None)).Count);
+    }));
 }

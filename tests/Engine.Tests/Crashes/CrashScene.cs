@@ -26,6 +26,8 @@ sealed record CrashScene(string Root, string Own, string Disk)
     /// <summary>The tree as the first snapshot has it.</summary>
     public string First => Path.Combine(Root, "first");
     public string Repository => Path.Combine(Disk, "repository");
+    /// <summary>A second repository, which a copy goes to.</summary>
+    public string Other => Path.Combine(Disk, "other");
     public string Target => Path.Combine(Own, "target");
     /// <summary>Where an operation writes down the snapshots that it reported as complete.</summary>
     public string Reported => Path.Combine(Own, "reported");
@@ -36,7 +38,7 @@ sealed record CrashScene(string Root, string Own, string Disk)
     static RepositoryOptions Options
         => Prepared.Options with { PackSizeBytes = 1 << 20, Clock = new HurriedTime(DateTimeOffset.UtcNow) };
 
-    FolderStore Store => new(FilePath.FromText(Repository), TimeProvider.System);
+    static FolderStore Store(string folder) => new(FilePath.FromText(folder), TimeProvider.System);
 
     /// <summary>Makes the trees and the repository.</summary>
     public static async Task<CrashScene> Make(ScratchFolder scratch, int seed)
@@ -44,7 +46,8 @@ sealed record CrashScene(string Root, string Own, string Disk)
         var scene = new CrashScene(scratch.Path, scratch.Folder("template"), scratch.At("template"));
         OddTree.Make(FilePath.FromText(scratch.Folder("source/odd")), seed, forStockRestic: true);
         Prepared.Folder(scratch, seed);
-        await using (var store = scene.Store)
+        await using (var store = Store(scene.Other)) (await Prepared.Init(store, Options)).Dispose();
+        await using (var store = Store(scene.Repository))
         using (var repository = await Prepared.Init(store, Options))
         {
             // A snapshot that is forgotten leaves a prune something to remove and something to rewrite.
@@ -78,9 +81,14 @@ sealed record CrashScene(string Root, string Own, string Disk)
     }
 
     /// <summary>Opens the repository for some work; a trigger may end the process at any step of it.</summary>
-    public async Task With(CrashTrigger trigger, Func<Repository, Task> work)
+    public Task With(CrashTrigger trigger, Func<Repository, Task> work) => With(Repository, trigger, work);
+
+    /// <summary>The same for the repository that a copy goes to.</summary>
+    public Task WithOther(CrashTrigger trigger, Func<Repository, Task> work) => With(Other, trigger, work);
+
+    static async Task With(string folder, CrashTrigger trigger, Func<Repository, Task> work)
     {
-        await using var store = Store;
+        await using var store = Store(folder);
         using var repository = await Prepared.Open(trigger.Over(store), Options);
         await work(repository);
     }
@@ -90,23 +98,37 @@ sealed record CrashScene(string Root, string Own, string Disk)
 
     /// <summary>What the repository must be at any instant: every byte of it is right, every snapshot that was reported is there, and
     /// each that is there restores identical.</summary>
-    public Task Prove(bool alsoByStock) => With(new CrashTrigger(null), async repository =>
+    public async Task Prove(bool alsoByStock)
+    {
+        await With(new CrashTrigger(null), async repository =>
+        {
+            var snapshots = await repository.Snapshots(SnapshotFilter.All, None);
+            var reported = await File.ReadAllLinesAsync(Reported, None);
+            Assert.All(reported, id => Assert.Contains(snapshots, snapshot => snapshot.Id.ToString() == id));
+            await Prove(repository, snapshots, snapshot => snapshot.Id.ToString() == reported[0] ? First : Source);
+        });
+        if (alsoByStock) ProveByStock(Repository);
+        if (!Directory.Exists(Other)) return;   // not on a disk of its own
+        await WithOther(new CrashTrigger(null), async repository =>
+            await Prove(repository, await repository.Snapshots(SnapshotFilter.All, None), _ => First));
+        if (alsoByStock) ProveByStock(Other);
+    }
+
+    async Task Prove(Repository repository, IReadOnlyList<Snapshot> snapshots, Func<Snapshot, string> expected)
     {
         Assert.Empty((await RepositoryCheck.Execute(repository, readData: true, null, None)).Errors);
-        var snapshots = await repository.Snapshots(SnapshotFilter.All, None);
-        var reported = await File.ReadAllLinesAsync(Reported, None);
-        Assert.All(reported, id => Assert.Contains(snapshots, snapshot => snapshot.Id.ToString() == id));
         foreach (var snapshot in snapshots)
         {
             var proof = Path.Combine(Own, "proof");
             var summary = await Restore(repository, snapshot, proof, OverwritePolicy.Never, new CrashTrigger(null));
             Assert.Empty(summary.Failed);
-            Assert.Empty(Differences(snapshot.Id.ToString() == reported[0] ? First : Source, proof));
+            Assert.Empty(Differences(expected(snapshot), proof));
             Tool.Succeed("rm", "-rf", proof);
         }
-        if (alsoByStock)
-            new ResticCli(Repository, Prepared.PasswordText, Path.Combine(Root, "cache")).Succeed("check", "--read-data", "--no-lock");
-    });
+    }
+
+    void ProveByStock(string repository) => new ResticCli(repository, Prepared.PasswordText, Path.Combine(Root, "cache"))
+        .Succeed("check", "--read-data", "--no-lock");
 
     /// <summary>Restores the source's folder of a snapshot straight into a folder.</summary>
     public async Task<RestoreSummary> Restore(Repository repository, Snapshot snapshot, string into, OverwritePolicy policy,

@@ -19,7 +19,7 @@ public sealed class CrashSweepTests : IDisposable
     public async Task Killed_at_any_point_nothing_is_lost_and_running_it_again_succeeds(string name)
     {
         var operation = CrashOperation.All.Single(candidate => candidate.Name == name);
-        var wanted = Nightly.Or(64, 1_000) / CrashOperation.All.Count;
+        var wanted = Nightly.Or(65, 1_000) / CrashOperation.All.Count;
         var seed = Environment.TickCount;
         var scene = await CrashScene.Make(_scratch, seed);
         var points = Choose(await CrashProcess.Passed(operation, scene.Copy(_scratch.At("uninterrupted"))), wanted, new Random(seed));

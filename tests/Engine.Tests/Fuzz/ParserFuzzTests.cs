@@ -10,10 +10,13 @@ namespace BackupDr.Engine.Tests.Fuzz;
 public sealed class ParserFuzzTests
 {
     const string Lock = """
-        {"time":"2026-11-21T03:00:14.600751081Z","exclusive":false,"hostname":"here","username":"root","pid":24777,"uid":7,"gid":8}
+        {"time":"2026-11-21T03:00:14.600751081Z","exclusive":false,"hostname":"here","username":"root","pid":24777,"uid":7,"gid":8,
+        "backupdr_process":{"machine":"","boot":"6c1f1d7e-0000-4000-8000-000000000000","pid_namespace":4026531836,"start_ticks":12}}
         """;
 
-    static readonly int Inputs = Environment.GetEnvironmentVariable("BACKUPDR_NIGHTLY") == "1" ? 100_000 : 10_000;
+
+    static readonly TimeSpan LongestParse = TimeSpan.FromSeconds(1);
+    static readonly int Inputs = Nightly.Or(10_000, 100_000);
 
     [Fact, Clause("F-11.1")]
     public void A_config() => Survives(Text(Vector.Of("config").Text("plaintext")), bytes => ConfigFile.Read(bytes));
@@ -79,13 +82,15 @@ public sealed class ParserFuzzTests
         for (var seed = 0; seed < Inputs; seed++)
         {
             var input = new Mutator(seed).Change(valid);
-            var before = GC.GetAllocatedBytesForCurrentThread();
+            var (before, begun) = (GC.GetAllocatedBytesForCurrentThread(), TimeProvider.System.GetTimestamp());
             try { parse(input); }
             catch (RepositoryException e) { Assert.NotEmpty(e.Message); }   // the named error
             catch (Exception e) { Assert.Fail($"seed {seed}: {e}"); }
             var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             Assert.True(allocated <= (64 << 10) + (long)boundFactor * input.Length,
                 $"seed {seed}: {input.Length} bytes of input made the parser allocate {allocated}");
+            var took = TimeProvider.System.GetElapsedTime(begun);
+            Assert.True(took < LongestParse, $"seed {seed}: {input.Length} bytes of input took {took.TotalSeconds:0.0} s");
         }
     }
 }
