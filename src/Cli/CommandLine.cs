@@ -32,6 +32,7 @@ static class CommandLine
         yield return PruneCommand.Make();
         yield return RepairCommand.Make();
         yield return UnlockCommand.Make();
+        yield return CacheCommand.Make();
         yield return UpCommand.Make();
     }
 
@@ -58,7 +59,8 @@ static class CommandLine
             foreach (var (verb, program, _) in Siblings)
                 if (args.Length > 0 && args[0] == verb) return Sibling.Become(program, args[1..]);
             var parsed = Root().Parse(args);
-            if (parsed.Errors.Count > 0) throw Refused(parsed);
+            if (parsed.Errors.Count > 0) throw Refused(parsed, parsed.Errors.Select(error => error.Message));
+            if (Mistaken(parsed, args) is { } option) throw Refused(parsed, [$"There is no option '{option}' here."]);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
@@ -86,11 +88,19 @@ static class CommandLine
         return root;
     }
 
-    static BadInputException Refused(ParseResult parsed)
+    /// <summary>What looks like an option and was taken for an argument, such as a path: a mistyped option must not become one.</summary>
+    static string? Mistaken(ParseResult parsed, string[] args)
+    {
+        var plain = args.TakeWhile(arg => arg != "--").ToHashSet(StringComparer.Ordinal);
+        return parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
+            .Select(token => token.Value).FirstOrDefault(value => value.Length > 1 && value[0] == '-' && plain.Contains(value));
+    }
+
+    static BadInputException Refused(ParseResult parsed, IEnumerable<string> words)
     {
         var names = new List<string> { "backupdr" };
         for (var at = parsed.CommandResult; at is { Parent: CommandResult parent }; at = parent) names.Insert(1, at.Command.Name);
-        return new BadInputException("arguments", string.Join(" ", parsed.Errors.Select(error => error.Message)),
-            $"See '{string.Join(' ', names)} --help'.");
+        return new BadInputException("arguments", string.Join(" ", words),
+            $"See '{string.Join(' ', names)} --help'; '--' before names that begin with '-'.");
     }
 }

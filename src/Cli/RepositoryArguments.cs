@@ -81,7 +81,7 @@ sealed class RepositoryArguments
     public static RepositoryOptions Options => new() { ProgramVersion = $"backupdr {CommandLine.Version}", CacheFolder = CacheFolder };
 
     /// <summary>Where indexes are kept between commands: BACKUPDR_CACHE_DIR, else the XDG cache folder; null without a home.</summary>
-    static FilePath? CacheFolder
+    public static FilePath? CacheFolder
     {
         get
         {

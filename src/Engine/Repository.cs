@@ -232,18 +232,23 @@ public sealed record SnapshotFilter
 {
     /// <summary>All of them.</summary>
     public static SnapshotFilter All { get; } = new();
-    /// <summary>Only of this host.</summary>
-    public string? HostName { get; init; }
+    /// <summary>Only of one of these hosts; empty for all.</summary>
+    public IReadOnlyList<string> HostNames { get; init; } = [];
     /// <summary>Only those that hold all of these paths.</summary>
     public IReadOnlyList<string> Paths { get; init; } = [];
-    /// <summary>Only those with all of these tags.</summary>
+    /// <summary>Lists of tags, separated by commas: only snapshots with all tags of at least one of the lists. The empty text means those
+    /// without tags.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
     /// <summary>Whether a snapshot is meant.</summary>
-    public bool Fits(Snapshot snapshot) => (HostName is null || snapshot.HostName == HostName)
-        && Paths.All(path => snapshot.Paths.Contains(path)) && Tags.All(tag => snapshot.Tags.Contains(tag));
+    public bool Fits(Snapshot snapshot) => (HostNames.Count == 0 || HostNames.Contains(snapshot.HostName))
+        && Paths.All(path => snapshot.Paths.Contains(path)) && (Tags.Count == 0 || Tags.Any(list => HasAll(snapshot, list)));
+
+    static bool HasAll(Snapshot snapshot, string list)
+        => list.Length == 0 ? snapshot.Tags.Count == 0 : list.Split(',', StringSplitOptions.TrimEntries).All(snapshot.Tags.Contains);
 
     internal string Words
-        => (HostName is null ? "" : $" of host {HostName}") + (Paths.Count == 0 ? "" : $" with {string.Join(", ", Paths)}")
-        + (Tags.Count == 0 ? "" : $" tagged {string.Join(", ", Tags)}");
+        => (HostNames.Count == 0 ? "" : $" of host {string.Join(" or ", HostNames)}")
+        + (Paths.Count == 0 ? "" : $" with {string.Join(", ", Paths)}")
+        + (Tags.Count == 0 ? "" : $" tagged {string.Join(" or ", Tags)}");
 }

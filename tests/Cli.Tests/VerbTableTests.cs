@@ -22,6 +22,7 @@ public sealed class CrowdedRepository : IAsyncLifetime
     {
         Scratch.File("data/a.txt", "a");
         Scratch.File("wrong", "not the password");
+        Scratch.File("right", BackupdrProgram.Password);
         using var password = Secret.FromText(BackupdrProgram.Password);
         await using var store = StoreFactory.Open(Path);
         var options = new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1) };
@@ -29,6 +30,8 @@ public sealed class CrowdedRepository : IAsyncLifetime
         var ids = new List<string>();
         do ids.Add(await Backup(repository));
         while (ids.GroupBy(id => id[0]).All(alike => alike.Count() == 1));   // after 17 at the latest
+        await using var otherStore = StoreFactory.Open(Scratch.At("other"));
+        using (var other = await Repository.Init(otherStore, password, options, CancellationToken.None)) await Backup(other);
         var twins = ids.GroupBy(id => id[0]).Single(alike => alike.Count() > 1);
         Ambiguous = (twins.Key.ToString(), [.. twins.Select(id => id[..8])]);
     }
@@ -50,23 +53,76 @@ public sealed class CrowdedRepository : IAsyncLifetime
 /// <summary>Every verb with what can be wrong about a repository: the message, the exit code, and that nothing changed.</summary>
 public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<CrowdedRepository>
 {
-    static readonly string[] Verbs =
+    // What it does on a disk that takes nothing. {data}: a folder; {dir}: the scratch folder; {repo}: the crowded repository; in
+    // {dir}/other is another one.
+    enum Disk { Reads, Writes, Neither }
+
+    static readonly (string Verb, string More, Disk Disk)[] Verbs =
     [
-        "snapshots", "ls latest", "check", "restore latest --target {dir}/out", "backup {data}", "forget --keep-last 1", "prune",
-        "unlock",
+        ("backup", "{data}", Disk.Writes),
+        ("snapshots", "", Disk.Reads),
+        ("ls", "latest", Disk.Reads),
+        ("dump", "latest {data}/a.txt", Disk.Reads),
+        ("find", "a.txt", Disk.Reads),
+        ("diff", "latest latest", Disk.Reads),
+        ("stats", "latest", Disk.Reads),
+        ("tag", "latest --add kept", Disk.Writes),
+        ("copy", "--from-repo {dir}/other --from-password-file {dir}/right", Disk.Writes),
+        ("key list", "", Disk.Reads),
+        ("key add", "--new-password-file {dir}/wrong", Disk.Writes),
+        ("key remove", "00000000", Disk.Neither),   // it finds no such key first
+        ("key passwd", "--new-password-file {dir}/wrong", Disk.Writes),
+        ("list", "snapshots", Disk.Reads),
+        ("cat", "config", Disk.Reads),
+        ("restore", "latest --target {dir}/out", Disk.Neither),   // tested below, with both disks
+        ("check", "", Disk.Neither),
+        ("forget", "--keep-last 1", Disk.Writes),
+        ("prune", "", Disk.Writes),
+        ("repair objects", "--from {repo}", Disk.Writes),
+        ("repair index", "", Disk.Writes),
+        ("repair packs", "", Disk.Writes),
+        ("repair snapshots", "", Disk.Writes),
+        ("unlock", "", Disk.Neither),   // there is no lock
     ];
 
-    // {x} stands for a snapshot.
-    static readonly string[] Choosing = ["ls {x}", "restore {x} --target {dir}/out", "backup {data} --parent {x}", "forget {x}"];
+    // Not on a repository that is there: they make one, or need none.
+    static readonly string[] Others = ["repo init", "cache", "up", "agent", "scheduler", "console"];
 
-    public static TheoryData<string> EachVerb => [.. Verbs];
+    // {x} stands for a snapshot.
+    static readonly string[] Choosing =
+    [
+        "snapshots {x}", "ls {x}", "dump {x} /", "find a --snapshot {x}", "diff {x} {x}", "stats {x}", "tag {x} --add t",
+        "copy {x} --from-repo {repo} --from-password-file {dir}/right --repo {dir}/other", "restore {x} --target {dir}/out",
+        "backup {data} --parent {x}", "forget {x}",
+    ];
+
+    public static TheoryData<string> EachVerb => [.. Verbs.Select(row => $"{row.Verb} {row.More}".TrimEnd())];
     public static TheoryData<string> EachChoosingVerb => [.. Choosing];
 
-    ToolResult Run(string verb, string repository, params IEnumerable<string> more) => BackupdrProgram.Run(
-    [
-        .. verb.Replace("{data}", crowded.Scratch.At("data"), StringComparison.Ordinal)
-            .Replace("{dir}", crowded.Scratch.Path, StringComparison.Ordinal).Split(' '), "--repo", repository, .. more,
-    ]);
+    [Fact]
+    public void Every_verb_stands_in_the_table()
+    {
+        static IEnumerable<string> Leaves(System.CommandLine.Command command, string before) => command.Subcommands.Count == 0 ? [before]
+            : command.Subcommands.SelectMany(inner => Leaves(inner, $"{before} {inner.Name}".TrimStart()));
+
+        Assert.Equal(Leaves(CommandLine.Root(), "").Order(), Verbs.Select(row => row.Verb).Concat(Others).Order());
+        // Whatever takes a snapshot's name as its argument is tested with names that fit none or several.
+        var taking = CommandLine.Root().Subcommands.Where(command => command.Arguments.Any(argument
+            => argument.Name.StartsWith("SNAPSHOT", StringComparison.Ordinal) || argument.Name is "FROM" or "TO" or "ID"));
+        Assert.Empty(taking.Select(command => command.Name).Except(Choosing.Select(row => row.Split(' ')[0])).Except(["cat"]));
+    }
+
+    [Theory, MemberData(nameof(EachVerb))]
+    public void An_option_that_is_not_known_is_quoted(string verb)
+        => AssertRefused(Run(verb, crowded.Path, "--no-such-option"), 1, "--no-such-option", BackupdrProgram.Files(crowded.Path));
+
+    ToolResult Run(string verb, string repository, params IEnumerable<string> more)
+    {
+        string[] all = [.. verb.Replace("{data}", crowded.Scratch.At("data"), StringComparison.Ordinal)
+            .Replace("{repo}", crowded.Path, StringComparison.Ordinal)
+            .Replace("{dir}", crowded.Scratch.Path, StringComparison.Ordinal).Split(' '), .. more];
+        return BackupdrProgram.Run(all.Contains("--repo") ? all : [.. all, "--repo", repository]);
+    }
 
     /// <summary>It failed as it should: words on stderr, nothing on stdout, no stack trace, no file changed.</summary>
     void AssertRefused(ToolResult result, int exitCode, string words, IReadOnlyList<string> before)
@@ -117,6 +173,20 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("restore latest --target {dir}/out --no-owner --map-owner 0=0", "exclude each other")]
     [InlineData("restore latest --target {dir}/out --sparse --no-sparse", "exclude each other")]
     [InlineData("backup {data} --exclude [a", "'[a' has a '['")]
+    [InlineData("backup {data} --chunker rolling", "rolling")]
+    [InlineData("find [a", "[a")]
+    [InlineData("find a --oldest yesterday", "yesterday")]
+    [InlineData("snapshots --group-by size", "cannot be grouped by 'size'")]
+    [InlineData("snapshots --latest 0", "0 snapshots cannot be shown")]
+    [InlineData("stats --mode wrong", "wrong")]
+    [InlineData("list things", "things")]
+    [InlineData("cat thing", "thing")]
+    [InlineData("check --read-data-subset 8/7", "8/7")]
+    [InlineData("key remove 00000000", "00000000")]
+    [InlineData("tag latest", "Give either tags to set")]
+    [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]
+    [InlineData("repair packs --from s3:https://host/bucket", "not in this version")]
+    [InlineData("cat snapshot fedcba9876543210", "fedcba9876543210")]
     public void A_pattern_or_a_rule_that_cannot_be_read_is_quoted(string verb, string words)
         => AssertRefused(Run(verb, crowded.Path), 1, words, BackupdrProgram.Files(crowded.Path));
 
@@ -128,15 +198,41 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         Tool.Succeed("cp", "-a", crowded.Path, repository);
         Tool.Succeed("mount", "-o", "remount,ro", disk.Path);
 
-        Assert.All((string[])["snapshots", "ls latest", "restore latest --target {dir}/from-read-only"],
-            verb => Assert.Equal((0, ""), (Run(verb, repository).ExitCode, Run(verb, repository).Errors)));
-        Assert.All((string[])["backup {data}", "forget --keep-last 1", $"restore latest --target {disk.Path}/out"], verb =>
+        Assert.All([.. Verbs.Where(row => row.Disk == Disk.Reads).Select(row => $"{row.Verb} {row.More}".TrimEnd()),
+            "restore latest --target {dir}/from-read-only"], verb =>
         {
             var result = Run(verb, repository);
-            Assert.True(result.ExitCode == 1, $"{verb}: {result.ExitCode} {result.Errors}");
-            Assert.Contains("Read-only file system", result.Errors, StringComparison.Ordinal);
-            Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
+            Assert.Equal((0, ""), (result.ExitCode, result.Errors));
         });
+        Assert.All([.. Verbs.Where(row => row.Disk == Disk.Writes).Select(row => $"{row.Verb} {row.More}".TrimEnd()),
+            $"restore latest --target {disk.Path}/out"], verb => AssertDiskRefused(verb, repository, "Read-only file system"));
+    }
+
+    [Fact]
+    public void On_a_full_disk_what_writes_says_why_it_cannot_and_the_repository_stays_whole()
+    {
+        using var disk = Mount.Memory(crowded.Scratch.At("full"), "size=2m");
+        var repository = Path.Combine(disk.Path, "repository");
+        Tool.Succeed("cp", "-a", crowded.Path, repository);
+        // What is not there yet would need room for itself; so it is there, and only its content finds none.
+        Directory.CreateDirectory(Path.Combine(repository, "locks"));
+        var filled = Tool.Run("dd", ["if=/dev/zero", $"of={disk.Path}/filler", "bs=4k"]);
+        Assert.Contains("No space left on device", filled.Errors, StringComparison.Ordinal);
+        var before = BackupdrProgram.Files(repository);
+
+        Assert.All(Verbs.Where(row => row.Disk == Disk.Writes).Select(row => $"{row.Verb} {row.More}".TrimEnd()),
+            verb => AssertDiskRefused(verb, repository, "No space left on device"));
+        Assert.Equal(before, BackupdrProgram.Files(repository));
+        File.Delete(Path.Combine(disk.Path, "filler"));
+        Assert.Equal(0, Run("check", repository, "--read-data").ExitCode);
+    }
+
+    void AssertDiskRefused(string verb, string repository, string words)
+    {
+        var result = Run(verb, repository);
+        Assert.True(result.ExitCode == 1, $"{verb}: {result.ExitCode} {result.Output} {result.Errors}");
+        Assert.True(result.Errors.Contains(words, StringComparison.Ordinal), $"{verb}: {result.Errors}");
+        Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

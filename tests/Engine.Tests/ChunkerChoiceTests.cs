@@ -57,6 +57,36 @@ public sealed class ChunkerChoiceTests
         Assert.False(PageFile.IsOne("text"u8, size, Encoding.ASCII.GetBytes(new string('a', 16 << 10))));
     }
 
+    /// <summary>qcow2, version 2 and 3: magic, version, then a header whose first fields are big-endian. VMDK, sparse extent: magic,
+    /// version 1, flags, capacity in sectors, little-endian; a split or stream-optimised one begins alike.</summary>
+    [Fact]
+    public void Disk_images_are_recognised_by_their_header_whatever_their_name()
+    {
+        static byte[] Head(params ReadOnlySpan<byte> header)
+        {
+            var head = new byte[PageFile.HeadBytes];
+            header.CopyTo(head);
+            return head;
+        }
+        // Version, backing file at 0, its length 0, 64 KiB clusters (16 bits), 10 GiB.
+        static byte[] Qcow(byte version) => Head(
+            [.. "QFI"u8, 0xfb, 0, 0, 0, version, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 2, 0x80, 0, 0, 0]);
+        // Version 1, flags 3 (line endings, redundant grain table), 0x1400000 sectors, 128 sectors a grain.
+        byte[] vmdk = Head([(byte)'K', (byte)'D', (byte)'M', (byte)'V', 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0x40, 1, 0, 0, 0, 0, 128]);
+        const long size = 10 << 20;
+
+        foreach (var head in (byte[][])[Qcow(2), Qcow(3), vmdk])
+        {
+            foreach (var name in (string[])["vm.qcow2", "vm.vmdk", "disk-0", "backup.bin"])
+                Assert.True(PageFile.IsOne(Encoding.ASCII.GetBytes(name), size + 512, head), name);
+            Assert.False(PageFile.IsOne("vm.qcow2"u8, PageFile.SmallestBytes - 1, head));
+            Assert.False(PageFile.IsOne("vm.qcow2"u8, size, [0, .. head[..^1]]));
+        }
+        // A descriptor is a text of a few lines, and a name alone is no structure.
+        Assert.False(PageFile.IsOne("vm.vmdk"u8, size, Head("# Disk DescriptorFile\nversion=1\n"u8)));
+        Assert.False(PageFile.IsOne("vm.qcow2"u8, size, new byte[PageFile.HeadBytes]));
+    }
+
     [Fact]
     public async Task A_changed_page_of_a_database_costs_one_fixed_chunk()
     {

@@ -134,10 +134,10 @@ sealed class BackupCommand
         output.Note(Counts("Files:  ", summary.FilesNew, summary.FilesChanged, summary.FilesUnmodified));
         output.Note(Counts("Folders:", summary.FoldersNew, summary.FoldersChanged, summary.FoldersUnmodified));
         output.Note($"Added {Output.Size(summary.BytesNew)} ({Output.Size(summary.BytesStored)} stored); "
-            + $"{Output.Size(summary.Bytes)} in {summary.Files} files, {Output.Time(summary.Duration)}.");
+            + $"{Output.Size(summary.Bytes)} in {Output.Count(summary.Files, "file")}, {Output.Time(summary.Duration)}.");
         foreach (var remark in summary.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
         output.Line($"Snapshot {summary.SnapshotId.ToString()[..8]} saved"
-            + (summary.IsComplete ? "." : $", but {summary.Missing.Count} entries are missing from it."));
+            + (summary.IsComplete ? "." : $", but {Output.Count(summary.Missing.Count, "entry is", "entries are")} missing from it."));
         output.Json(json => Write(json, summary));
     }
 

@@ -50,9 +50,10 @@ sealed class CheckCommand
         if (!output.IsJson)
             foreach (var error in report.Errors) await Console.Error.WriteLineAsync($"damaged: {error}");
         foreach (var remark in report.Remarks) output.Note($"note: {remark}");
-        output.Line($"Looked at {report.Snapshots} snapshots, {report.Trees} folders and {report.Packs} packs"
+        output.Line($"Looked at {Output.Count(report.Snapshots, "snapshot")}, {Output.Count(report.Trees, "folder")} "
+            + $"and {Output.Count(report.Packs, "pack")}"
             + (report.BytesRead > 0 ? $", read {Output.Size(report.BytesRead)}" : "")
-            + (report.IsGood ? ": no errors were found." : $": {report.Errors.Count} errors."));
+            + (report.IsGood ? ": no errors were found." : $": {Output.Count(report.Errors.Count, "error")}."));
         output.Json(json =>
         {
             json.WriteStartObject();

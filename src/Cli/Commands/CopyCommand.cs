@@ -47,7 +47,8 @@ sealed class CopyCommand
         {
             if (one.WasThere) kept++; else copied++;
             output.Line(one.WasThere ? $"{one.Source.ShortId} is here already as {one.Copy.ToString()[..8]}"
-                : $"{one.Source.ShortId} copied as {one.Copy.ToString()[..8]}: {one.BlobsCopied} blobs, {Output.Size(one.BytesCopied)}");
+                : $"{one.Source.ShortId} copied as {one.Copy.ToString()[..8]}: "
+                    + $"{Output.Count(one.BlobsCopied, "blob")}, {Output.Size(one.BytesCopied)}");
             output.Json(json =>
             {
                 json.WriteStartObject();
@@ -59,7 +60,7 @@ sealed class CopyCommand
                 json.WriteEndObject();
             });
         }, ct);
-        output.Note($"{copied} snapshots copied, {kept} were here already");
+        output.Note($"{Output.Count(copied, "snapshot")} copied, {kept} here already");
         return ExitCodes.Done;
     }
 }

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Retention;
-using BackupDr.Engine;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Upkeep;
 
@@ -44,9 +43,6 @@ sealed class ForgetCommand
         Description = "What rules count apart: any of host, paths, tags, by commas; empty is all together.",
         DefaultValueFactory = _ => "host,paths",
     };
-    readonly Option<string?> _host = new("--host") { Description = "Only snapshots of this host." };
-    readonly Option<string[]> _tags = new("--tag") { Description = "Only snapshots with this tag; may be repeated." };
-    readonly Option<string[]> _paths = new("--path") { Description = "Only snapshots of this path; may be repeated." };
     readonly Option<bool> _dryRun = new("--dry-run", "-n") { Description = "Only tell what would be done." };
     readonly Option<bool> _prune = new("--prune") { Description = "Give back the space at once, where anything was removed." };
 
@@ -59,30 +55,32 @@ sealed class ForgetCommand
         var command = new Command("forget", "Remove snapshots by rules, or those that are named.")
         {
             made._ids, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly, made._within, made._keepTags,
-            made._atLeast, made._groupBy, made._host, made._tags, made._paths, made._dryRun, made._prune,
+            made._atLeast, made._groupBy, made._dryRun, made._prune,
         };
         foreach (var (_, option) in made._withinEach) command.Options.Add(option);
         var prune = new PruneCommand(command);
         var repository = new RepositoryArguments(command);
-        command.SetAction((given, ct) => made.Run(repository, prune, given, ct));
+        var which = new SnapshotArguments(command, hasLetter: false);
+        command.SetAction((given, ct) => made.Run(repository, which, prune, given, ct));
         return command;
     }
 
-    async Task<int> Run(RepositoryArguments arguments, PruneCommand prune, ParseResult given, CancellationToken ct)
+    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, PruneCommand prune, ParseResult given,
+        CancellationToken ct)
     {
         var output = arguments.Output(given);
         var isDryRun = given.GetValue(_dryRun);
-        var (rules, grouping) = (Rules(given), Grouping(given.GetValue(_groupBy)!));
+        var (rules, grouping) = (Rules(given), SnapshotArguments.Grouping(given.GetValue(_groupBy)!));
         var request = prune.Request(given, isDryRun);
         using var repository = await arguments.Open(given, ct);
         List<Snapshot> removed = [];
-        foreach (var id in given.GetValue(_ids) ?? []) removed.Add(await repository.FindSnapshot(id, Filter(given), ct));
+        foreach (var id in given.GetValue(_ids) ?? []) removed.Add(await repository.FindSnapshot(id, which.Filter(given), ct));
         if (removed.Count > 0)
             foreach (var snapshot in removed) output.Note($"remove {Line(snapshot)}");
         else
         {
             if (rules.IsEmpty) output.Line("No rule was given, so nothing is removed. See 'backupdr forget --help'.");
-            var plan = Forget.Plan(await repository.Snapshots(Filter(given), ct), rules, grouping, TimeProvider.System.GetUtcNow());
+            var plan = Forget.Plan(await repository.Snapshots(which.Filter(given), ct), rules, grouping, TimeProvider.System.GetUtcNow());
             foreach (var group in plan) Tell(output, group);
             output.Json(json => Write(json, plan));
             removed = [.. plan.SelectMany(group => group.Snapshots).Where(judged => !judged.Verdict.Keeps)
@@ -91,20 +89,14 @@ sealed class ForgetCommand
         if (!isDryRun && removed.Count > 0)
         {
             var count = await Forget.Remove(repository, [.. removed.Select(snapshot => snapshot.Id)], ct);
-            output.Line($"Removed {count} snapshots.");
+            output.Line($"Removed {Output.Count(count, "snapshot")}.");
         }
-        else output.Line(isDryRun ? $"Would remove {removed.Count} snapshots. Nothing was changed." : "Removed no snapshots.");
+        else output.Line(isDryRun ? $"Would remove {Output.Count(removed.Count, "snapshot")}. Nothing was changed."
+            : "Removed no snapshots.");
         if (given.GetValue(_prune) && (removed.Count > 0 || isDryRun))
             PruneCommand.Tell(output, request, await PruneCommand.Run(output, repository, request, ct));
         return ExitCodes.Done;
     }
-
-    SnapshotFilter Filter(ParseResult given) => new()
-    {
-        HostName = given.GetValue(_host),
-        Tags = given.GetValue(_tags) ?? [],
-        Paths = [.. (given.GetValue(_paths) ?? []).Select(Path.GetFullPath)],
-    };
 
     KeepRules Rules(ParseResult given)
     {
@@ -136,16 +128,6 @@ sealed class ForgetCommand
 
     static RetentionSpan Span(ParseResult given, Option<string?> option)
         => given.GetValue(option) is { } text ? RetentionSpan.Parse(text, option.Name) : default;
-
-    static SnapshotGrouping Grouping(string text)
-        => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Aggregate(SnapshotGrouping.None,
-            (all, word) => all | word switch
-            {
-                "host" => SnapshotGrouping.Host,
-                "paths" or "path" => SnapshotGrouping.Paths,
-                "tags" or "tag" => SnapshotGrouping.Tags,
-                _ => throw new BadInputException("--group-by", $"Snapshots cannot be grouped by '{word}'.", "Write host, paths or tags."),
-            });
 
     static string Line(Snapshot snapshot)
     {
@@ -195,7 +177,7 @@ sealed class ForgetCommand
         json.WriteEndArray();
     }
 
-    static void Texts(Utf8JsonWriter json, string name, IReadOnlyList<string>? texts)
+    internal static void Texts(Utf8JsonWriter json, string name, IReadOnlyList<string>? texts)
     {
         if (texts is null) { json.WriteNull(name); return; }
         json.WriteStartArray(name);

@@ -80,18 +80,21 @@ sealed class PruneCommand
     public static void Tell(Output output, PruneRequest request, PruneReport report)
     {
         var plan = report.Plan;
-        output.Note($"{plan.Snapshots} snapshots need {Output.Size(plan.UsedBytes)} in {plan.Packs} packs; "
+        output.Note($"{Output.Count(plan.Snapshots, "snapshot needs", "snapshots need")} {Output.Size(plan.UsedBytes)} "
+            + $"in {Output.Count(plan.Packs, "pack")}; "
             + $"{Output.Size(plan.UnusedBytes)} in them is unused.");
-        output.Note($"To remove: {plan.DeadPacks} packs without use ({Output.Size(plan.DeadBytes)}), "
+        output.Note($"To remove: {Output.Count(plan.DeadPacks, "pack")} without use ({Output.Size(plan.DeadBytes)}), "
             + $"{plan.OrphanPacks} of interrupted runs ({Output.Size(plan.OrphanBytes)}), "
             + $"{plan.MarkedPacks} marked before ({Output.Size(plan.MarkedBytes)}).");
-        output.Note($"To rewrite: {plan.RepackPacks} packs, copying {Output.Size(plan.RepackBytes)} "
+        output.Note($"To rewrite: {Output.Count(plan.RepackPacks, "pack")}, copying {Output.Size(plan.RepackBytes)} "
             + $"to free {Output.Size(plan.RepackFreedBytes)}; {Output.Size(plan.LeftUnusedBytes)} stays unused.");
         output.Line(request.IsDryRun ? $"Would give back {Output.Size(plan.FreedBytes)}. Nothing was changed."
-            : $"Gave back {Output.Size(report.RemovedBytes)} in {report.RemovedPacks} packs.");
-        if (report.RescuedPacks > 0) output.Note($"{report.RescuedPacks} marked packs are needed again and stay.");
+            : $"Gave back {Output.Size(report.RemovedBytes)} in {Output.Count(report.RemovedPacks, "pack")}.");
+        if (report.RescuedPacks > 0)
+            output.Note($"{Output.Count(report.RescuedPacks, "marked pack is", "marked packs are")} needed again and not removed.");
         if (report.WaitingPacks > 0 && !request.IsDryRun)
-            output.Line($"{report.WaitingPacks} packs are marked and are removed by a later prune.");
+            output.Line($"{Output.Count(report.WaitingPacks, "pack is marked and is", "packs are marked and are")} "
+                + "removed by a later prune.");
         foreach (var owner in report.WaitsFor) output.Line($"Waiting for {owner}.");
         if (report.NotBefore is { } time) output.Line($"Not before {time:u}.");
         output.Json(json => Write(json, request, report));

@@ -139,7 +139,7 @@ sealed class RestoreCommand
 
     static void Tell(Output output, RestoreSummary summary, bool isPreview, string snapshot, FilePath folder)
     {
-        var words = new List<string> { $"{summary.Files} files ({Output.Size(summary.Bytes)} to write)" };
+        var words = new List<string> { $"{Output.Count(summary.Files, "file")} ({Output.Size(summary.Bytes)} to write)" };
         if (summary.FilesUpdated > 0) words.Add($"{summary.FilesUpdated} of them updated in place");
         if (summary.FilesUnchanged > 0) words.Add($"{summary.FilesUnchanged} unchanged");
         if (summary.Kept.Count > 0) words.Add($"{summary.Kept.Count} kept");
@@ -147,8 +147,8 @@ sealed class RestoreCommand
         output.Line(isPreview ? $"Would restore {what} of snapshot {snapshot} into {folder}; nothing was written."
             : $"Restored {what.Replace(" to write", "", StringComparison.Ordinal)} of snapshot {snapshot} into {folder} "
             + $"in {Output.Time(summary.Duration)}"
-            + (summary.Failed.Count == 0 ? "." : $"; {summary.Failed.Count} entries could not be restored."));
-        if (summary.FilesVerified > 0) output.Line($"Read back and compared {summary.FilesVerified} files.");
+            + (summary.Failed.Count == 0 ? "." : $"; {Output.Count(summary.Failed.Count, "entry", "entries")} could not be restored."));
+        if (summary.FilesVerified > 0) output.Line($"Read back and compared {Output.Count(summary.FilesVerified, "file")}.");
         output.Json(json =>
         {
             json.WriteStartObject();

@@ -2,18 +2,25 @@ using System.CommandLine;
 using BackupDr.Contracts;
 using BackupDr.Engine;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Upkeep;
 
 namespace BackupDr.Cli.Commands;
 
 /// <summary>How a command says which snapshot it means: an id's beginning or "latest", a path in it, what narrows "latest".</summary>
 sealed class SnapshotArguments
 {
-    readonly Option<string?> _host = new("--host", "-H") { Description = "Only snapshots of this host." };
-    readonly Option<string[]> _tags = new("--tag") { Description = "Only snapshots with this tag; may be repeated." };
+    readonly Option<string[]> _host;
+    readonly Option<string[]> _tags = new("--tag")
+    {
+        Description = "Only snapshots with all of these tags (commas); repeated: with all of one of the lists. '' means without tags.",
+    };
     readonly Option<string[]> _paths = new("--path") { Description = "Only snapshots of this path; may be repeated." };
 
-    public SnapshotArguments(Command command)
+    /// <summary>Adds the options to a command; its letter H may mean something else.</summary>
+    public SnapshotArguments(Command command, bool hasLetter = true)
     {
+        const string words = "Only snapshots of this host; may be repeated: of one of them.";
+        _host = hasLetter ? new("--host", "-H") { Description = words } : new("--host") { Description = words };
         command.Options.Add(_host);
         command.Options.Add(_tags);
         command.Options.Add(_paths);
@@ -21,7 +28,7 @@ sealed class SnapshotArguments
 
     public SnapshotFilter Filter(ParseResult given) => new()
     {
-        HostName = given.GetValue(_host),
+        HostNames = given.GetValue(_host) ?? [],
         Tags = given.GetValue(_tags) ?? [],
         Paths = [.. (given.GetValue(_paths) ?? []).Select(Path.GetFullPath)],
     };
@@ -46,4 +53,16 @@ sealed class SnapshotArguments
                 "Write SNAPSHOT:/path.");
         return (await repository.FindSnapshot(colon < 0 ? text : text[..colon], Filter(given), ct), path);
     }
+
+    /// <summary>Reads "host,paths,tags".</summary>
+    /// <exception cref="BadInputException">A word is not known.</exception>
+    public static SnapshotGrouping Grouping(string text)
+        => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Aggregate(SnapshotGrouping.None,
+            (all, word) => all | word switch
+            {
+                "host" => SnapshotGrouping.Host,
+                "paths" or "path" => SnapshotGrouping.Paths,
+                "tags" or "tag" => SnapshotGrouping.Tags,
+                _ => throw new BadInputException("--group-by", $"Snapshots cannot be grouped by '{word}'.", "Write host, paths or tags."),
+            });
 }

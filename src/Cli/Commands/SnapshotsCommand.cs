@@ -1,48 +1,119 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using BackupDr.Contracts;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Upkeep;
 
 namespace BackupDr.Cli.Commands;
 
 /// <summary><c>backupdr snapshots</c>.</summary>
-static class SnapshotsCommand
+sealed class SnapshotsCommand
 {
+    readonly Argument<string[]> _snapshots = new("SNAPSHOT")
+    {
+        Arity = ArgumentArity.ZeroOrMore,
+        Description = "Beginnings of ids or 'latest'; without one, all that fit --host, --tag and --path.",
+    };
+    readonly Option<int?> _latest = new("--latest") { Description = "Only the newest N of each host and set of paths." };
+    readonly Option<string?> _groupBy = new("--group-by", "-g")
+    {
+        Description = "A table for each: any of host, paths, tags, by commas.",
+    };
+    readonly Option<bool> _compact = new("--compact", "-c") { Description = "Without paths." };
+
     public static Command Make()
     {
-        var command = new Command("snapshots", "List the snapshots of a repository, oldest first.");
+        var made = new SnapshotsCommand();
+        var command = new Command("snapshots", "List the snapshots of a repository, oldest first.")
+        {
+            made._snapshots, made._latest, made._groupBy, made._compact,
+        };
         var repository = new RepositoryArguments(command);
         var which = new SnapshotArguments(command);
-        command.SetAction(async (given, ct) =>
-        {
-            var output = repository.Output(given);
-            using var opened = await repository.Open(given, ct);
-            var snapshots = await opened.Snapshots(which.Filter(given), ct);
-            Table(output, snapshots);
-            output.Json(json =>
-            {
-                json.WriteStartArray();
-                foreach (var snapshot in snapshots) Write(json, snapshot);
-                json.WriteEndArray();
-            });
-            return ExitCodes.Done;
-        });
+        command.SetAction((given, ct) => made.Run(repository, which, given, ct));
         return command;
     }
 
-    static void Table(Output output, IReadOnlyList<Snapshot> snapshots)
+    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
+    {
+        var output = arguments.Output(given);
+        var latest = given.GetValue(_latest);
+        if (latest < 1) throw new BadInputException("--latest", $"{latest} snapshots cannot be shown.", "Write a number from 1.");
+        var grouping = given.GetValue(_groupBy) is { } text ? SnapshotArguments.Grouping(text) : SnapshotGrouping.None;
+        using var repository = await arguments.Open(given, ct);
+        var snapshots = await which.FindAll(repository, given.GetValue(_snapshots) ?? [], given, ct);
+        if (latest is { } count)
+            snapshots = [.. Forget.Groups(snapshots, SnapshotGrouping.Host | SnapshotGrouping.Paths)
+                .SelectMany(group => group.TakeLast(count)).OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)];
+        var isCompact = given.GetValue(_compact);
+        if (grouping == SnapshotGrouping.None)
+        {
+            Table(output, snapshots, isCompact);
+            output.Json(json => List(json, snapshots));
+            return ExitCodes.Done;
+        }
+        var groups = Forget.Groups(snapshots, grouping);
+        foreach (var group in groups)
+        {
+            output.Line($"Snapshots of {Name(group[0], grouping)}:");
+            Table(output, group, isCompact);
+            output.Line();
+        }
+        output.Json(json => Groups(json, groups, grouping));
+        return ExitCodes.Done;
+    }
+
+    static string Name(Snapshot of, SnapshotGrouping grouping)
+    {
+        var parts = new List<string>();
+        if (grouping.HasFlag(SnapshotGrouping.Host)) parts.Add($"host {of.HostName}");
+        if (grouping.HasFlag(SnapshotGrouping.Paths)) parts.Add($"paths {string.Join(' ', of.Paths)}");
+        if (grouping.HasFlag(SnapshotGrouping.Tags)) parts.Add(of.Tags.Count == 0 ? "no tags" : $"tags {string.Join(',', of.Tags)}");
+        return string.Join(", ", parts);
+    }
+
+    static void Table(Output output, IReadOnlyList<Snapshot> snapshots, bool isCompact)
     {
         if (snapshots.Count == 0) { output.Line("No snapshots."); return; }
         var host = Math.Max(4, snapshots.Max(snapshot => snapshot.HostName.Length));
         var tags = Math.Max(4, snapshots.Max(snapshot => string.Join(',', snapshot.Tags).Length));
-        output.Line($"{"ID",-8}  {"Time (UTC)",-19}  {"Host".PadRight(host)}  {"Tags".PadRight(tags)}  Paths");
+        string Row(string id, string time, string hostName, string tagList, string paths) => (isCompact
+            ? $"{id,-8}  {time,-19}  {hostName.PadRight(host)}  {tagList}"
+            : $"{id,-8}  {time,-19}  {hostName.PadRight(host)}  {tagList.PadRight(tags)}  {paths}").TrimEnd();
+        output.Line(Row("ID", "Time (UTC)", "Host", "Tags", "Paths"));
         foreach (var snapshot in snapshots)
         {
             var time = snapshot.Time.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-            output.Line($"{snapshot.ShortId}  {time}  {snapshot.HostName.PadRight(host)}  "
-                + $"{string.Join(',', snapshot.Tags).PadRight(tags)}  " + string.Join("  ", snapshot.Paths));
+            output.Line(Row(snapshot.ShortId, time, snapshot.HostName, string.Join(',', snapshot.Tags), string.Join("  ", snapshot.Paths)));
         }
-        output.Note($"{snapshots.Count} snapshots");
+        output.Note(Output.Count(snapshots.Count, "snapshot"));
+    }
+
+    static void List(Utf8JsonWriter json, IReadOnlyList<Snapshot> snapshots)
+    {
+        json.WriteStartArray();
+        foreach (var snapshot in snapshots) Write(json, snapshot);
+        json.WriteEndArray();
+    }
+
+    /// <summary>restic's form: a list of groups with their key.</summary>
+    static void Groups(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<Snapshot>> groups, SnapshotGrouping grouping)
+    {
+        json.WriteStartArray();
+        foreach (var group in groups)
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("group_key");
+            json.WriteString("hostname", grouping.HasFlag(SnapshotGrouping.Host) ? group[0].HostName : "");
+            ForgetCommand.Texts(json, "paths", grouping.HasFlag(SnapshotGrouping.Paths) ? group[0].Paths : null);
+            ForgetCommand.Texts(json, "tags", grouping.HasFlag(SnapshotGrouping.Tags) && group[0].Tags.Count > 0 ? group[0].Tags : null);
+            json.WriteEndObject();
+            json.WritePropertyName("snapshots");
+            List(json, group);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
     }
 
     /// <summary>The stored JSON with restic's two ids, so that scripts for restic read it.</summary>

@@ -49,7 +49,7 @@ sealed class TagCommand
                 json.WriteEndObject();
             });
         }
-        output.Note($"modified tags on {changed.Count} snapshots");
+        output.Note($"modified tags on {Output.Count(changed.Count, "snapshot")}");
         output.Json(json =>
         {
             json.WriteStartObject();

@@ -76,7 +76,7 @@ public static class BackupRun
         List<string> paths, DateTimeOffset time, CancellationToken ct)
     {
         if (request.Parent is { } wanted) return await repository.FindSnapshot(wanted.ToString(), SnapshotFilter.All, ct);
-        var filter = new SnapshotFilter { HostName = request.HostName, Paths = paths };
+        var filter = new SnapshotFilter { HostNames = [request.HostName], Paths = paths };
         return snapshots.LastOrDefault(snapshot => filter.Fits(snapshot) && snapshot.Time.CompareTo(UnixTime.From(time)) <= 0);
     }
 

@@ -38,6 +38,15 @@ public sealed class GoJson
         return this;
     }
 
+    /// <summary>The same for a name that somebody else chose.</summary>
+    public GoJson AnyName(string name)
+    {
+        Text(name);
+        Raw((byte)':');
+        _needsComma = false;
+        return this;
+    }
+
     /// <summary>Writes a whole number.</summary>
     public GoJson Number(ulong value)
     {

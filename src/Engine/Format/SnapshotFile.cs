@@ -35,6 +35,8 @@ public sealed record Snapshot
     public string ProgramVersion { get; init; } = "";
     /// <summary>Raw JSON of the numbers, or null.</summary>
     public byte[]? Summary { get; init; }
+    /// <summary>Members that we do not know, with their raw JSON: they stay when the snapshot is written anew.</summary>
+    public IReadOnlyList<KeyValuePair<string, byte[]>> Others { get; init; } = [];
 
     /// <summary>The first eight characters of the id, as people quote it.</summary>
     public string ShortId => Id.ToString()[..8];
@@ -89,6 +91,7 @@ public static class SnapshotFile
         if (snapshot.Original is { } original) json.Name("original"u8).Id(original);
         if (snapshot.ProgramVersion.Length > 0) json.Name("program_version"u8).Text(snapshot.ProgramVersion);
         if (snapshot.Summary is { } summary) json.Name("summary"u8).Verbatim(summary);
+        foreach (var (name, value) in snapshot.Others) json.AnyName(name).Verbatim(value);
         return json.Close('}').Written.ToArray();
     }
 
@@ -107,6 +110,7 @@ public static class SnapshotFile
         var input = new JsonInput(json, $"snapshot {id}");
         UnixTime? time = null;
         BlobId? tree = null;
+        var others = new List<KeyValuePair<string, byte[]>>();
         var snapshot = new Snapshot { Id = id, Time = default, Tree = default };
         input.Next();
         input.Expect(JsonTokenType.StartObject);
@@ -125,9 +129,9 @@ public static class SnapshotFile
             else if (member.SequenceEqual("tags"u8)) snapshot = snapshot with { Tags = input.Texts() };
             else if (member.SequenceEqual("program_version"u8)) snapshot = snapshot with { ProgramVersion = input.Text() };
             else if (member.SequenceEqual("summary"u8)) snapshot = snapshot with { Summary = input.IsNull ? null : input.Raw(json) };
-            else input.Skip();
+            else others.Add(new(System.Text.Encoding.UTF8.GetString(member), input.Raw(json)));
         }
         if (time is null || tree is null) throw input.Bad("a snapshot without time or tree");
-        return snapshot with { Time = time.Value, Tree = tree.Value };
+        return snapshot with { Time = time.Value, Tree = tree.Value, Others = others };
     }
 }

@@ -1,3 +1,4 @@
+using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Storage;
@@ -72,7 +73,11 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
                 found = null;
             }
             var beside = listed.Where(index => found?.Files.Contains(index.Key) != true).ToList();
-            if (found is not null && beside.Count <= MostFilesBeside && beside.Sum(index => index.Value) <= MostBytesBeside) return found;
+            if (found is not null && beside.Count <= MostFilesBeside && beside.Sum(index => index.Value) <= MostBytesBeside)
+            {
+                Touch(path);
+                return found;
+            }
             using var folder = PrivateFolder.Open(path);
             await Build(folder, found, [.. beside.Select(index => index.Key)], listed.Keys, ct);
             found?.Close();
@@ -82,6 +87,15 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
         {
             return null;
         }
+    }
+
+    /// <summary>The folder's time tells when it was last of use; what is not used for long may be cleaned up.</summary>
+    void Touch(FilePath path)
+    {
+        var now = UnixTime.From(repository.Options.Clock.GetUtcNow());
+        using var folder = Descriptor.OpenFolder(path);
+        // On a disk that cannot be written the cache is of use all the same.
+        _ = folder.TrySetTimes(new PosixTime(now.Seconds, now.Nanoseconds), new PosixTime(now.Seconds, now.Nanoseconds));
     }
 
     async Task Build(Descriptor folder, SortedIndex? before, List<BlobId> fresh, IReadOnlyCollection<BlobId> all, CancellationToken ct)

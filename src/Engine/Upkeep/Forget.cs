@@ -43,10 +43,14 @@ public static class Forget
     /// <exception cref="Contracts.BadInputException">The rules are not usable.</exception>
     public static IReadOnlyList<SnapshotGroup> Plan(IEnumerable<Snapshot> snapshots, KeepRules rules, SnapshotGrouping grouping,
         DateTimeOffset now)
-        => [.. snapshots.GroupBy(snapshot => Key(snapshot, grouping)).OrderBy(group => group.Key, StringComparer.Ordinal)
-            .Select(group => Judge([.. group.OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)], rules, grouping, now))];
+        => [.. Groups(snapshots, grouping).Select(group => Judge(group, rules, grouping, now))];
 
-    static SnapshotGroup Judge(List<Snapshot> members, KeepRules rules, SnapshotGrouping grouping, DateTimeOffset now)
+    /// <summary>Snapshots that belong together, each group oldest first.</summary>
+    public static IReadOnlyList<IReadOnlyList<Snapshot>> Groups(IEnumerable<Snapshot> snapshots, SnapshotGrouping grouping)
+        => [.. snapshots.GroupBy(snapshot => Key(snapshot, grouping)).OrderBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => (IReadOnlyList<Snapshot>)[.. group.OrderBy(one => one.Time).ThenBy(one => one.Id)])];
+
+    static SnapshotGroup Judge(IReadOnlyList<Snapshot> members, KeepRules rules, SnapshotGrouping grouping, DateTimeOffset now)
     {
         var verdicts = RetentionPlan.Make(
             [.. members.Select(member => new RetentionPoint(member.Time.ToDateTimeOffset(), member.Tags))], rules, now);

@@ -44,7 +44,12 @@ public sealed class RepairFromReplica
     {
         var repair = new RepairFromReplica(store, replica, options);
         // Without these nothing opens, and no lock can be taken. Nobody is disturbed: no program ever changes them.
-        await repair.Heal(ObjectLayout.Keys, ct);
+        try { await repair.Heal(ObjectLayout.Keys, ct); }
+        catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.Unusable)
+        {
+            (await Repository.Open(store, password, options, ct)).Dispose();   // says that there is no repository
+            throw;
+        }
         using var repository = await repair.Open(password, ct);
         await using (var held = await RepositoryLock.Take(repository, LockKind.Exclusive, ct))
         {
