@@ -47,6 +47,11 @@ sealed class BackupCommand
     };
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
+    readonly Option<bool> _dryRun = new("--dry-run", "-n")
+    {
+        Description = "Write nothing; list what would be taken, what is left out and by which rule, and how much would be added.",
+    };
+    readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "List what became of each entry." };
     readonly Option<bool> _force = new("--force", "-f") { Description = "Read every file again." };
     readonly Option<string?> _chunker = new("--chunker")
     {
@@ -65,6 +70,7 @@ sealed class BackupCommand
             made._paths, made._tags, made._host, made._excludes, made._excludeFiles, made._excludeCaches, made._oneFileSystem, made._force,
             made._parent, made._chunker, made._excludesAnyCase, made._excludeFilesAnyCase, made._excludeIfPresent,
             made._excludeLargerThan, made._filesFrom, made._filesFromVerbatim, made._filesFromRaw,
+            made._dryRun, made._verbose,
         };
         var repository = new RepositoryArguments(command);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
@@ -79,22 +85,29 @@ sealed class BackupCommand
         using var source = FileSource.Open(selection);
         using var repository = await arguments.Open(given, ct);
         BlobId? parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : null;
-        BackupSummary summary;
-        using (var progress = new ProgressLine(output, TimeProvider.System))
-            summary = await BackupRun.Execute(repository, source, new BackupRequest
-            {
-                HostName = given.GetValue(_host) ?? Environment.MachineName,
-                UserName = Environment.UserName,
-                Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
-                Excludes = [.. selection.Patterns.Select(pattern => pattern.Text)],
-                Parent = parent,
-                Chunker = chunker,
-                Force = given.GetValue(_force),
-                CountFirst = output.ShowsProgress,
-            }, progress.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
-        foreach (var problem in summary.Missing) output.Problem(problem.Path, problem.Message);
-        Tell(output, summary);
-        return summary.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
+        var dryRun = given.GetValue(_dryRun);
+        var request = new BackupRequest
+        {
+            HostName = given.GetValue(_host) ?? Environment.MachineName,
+            UserName = Environment.UserName,
+            Tags = [.. (given.GetValue(_tags) ?? []).SelectMany(Split)],
+            Excludes = [.. selection.Patterns.Select(pattern => pattern.Text)],
+            Parent = parent,
+            Chunker = chunker,
+            Force = given.GetValue(_force),
+            CountFirst = output.ShowsProgress,
+            Listing = dryRun || given.GetValue(_verbose) ? new BackupListing(output) : null,
+        };
+        BackupFindings findings;
+        using (var line = new ProgressLine(output, TimeProvider.System))
+        {
+            var progress = line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal));
+            findings = dryRun ? await BackupRun.Preview(repository, source, request, progress, ct)
+                : await BackupRun.Execute(repository, source, request, progress, ct);
+        }
+        foreach (var problem in findings.Missing) output.Problem(problem.Path, problem.Message);
+        Tell(output, findings);
+        return findings.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
     }
 
     FileSelection Selection(ParseResult given)
@@ -129,14 +142,15 @@ sealed class BackupCommand
 
     static string[] Split(string tags) => tags.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
-    static void Tell(Output output, BackupSummary summary)
+    static void Tell(Output output, BackupFindings summary)
     {
         output.Note(Counts("Files:  ", summary.FilesNew, summary.FilesChanged, summary.FilesUnmodified));
         output.Note(Counts("Folders:", summary.FoldersNew, summary.FoldersChanged, summary.FoldersUnmodified));
-        output.Note($"Added {Output.Size(summary.BytesNew)} ({Output.Size(summary.BytesStored)} stored); "
-            + $"{Output.Size(summary.Bytes)} in {Output.Count(summary.Files, "file")}, {Output.Time(summary.Duration)}.");
+        output.Note($"{(summary is BackupSummary ? "Added" : "Would add")} {Output.Size(summary.BytesNew)} "
+            + $"({Output.Size(summary.BytesStored)} stored); {Output.Size(summary.Bytes)} in {Output.Count(summary.Files, "file")}, "
+            + $"{Output.Time(summary.Duration)}.");
         foreach (var remark in summary.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
-        output.Line($"Snapshot {summary.SnapshotId.ToString()[..8]} saved"
+        output.Line((summary is BackupSummary { SnapshotId: var id } ? $"Snapshot {id.ToString()[..8]} saved" : "Dry run: nothing was written")
             + (summary.IsComplete ? "." : $", but {Output.Count(summary.Missing.Count, "entry is", "entries are")} missing from it."));
         output.Json(json => Write(json, summary));
     }
@@ -145,7 +159,7 @@ sealed class BackupCommand
         => $"{what} {fresh,10} new, {changed,10} changed, {unmodified,10} unmodified";
 
     /// <summary>restic's names where it has one.</summary>
-    static void Write(Utf8JsonWriter json, BackupSummary summary)
+    static void Write(Utf8JsonWriter json, BackupFindings summary)
     {
         json.WriteStartObject();
         json.WriteString("message_type", "summary");
@@ -162,7 +176,8 @@ sealed class BackupCommand
         json.WriteNumber("total_bytes_processed", summary.Bytes);
         json.WriteNumber("total_duration", summary.Duration.TotalSeconds);
         json.WriteNumber("missing", summary.Missing.Count);
-        json.WriteString("snapshot_id", summary.SnapshotId.ToString());
+        if (summary is BackupSummary { SnapshotId: var id }) json.WriteString("snapshot_id", id.ToString());
+        else json.WriteBoolean("dry_run", true);
         json.WriteEndObject();
     }
 }

@@ -1,9 +1,10 @@
 using BackupDr.Contracts;
+using BackupDr.Engine.Format;
 
 namespace BackupDr.Engine.Backup;
 
 /// <summary>What a running backup counts and lists. Safe for concurrent use.</summary>
-sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider clock) : ISourceProblems
+sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider clock, IBackupListing? listing = null) : ISourceProblems
 {
     const int MaximumListed = 10_000;
     static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(200);
@@ -13,7 +14,7 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
     long _missingCount;
 
     public long FilesNew, FilesChanged, FilesUnmodified, FoldersNew, FoldersChanged, FoldersUnmodified;
-    public long Bytes, BytesNew, DataBlobs, TreeBlobs, FilesDone;
+    public long Bytes, BytesNew, DataBlobs, TreeBlobs, FilesDone, SealedBytes;
     public long FilesTotal = -1, BytesTotal = -1;
 
     public IReadOnlyList<Problem> AllMissing { get { lock (_gate) return [.. _missing]; } }
@@ -28,6 +29,16 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
     public void Remark(FilePath path, string message)
     {
         lock (_gate) if (_remarks.Count < MaximumListed) _remarks.Add(new Problem(path, message));
+    }
+
+    public void LeftOut(FilePath path, string reason) => listing?.LeftOut(path, reason);
+
+    /// <summary>Tells the listing, where there is one, of an entry that is in the snapshot.</summary>
+    public void Taken(PendingFolder folder, Node node, ItemChange change)
+    {
+        if (listing is null) return;
+        var path = folder.Path.Join(node.Name.Bytes);
+        listing.Taken(node.Type == NodeType.Dir ? new FilePath([.. path.Bytes, (byte)'/']) : path, change, node.SizeBytes);
     }
 
     /// <summary>Tells the listener how far it is, not more often than five times a second.</summary>

@@ -22,6 +22,7 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
 
     readonly Channel<FileJob> _files = Channel.CreateBounded<FileJob>(new BoundedChannelOptions(64) { SingleWriter = true });
     readonly Channel<ChunkJob> _chunks = Channel.CreateBounded<ChunkJob>(repository.Options.Workers);
+    readonly LinkedFiles _linked = new();
     Exception? _first;
     BlobId? _root;
 
@@ -86,7 +87,12 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
                 frame.Before.TryGetValue(node.Name, out var before);
                 if (node.Type == NodeType.Dir) await WalkFolder(stack, frame, slot, node, before, ct);
                 else if (node.Type == NodeType.File) await WalkFile(frame, slot, node, before, ct);
-                else await Done(frame.Pending, slot, node, ct);
+                else
+                {
+                    counters.Taken(frame.Pending, node,
+                        before is null ? ItemChange.New : IsUnchanged(node, before) ? ItemChange.Unmodified : ItemChange.Changed);
+                    await Done(frame.Pending, slot, node, ct);
+                }
             }
         }
         finally
@@ -130,10 +136,25 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
             Interlocked.Increment(ref counters.FilesUnmodified);
             FileDone(node.SizeBytes);
             counters.Report(frame.Pending.Path);
+            counters.Taken(frame.Pending, node, ItemChange.Unmodified);
             await Done(frame.Pending, slot, node with { Content = before.Content }, ct);
             return;
         }
-        if (frame.Folder.OpenFile(node, counters) is not { } file) { await Done(frame.Pending, slot, null, ct); return; }
+        if (node.Links > 1)
+        {
+            var link = new LinkJob(frame.Pending, slot, node, before);
+            if (_linked.Follow(link, out var stored))
+            {
+                if (stored is not null) await FinishLink(link, stored, ct);
+                return;
+            }
+        }
+        if (frame.Folder.OpenFile(node, counters) is not { } file)
+        {
+            _linked.Finish(node, null);   // the next name is tried by itself
+            await Done(frame.Pending, slot, null, ct);
+            return;
+        }
         var job = new FileJob(frame.Pending, slot, node, before, file);
         try { await _files.Writer.WriteAsync(job, ct); }
         catch
@@ -168,6 +189,8 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
             if (current.Parent is null || current.Own is null) { _root = tree; return; }
             Interlocked.Increment(ref current.Before is null ? ref counters.FoldersNew
                 : ref tree == current.Before ? ref counters.FoldersUnmodified : ref counters.FoldersChanged);
+            counters.Taken(current.Parent, current.Own,
+                current.Before is null ? ItemChange.New : tree == current.Before ? ItemChange.Unmodified : ItemChange.Changed);
             if (!current.Parent.Complete(current.Slot, current.Own with { Subtree = tree })) return;
         }
     }
@@ -193,6 +216,7 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
         catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
         {
             counters.Missing(path, e.Message);
+            await LoseLinks(job.Node, e.Message, ct);
             await Done(job.Folder, job.Slot, null, ct);
             return;
         }
@@ -211,11 +235,37 @@ sealed class BackupPipeline(Repository repository, BlobStage blobs, BackupCounte
 
     async ValueTask FinishFile(FileJob job, FilePath path, Node stat, FileContent content, CancellationToken ct)
     {
+        var stored = stat with { Name = job.Node.Name, SizeBytes = (ulong)content.LengthBytes, Content = content.Ids() };
         Interlocked.Increment(ref job.Before is null ? ref counters.FilesNew : ref counters.FilesChanged);
         Interlocked.Increment(ref counters.FilesDone);
         counters.Report(path);
-        await Done(job.Folder, job.Slot,
-            stat with { Name = job.Node.Name, SizeBytes = (ulong)content.LengthBytes, Content = content.Ids() }, ct);
+        counters.Taken(job.Folder, stored, job.Before is null ? ItemChange.New : ItemChange.Changed);
+        if (job.Node.Links > 1)
+        {
+            if (stat.Inode != job.Node.Inode || stat.DeviceId != job.Node.DeviceId)
+                await LoseLinks(job.Node, "Another of its names was replaced while the backup ran.", ct);
+            else
+                foreach (var link in _linked.Finish(job.Node, stored)) await FinishLink(link, stored, ct);
+        }
+        await Done(job.Folder, job.Slot, stored, ct);
+    }
+
+    /// <summary>One more name of a file that is stored: the same content, without reading it again.</summary>
+    async ValueTask FinishLink(LinkJob link, Node stored, CancellationToken ct)
+    {
+        Interlocked.Increment(ref link.Before is null ? ref counters.FilesNew : ref counters.FilesChanged);
+        FileDone(stored.SizeBytes);
+        counters.Taken(link.Folder, stored with { Name = link.Node.Name }, link.Before is null ? ItemChange.New : ItemChange.Changed);
+        await Done(link.Folder, link.Slot, stored with { Name = link.Node.Name }, ct);
+    }
+
+    async ValueTask LoseLinks(Node first, string message, CancellationToken ct)
+    {
+        foreach (var link in _linked.Finish(first, null))
+        {
+            counters.Missing(link.Folder.Path.Join(link.Node.Name.Bytes), message);
+            await Done(link.Folder, link.Slot, null, ct);
+        }
     }
 
     /// <summary>Cuts a file. Its only chunk is stored here; the chunks of a longer file are handed to the chunk workers.</summary>

@@ -25,6 +25,8 @@ public sealed record BackupRequest
     public ChunkerChoice Chunker { get; init; } = ChunkerChoice.Auto;
     /// <summary>Count files and bytes beforehand, for a progress with an end.</summary>
     public bool CountFirst { get; init; }
+    /// <summary>Who is told of each entry; null for nobody.</summary>
+    public IBackupListing? Listing { get; init; }
 }
 
 /// <summary>How far a backup is.</summary>
@@ -39,48 +41,3 @@ public readonly record struct BackupProgress(long FilesDone, long? FilesTotal, l
 
 /// <summary>Something worth telling about one path.</summary>
 public sealed record Problem(FilePath Path, string Message);
-
-/// <summary>What a backup did. Sizes in bytes.</summary>
-public sealed record BackupSummary
-{
-    /// <summary>The snapshot.</summary>
-    public required BlobId SnapshotId { get; init; }
-    /// <summary>The snapshot it was compared with.</summary>
-    public BlobId? ParentId { get; init; }
-    /// <summary>Its root tree.</summary>
-    public required BlobId TreeId { get; init; }
-    /// <summary>Time in it.</summary>
-    public required DateTimeOffset Time { get; init; }
-    /// <summary>Files that the parent did not have.</summary>
-    public long FilesNew { get; init; }
-    /// <summary>Files that differ from the parent.</summary>
-    public long FilesChanged { get; init; }
-    /// <summary>Files that were not read.</summary>
-    public long FilesUnmodified { get; init; }
-    /// <summary>Folders that the parent did not have.</summary>
-    public long FoldersNew { get; init; }
-    /// <summary>Folders that differ.</summary>
-    public long FoldersChanged { get; init; }
-    /// <summary>Folders that are equal.</summary>
-    public long FoldersUnmodified { get; init; }
-    /// <summary>Plain bytes in the snapshot.</summary>
-    public long Bytes { get; init; }
-    /// <summary>Plain bytes that the repository did not have.</summary>
-    public long BytesNew { get; init; }
-    /// <summary>Bytes of the packs that were stored.</summary>
-    public long BytesStored { get; init; }
-    /// <summary>Blobs that the repository did not have.</summary>
-    public long BlobsNew { get; init; }
-    /// <summary>What is not in the snapshot.</summary>
-    public IReadOnlyList<Problem> Missing { get; init; } = [];
-    /// <summary>What a reader should know, though nothing is missing.</summary>
-    public IReadOnlyList<Problem> Remarks { get; init; } = [];
-    /// <summary>From start to end.</summary>
-    public TimeSpan Duration { get; init; }
-    /// <summary>Whether nothing is missing.</summary>
-    public bool IsComplete => Missing.Count == 0;
-    /// <summary>Files in the snapshot.</summary>
-    public long Files => FilesNew + FilesChanged + FilesUnmodified;
-    /// <summary>Folders in the snapshot.</summary>
-    public long Folders => FoldersNew + FoldersChanged + FoldersUnmodified;
-}

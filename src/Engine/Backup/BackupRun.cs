@@ -39,7 +39,7 @@ public static class BackupRun
             var chunkers = new ChunkerPicker(request.Chunker, repository.ChunkerPolynomial, IsCutByRestic(snapshots));
             var index = await marks.LoadTrusted(repository, stop.Token);
             await held.Settle(stop.Token);
-            var counters = new BackupCounters(progress, clock);
+            var counters = new BackupCounters(progress, clock, request.Listing);
             var indexWriter = new IndexWriter(repository, index);
             using var packs = new PackWriter(repository, indexWriter, opensBlobs: false);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
@@ -64,9 +64,40 @@ public static class BackupRun
             };
             var id = await Publish(repository, held, snapshot, stop.Token);
             counters.Report(FilePath.FromText("/"), force: true);
-            return Summary(id, tree, parent?.Id, time, counters, packs, clock.GetElapsedTime(begun));
+            return new BackupSummary(counters, packs.StoredBytes, clock.GetElapsedTime(begun))
+            {
+                SnapshotId = id,
+                TreeId = tree,
+                ParentId = parent?.Id,
+                Time = time,
+            };
         }
         catch (OperationCanceledException) when (held.Lost.IsCancellationRequested && !ct.IsCancellationRequested) { throw LockLost(); }
+    }
+
+    /// <summary>Finds out what <see cref="Execute"/> would do: everything is read, compressed and sealed, and nothing is written, no lock
+    /// either. A prune that runs meanwhile can make the answer too small.</summary>
+    /// <exception cref="RepositoryException">Damaged.</exception>
+    /// <exception cref="Storage.StoreException">The store failed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static async Task<BackupFindings> Preview(Repository repository, IItemSource source, BackupRequest request,
+        IProgress<BackupProgress>? progress, CancellationToken ct)
+    {
+        var clock = repository.Options.Clock;
+        var begun = clock.GetTimestamp();
+        var marks = await MarkSet.Load(repository, ct);
+        var snapshots = await repository.Snapshots(SnapshotFilter.All, ct);
+        var parent = await ChooseParent(repository, snapshots, request, [.. source.Paths.Select(Text)],
+            request.Time ?? clock.GetUtcNow(), ct);
+        var chunkers = new ChunkerPicker(request.Chunker, repository.ChunkerPolynomial, IsCutByRestic(snapshots));
+        var index = await marks.LoadTrusted(repository, ct);
+        var counters = new BackupCounters(progress, clock, request.Listing);
+        var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs: null, counters), counters,
+            parent is null ? null : new BlobReader(repository, index), request.Force, chunkers);
+        var counting = request.CountFirst ? Task.Run(() => Count(source, counters, ct), ct) : Task.CompletedTask;
+        await pipeline.Run(source, parent?.Tree, ct);
+        await counting;
+        return new BackupFindings(counters, counters.SealedBytes, clock.GetElapsedTime(begun));
     }
 
     /// <summary>A path as restic's JSON holds it; bytes that are no UTF-8 become U+FFFD there as well.</summary>
@@ -106,28 +137,6 @@ public static class BackupRun
             counters.FoldersNew, counters.FoldersChanged,
             counters.FoldersUnmodified, counters.DataBlobs, counters.TreeBlobs, counters.BytesNew, packs.StoredBytes,
             counters.FilesNew + counters.FilesChanged + counters.FilesUnmodified, counters.Bytes);
-
-    static BackupSummary Summary(BlobId id, BlobId tree, BlobId? parent, DateTimeOffset time, BackupCounters counters, PackWriter packs,
-        TimeSpan duration) => new()
-        {
-            SnapshotId = id,
-            TreeId = tree,
-            ParentId = parent,
-            Time = time,
-            Duration = duration,
-            FilesNew = counters.FilesNew,
-            FilesChanged = counters.FilesChanged,
-            FilesUnmodified = counters.FilesUnmodified,
-            FoldersNew = counters.FoldersNew,
-            FoldersChanged = counters.FoldersChanged,
-            FoldersUnmodified = counters.FoldersUnmodified,
-            Bytes = counters.Bytes,
-            BytesNew = counters.BytesNew,
-            BytesStored = packs.StoredBytes,
-            BlobsNew = counters.DataBlobs + counters.TreeBlobs,
-            Missing = counters.AllMissing,
-            Remarks = counters.AllRemarks,
-        };
 
     /// <summary>Counts what is to be taken, for the progress. Its problems are those of the real walk, so they are dropped here.</summary>
     static void Count(IItemSource source, BackupCounters counters, CancellationToken ct)

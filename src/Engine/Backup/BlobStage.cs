@@ -6,7 +6,11 @@ using BackupDr.Engine.Indexing;
 namespace BackupDr.Engine.Backup;
 
 /// <summary>Turns plain bytes into stored blobs: hash, known?, compress, seal, pack. Safe for concurrent use.</summary>
-sealed class BlobStage(Repository repository, BlobIndex index, PackWriter packs, BackupCounters counters)
+/// <param name="repository">For its keys and memory.</param>
+/// <param name="index">What is stored already.</param>
+/// <param name="packs">Where blobs go; null where they are only counted.</param>
+/// <param name="counters">What was new.</param>
+sealed class BlobStage(Repository repository, BlobIndex index, PackWriter? packs, BackupCounters counters)
 {
     // Blobs of this run that are on their way into a pack: the first to claim one stores it.
     readonly ConcurrentDictionary<(BlobType, BlobId), byte> _claimed = new();
@@ -26,6 +30,7 @@ sealed class BlobStage(Repository repository, BlobIndex index, PackWriter packs,
         if (index.Contains(type, id) || !_claimed.TryAdd((type, id), 0)) return id;
         Interlocked.Add(ref counters.BytesNew, plain.Length);
         Interlocked.Increment(ref type == BlobType.Tree ? ref counters.TreeBlobs : ref counters.DataBlobs);
+        if (packs is null) { CountSealed(type, plain.Span); return id; }
         await packs.AwaitRoom(ct);
         var bench = repository.RentBench();
         ValueTask added;
@@ -33,6 +38,13 @@ sealed class BlobStage(Repository repository, BlobIndex index, PackWriter packs,
         finally { repository.ReturnBench(bench); }
         await added;
         return id;
+    }
+
+    void CountSealed(BlobType type, ReadOnlySpan<byte> plain)
+    {
+        var bench = repository.RentBench();
+        try { Interlocked.Add(ref counters.SealedBytes, bench.Seal(type, plain, out _).Length); }
+        finally { repository.ReturnBench(bench); }
     }
 
     static BlobId Hash(ReadOnlySpan<byte> plain)
