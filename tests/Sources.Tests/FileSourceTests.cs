@@ -179,4 +179,29 @@ public sealed class FileSourceTests : IDisposable
 
         Assert.Contains("no/such", Assert.Throws<NotFoundException>(() => source.OpenRoot(_noted)).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Where_rules_leave_out_all_that_was_named_there_is_no_empty_snapshot()
+    {
+        using var source = FileSource.Open(Spec(_scratch.Path));
+
+        var refused = Assert.Throws<BadInputException>(() => source.OpenRoot(_noted));
+
+        Assert.Contains($"{_scratch.Path} matches '{_scratch.Path}'", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_listed_path_that_is_gone_is_missing_and_the_others_are_taken_but_none_at_all_is_a_failure()
+    {
+        var (there, gone) = (FilePath.FromText(_scratch.File("there")), FilePath.FromText(_scratch.At("gone")));
+        using var source = FileSource.Open(new FileSelection { ListedPaths = [gone, there] });
+        using var nothing = FileSource.Open(new FileSelection { ListedPaths = [gone] });
+
+        using var root = source.OpenRoot(_noted);
+
+        Assert.Equal(gone.ToString(), Assert.Single(_noted.Lost).Path);
+        Assert.Single(root.List(_noted, CancellationToken.None));
+        Assert.Contains("gone does not exist",
+            Assert.Throws<DeniedException>(() => nothing.OpenRoot(_noted)).Message, StringComparison.Ordinal);
+    }
 }

@@ -22,6 +22,7 @@ public sealed class UnprivilegedTests : IDisposable
     [Theory]
     [InlineData(nameof(Everything_of_its_own_comes_back_exactly))]
     [InlineData(nameof(What_it_may_not_read_is_missing_and_the_rest_is_there))]
+    [InlineData(nameof(A_root_that_it_may_not_read_is_a_failure_and_no_empty_snapshot))]
     [InlineData(nameof(Owners_that_it_cannot_give_are_a_remark))]
     public void A_user_who_is_not_root(string inner)
     {
@@ -66,6 +67,18 @@ public sealed class UnprivilegedTests : IDisposable
             copy.Lost.Select(lost => lost.Path.ToString()).Order(StringComparer.Ordinal));
         Assert.All(copy.Lost, lost => Assert.Equal("open: Permission denied", lost.Message));
         Assert.Equal("fine", File.ReadAllText($"{Folder}/target{source}/readable"));
+    }
+
+    [Fact(Explicit = true)]
+    public void A_root_that_it_may_not_read_is_a_failure_and_no_empty_snapshot()
+    {
+        var locked = Path.Combine(Folder, "rights", "locked");
+        using var target = FileTarget.Open(FilePath.FromText(Path.Combine(Folder, "target")), OverwritePolicy.Never);
+
+        var refused = Assert.Throws<DeniedException>(
+            () => TreeCopy.Run(FileSource.Open(new FilesSpec { Paths = [FilePath.FromText(locked)] }), target));
+
+        Assert.Contains($"{locked}: Permission denied", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact(Explicit = true)]
