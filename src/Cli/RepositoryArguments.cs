@@ -13,11 +13,21 @@ sealed class RepositoryArguments
 
     readonly Option<string?> _repository = new("--repo", "-r")
     {
-        Description = "The repository, as restic writes it: /path or local:/path. Else BACKUPDR_REPOSITORY, RESTIC_REPOSITORY.",
+        Description = "The repository, as restic writes it: /path, local:/path or s3:https://host/bucket/prefix. "
+            + "Else BACKUPDR_REPOSITORY, RESTIC_REPOSITORY.",
     };
     readonly Option<string?> _passwordFile = new("--password-file", "-p")
     {
         Description = "File with the password. Else BACKUPDR_PASSWORD_FILE, BACKUPDR_PASSWORD, RESTIC_PASSWORD_FILE, RESTIC_PASSWORD.",
+    };
+    readonly Option<string[]> _options = new("--option", "-o")
+    {
+        Description = "NAME=VALUE for the store, for example s3.region=eu-central-1; may be given several times.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+    readonly Option<string?> _authorities = new("--cacert")
+    {
+        Description = "PEM file with the authorities to trust instead of the system's, for a store with a certificate of your own.",
     };
     readonly Option<bool> _json = new("--json") { Description = "Results and errors as JSON, without progress." };
     readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "No progress and no remarks." };
@@ -27,6 +37,8 @@ sealed class RepositoryArguments
     {
         command.Options.Add(_repository);
         command.Options.Add(_passwordFile);
+        command.Options.Add(_options);
+        command.Options.Add(_authorities);
         command.Options.Add(_json);
         command.Options.Add(_quiet);
     }
@@ -40,7 +52,15 @@ sealed class RepositoryArguments
 
     /// <summary>The store below the repository.</summary>
     public IObjectStore Store(ParseResult given)
-        => new RetryingStore(StoreFactory.Open(Url(given)), new RetryOptions { Budget = StorePatience }, TimeProvider.System);
+    {
+        var retry = new RetryOptions { Budget = StorePatience };
+        var options = new StoreOptions(given.GetValue(_options) ?? [])
+        {
+            CaCertificateFile = given.GetValue(_authorities),
+            Retry = retry,
+        };
+        return new RetryingStore(StoreFactory.Open(Url(given), options), retry, TimeProvider.System);
+    }
 
     /// <summary>Opens the repository.</summary>
     public async Task<Repository> Open(ParseResult given, CancellationToken ct)
