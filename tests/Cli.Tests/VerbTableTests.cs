@@ -185,7 +185,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("key remove 00000000", "00000000")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]
-    [InlineData("repair packs --from s3:https://host/bucket", "not in this version")]
+    [InlineData("repair packs --from sftp:host:/folder", "not in this version")]
     [InlineData("cat snapshot fedcba9876543210", "fedcba9876543210")]
     public void A_pattern_or_a_rule_that_cannot_be_read_is_quoted(string verb, string words)
         => AssertRefused(Run(verb, crowded.Path), 1, words, BackupdrProgram.Files(crowded.Path));

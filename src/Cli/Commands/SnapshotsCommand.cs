@@ -43,17 +43,15 @@ sealed class SnapshotsCommand
         var grouping = given.GetValue(_groupBy) is { } text ? SnapshotArguments.Grouping(text) : SnapshotGrouping.None;
         using var repository = await arguments.Open(given, ct);
         var snapshots = await which.FindAll(repository, given.GetValue(_snapshots) ?? [], given, ct);
-        if (latest is { } count)
-            snapshots = [.. Forget.Groups(snapshots, SnapshotGrouping.Host | SnapshotGrouping.Paths)
-                .SelectMany(group => group.TakeLast(count)).OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)];
         var isCompact = given.GetValue(_compact);
         if (grouping == SnapshotGrouping.None)
         {
+            snapshots = Newest(snapshots, latest);
             Table(output, snapshots, isCompact);
             output.Json(json => List(json, snapshots));
             return ExitCodes.Done;
         }
-        var groups = Forget.Groups(snapshots, grouping);
+        IReadOnlyList<IReadOnlyList<Snapshot>> groups = [.. Forget.Groups(snapshots, grouping).Select(group => Newest(group, latest))];
         foreach (var group in groups)
         {
             output.Line($"Snapshots of {Name(group[0], grouping)}:");
@@ -63,6 +61,12 @@ sealed class SnapshotsCommand
         output.Json(json => Groups(json, groups, grouping));
         return ExitCodes.Done;
     }
+
+    /// <summary>Of each host and set of paths the newest ones, oldest first; all where no number is given.</summary>
+    static IReadOnlyList<Snapshot> Newest(IReadOnlyList<Snapshot> snapshots, int? count) => count is { } wanted
+        ? [.. Forget.Groups(snapshots, SnapshotGrouping.Host | SnapshotGrouping.Paths).SelectMany(group => group.TakeLast(wanted))
+            .OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)]
+        : snapshots;
 
     static string Name(Snapshot of, SnapshotGrouping grouping)
     {
