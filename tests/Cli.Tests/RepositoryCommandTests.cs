@@ -126,7 +126,7 @@ public sealed class RepositoryCommandTests : IDisposable
         Assert.Equal(3, result.ExitCode);
         Assert.Contains($"{_scratch.At("data/secret.txt")}: ", result.Errors, StringComparison.Ordinal);
         Assert.Contains("Permission denied", result.Errors, StringComparison.Ordinal);
-        Assert.Contains("1 entries are missing", result.Output, StringComparison.Ordinal);
+        Assert.Contains("1 entry is missing", result.Output, StringComparison.Ordinal);
         Restic(repository).Check();
         Assert.Equal("good", File.ReadAllText(Restored(repository) + _scratch.At("data/good.txt")));
     }

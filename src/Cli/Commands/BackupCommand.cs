@@ -150,8 +150,10 @@ sealed class BackupCommand
             + $"({Output.Size(summary.BytesStored)} stored); {Output.Size(summary.Bytes)} in {Output.Count(summary.Files, "file")}, "
             + $"{Output.Time(summary.Duration)}.");
         foreach (var remark in summary.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
-        output.Line((summary is BackupSummary { SnapshotId: var id } ? $"Snapshot {id.ToString()[..8]} saved" : "Dry run: nothing was written")
-            + (summary.IsComplete ? "." : $", but {Output.Count(summary.Missing.Count, "entry is", "entries are")} missing from it."));
+        var outcome = summary is BackupSummary { SnapshotId: var id }
+            ? $"Snapshot {id.ToString()[..8]} saved" : "Dry run: nothing was written";
+        output.Line(outcome + (summary.IsComplete ? "."
+            : $", but {Output.Count(summary.Missing.Count, "entry is", "entries are")} missing from it."));
         output.Json(json => Write(json, summary));
     }
 
