@@ -26,6 +26,13 @@ sealed class SnapshotArguments
         command.Options.Add(_paths);
     }
 
+    /// <summary>The argument of commands that take any number of snapshots.</summary>
+    public static Argument<string[]> Several() => new("SNAPSHOT")
+    {
+        Arity = ArgumentArity.ZeroOrMore,
+        Description = "Beginnings of ids or 'latest'; without one, all that fit --host, --tag and --path.",
+    };
+
     public SnapshotFilter Filter(ParseResult given) => new()
     {
         HostNames = given.GetValue(_host) ?? [],

@@ -10,11 +10,7 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr snapshots</c>.</summary>
 sealed class SnapshotsCommand
 {
-    readonly Argument<string[]> _snapshots = new("SNAPSHOT")
-    {
-        Arity = ArgumentArity.ZeroOrMore,
-        Description = "Beginnings of ids or 'latest'; without one, all that fit --host, --tag and --path.",
-    };
+    readonly Argument<string[]> _snapshots = SnapshotArguments.Several();
     readonly Option<int?> _latest = new("--latest") { Description = "Only the newest N of each host and set of paths." };
     readonly Option<string?> _groupBy = new("--group-by", "-g")
     {

@@ -8,11 +8,7 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr stats</c>.</summary>
 sealed class StatsCommand
 {
-    readonly Argument<string[]> _snapshots = new("SNAPSHOT")
-    {
-        Arity = ArgumentArity.ZeroOrMore,
-        Description = "Beginnings of ids or 'latest'; without one, all that fit --host, --tag and --path.",
-    };
+    readonly Argument<string[]> _snapshots = SnapshotArguments.Several();
     readonly Option<string> _mode = new("--mode")
     {
         DefaultValueFactory = _ => "restore-size",

@@ -6,11 +6,7 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr tag</c>.</summary>
 sealed class TagCommand
 {
-    readonly Argument<string[]> _snapshots = new("SNAPSHOT")
-    {
-        Arity = ArgumentArity.ZeroOrMore,
-        Description = "Beginnings of ids or 'latest'; without one, all that fit --host, --tag and --path.",
-    };
+    readonly Argument<string[]> _snapshots = SnapshotArguments.Several();
     readonly Option<string[]> _set = new("--set") { Description = "Exactly these tags, comma-separated; may be repeated. '' removes all." };
     readonly Option<string[]> _add = new("--add") { Description = "Tags to add, comma-separated; may be repeated." };
     readonly Option<string[]> _remove = new("--remove") { Description = "Tags to remove, comma-separated; may be repeated." };
