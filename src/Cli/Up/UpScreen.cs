@@ -22,7 +22,8 @@ static class UpScreen
     {
         var (backup, proof) = (outcome.Point.Backup, outcome.Proof);
         output.Line($"  Protected        {outcome.Item.Name}: {Files(backup.Files)}, {Output.Size(backup.Bytes)}");
-        var missingWords = outcome.Point.IsComplete ? "" : $", INCOMPLETE: {backup.MissingCount} entries are missing";
+        var missingWords = outcome.Point.IsComplete ? ""
+            : $", INCOMPLETE: {Output.Count(backup.MissingCount, "entry is", "entries are")} missing";
         var taken = outcome.Point.TakenAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         output.Line($"  Recovery point   {taken} UTC, snapshot {outcome.Point.SnapshotId[..8]}{missingWords}");
         output.Line($"  Deduplicated     {Output.Size(backup.BytesNew)} new, {Output.Size(backup.BytesAdded)} stored");
