@@ -5,7 +5,7 @@ using BackupDr.Engine.Indexing;
 
 namespace BackupDr.Engine.Blobs;
 
-/// <summary>Collects sealed blobs into packs, verifies each finished pack by decoding it, stores it and hands it to the index. Safe for
+/// <summary>Collects sealed blobs into packs, verifies the bytes of each finished pack, stores it and hands it to the index. Safe for
 /// concurrent use.</summary>
 /// <remarks>
 /// Source: docs/format/restic-v2.md, F-5.7 and F-8.1. Data blobs are spread at random over two open packs, so that the order of a pack does
