@@ -67,14 +67,14 @@ public sealed class InteropMatrixTests : IDisposable
         var random = new Random(round);
         var bytes = new byte[300_000 * (1 + round % 4)];
         random.NextBytes(bytes);
-        Directory.CreateDirectory(_scratch.At("source/work"));
-        File.WriteAllBytes(_scratch.At($"source/work/new-{round}"), bytes);
-        File.AppendAllText(_scratch.At("source/work/log"), string.Concat(Enumerable.Repeat($"line of round {round}\n", 20_000)));
+        Directory.CreateDirectory(_scratch.At("source/day"));
+        File.WriteAllBytes(_scratch.At($"source/day/new-{round}"), bytes);
+        File.AppendAllText(_scratch.At("source/day/log"), string.Concat(Enumerable.Repeat($"line of round {round}\n", 20_000)));
         if (round == 0) return;
-        File.Move(_scratch.At($"source/work/new-{round - 1}"), _scratch.At($"source/work/moved-{round - 1}"));
-        File.SetUnixFileMode(_scratch.At($"source/work/moved-{round - 1}"), UnixFileMode.UserRead | UnixFileMode.OtherExecute);
-        Tool.Succeed("ln", _scratch.At($"source/work/new-{round}"), _scratch.At($"source/work/link-{round}"));
-        if (round > 2) File.Delete(_scratch.At($"source/work/moved-{round - 3}"));
+        File.Move(_scratch.At($"source/day/new-{round - 1}"), _scratch.At($"source/day/moved-{round - 1}"));
+        File.SetUnixFileMode(_scratch.At($"source/day/moved-{round - 1}"), UnixFileMode.UserRead | UnixFileMode.OtherExecute);
+        Tool.Succeed("ln", _scratch.At($"source/day/new-{round}"), _scratch.At($"source/day/link-{round}"));
+        if (round > 2) File.Delete(_scratch.At($"source/day/moved-{round - 3}"));
     }
 
     void AssertRestoredBy(ResticCli restic, string id)
