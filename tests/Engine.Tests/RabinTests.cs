@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
+using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Chunking;
 using BackupDr.TestKit;
 
@@ -74,5 +75,16 @@ static class Cut
             cuts.Add(cut == 0 ? most : cut);
         }
         return cuts;
+    }
+    /// <summary>The blobs of the chunks, each read and hashed by itself.</summary>
+    public static List<BlobId> Ids(IChunker chunker, byte[] data)
+    {
+        var (ids, start) = (new List<BlobId>(), 0);
+        foreach (var length in Lengths(chunker, data))
+        {
+            ids.Add(new BlobId(SHA256.HashData(data.AsSpan(start, length))));
+            start += length;
+        }
+        return ids;
     }
 }

@@ -30,6 +30,16 @@ sealed class FileContent(Func<FileContent, CancellationToken, ValueTask> finish)
         }
     }
 
+    /// <summary>Adds, by the reader, chunks that are stored already: one blob many times.</summary>
+    public void AddStored(int lengthBytes, BlobId id, long count)
+    {
+        lock (_gate)
+        {
+            LengthBytes += lengthBytes * count;
+            for (; count > 0; count--) _ids.Add(id);
+        }
+    }
+
     /// <summary>A chunk is stored.</summary>
     public ValueTask Stored(int number, BlobId id, CancellationToken ct)
     {

@@ -42,6 +42,10 @@ public interface ISourceFile : IDisposable
     /// <exception cref="BackupDrException">The read failed; the engine reports the file as a problem.</exception>
     int Read(long offset, Span<byte> target);
 
+    /// <summary>How many bytes from <paramref name="offset"/> on are known to be zeros without reading them, because the file has a hole
+    /// there; 0 where that is not known.</summary>
+    long ZerosAt(long offset) => 0;
+
     /// <summary>Metadata as it is now, read from the open file: the engine stores this one, so size and times fit what was read.</summary>
     Node Stat();
 }

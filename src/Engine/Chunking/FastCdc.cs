@@ -29,6 +29,9 @@ public sealed class FastCdc : IChunker
     public int Maximum => 8 << 20;
 
     /// <inheritdoc/>
+    public int ZeroChunk => Maximum;   // the hash of 64 zeros is no cut
+
+    /// <inheritdoc/>
     public int FindCut(ReadOnlySpan<byte> data, int scanned, ref ulong state)
     {
         // The hash depends on the last 64 bytes only, so the bytes well before the first possible cut need not be read.

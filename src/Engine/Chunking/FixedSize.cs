@@ -25,5 +25,8 @@ public sealed class FixedSize : IChunker
     public int Maximum => Minimum;
 
     /// <inheritdoc/>
+    public int ZeroChunk => Minimum;
+
+    /// <inheritdoc/>
     public int FindCut(ReadOnlySpan<byte> data, int scanned, ref ulong state) => data.Length >= Minimum ? Minimum : 0;
 }

@@ -9,6 +9,9 @@ public interface IChunker
     /// <summary>Most bytes of a chunk.</summary>
     int Maximum { get; }
 
+    /// <summary>Length of the chunk that begins a run of at least as many zeros, so that nobody has to scan them.</summary>
+    int ZeroChunk { get; }
+
     /// <summary>Looks for the end of the chunk that starts <paramref name="data"/>.</summary>
     /// <param name="data">Bytes from the chunk's start on, at most <see cref="Maximum"/>.</param>
     /// <param name="scanned">How many of them an earlier call for the same chunk saw; the state is carried in

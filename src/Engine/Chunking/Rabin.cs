@@ -35,6 +35,9 @@ public sealed class Rabin : IChunker
     public int Maximum => 8 << 20;
 
     /// <inheritdoc/>
+    public int ZeroChunk => Minimum;   // the digest of 64 zeros is 0 by every polynomial, and that is a cut
+
+    /// <inheritdoc/>
     public int FindCut(ReadOnlySpan<byte> data, int scanned, ref ulong state)
     {
         var minimum = Minimum;

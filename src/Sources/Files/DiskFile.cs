@@ -5,13 +5,17 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Files;
 
-/// <summary>An open file on disk.</summary>
+/// <summary>An open file on disk. What lies in holes is not read.</summary>
 sealed class DiskFile : ISourceFile
 {
+    /// <summary>Shorter holes are read like data: asking where they end costs as much.</summary>
+    const int SmallestHole = 64 << 10;
+
     readonly Descriptor _file;
     readonly FilePath _name;
+    volatile bool _hasHoles;
 
-    DiskFile(Descriptor file, FilePath name) => (_file, _name) = (file, name);
+    DiskFile(Descriptor file, FilePath name, bool hasHoles) => (_file, _name, _hasHoles) = (file, name, hasHoles);
 
     /// <summary>Opens a child of <paramref name="folder"/> that was listed as a file; null (reported) where it is none any more.</summary>
     public static DiskFile? Open(Descriptor folder, FilePath folderPath, Node node, ISourceProblems problems)
@@ -27,7 +31,8 @@ sealed class DiskFile : ISourceFile
             Report(folderPath.Join(node.Name.Bytes), errno, problems);
             return null;
         }
-        if (file!.Stat().Kind == FileKind.File) return new DiskFile(file, node.Name);
+        var status = file!.Stat();
+        if (status.Kind == FileKind.File) return new DiskFile(file, node.Name, status.AllocatedBytes < status.SizeBytes);
         file.Dispose();
         problems.Missing(folderPath.Join(node.Name.Bytes), "No longer a file: replaced by something else while the backup ran.");
         return null;
@@ -43,7 +48,40 @@ sealed class DiskFile : ISourceFile
 
     public long SizeBytes => _file.Stat().SizeBytes;
 
-    public int Read(long offset, Span<byte> target) => _file.ReadAt(offset, target);
+    public int Read(long offset, Span<byte> target)
+    {
+        if (ZerosAt(offset) is var zeros and > 0)
+        {
+            target = target[..(int)Math.Min(zeros, target.Length)];
+            target.Clear();
+            return target.Length;
+        }
+        return _file.ReadAt(offset, target[..(int)Math.Min(DataAt(offset), target.Length)]);
+    }
+
+    public long ZerosAt(long offset)
+    {
+        if (!_hasHoles) return 0;
+        try
+        {
+            // No more data: a hole up to the end, unless that is behind us.
+            var zeros = (_file.NextData(offset) ?? SizeBytes) - offset;
+            return zeros >= SmallestHole ? zeros : 0;
+        }
+        catch (PosixException)   // the file system does not tell; what stands in the way of reading too, the reading will say
+        {
+            _hasHoles = false;
+            return 0;
+        }
+    }
+
+    // How many bytes are worth reading at once.
+    long DataAt(long offset)
+    {
+        if (!_hasHoles) return long.MaxValue;
+        try { return Math.Max(_file.NextHole(offset) - offset, SmallestHole); }
+        catch (PosixException) { return long.MaxValue; }   // also at the end of the file: ENXIO
+    }
 
     public Node Stat() => NodeReader.OfOpen(_file, _name);
 
