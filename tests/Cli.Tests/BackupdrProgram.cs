@@ -1,12 +1,15 @@
+using BackupDr.Contracts;
+using BackupDr.Engine;
+using BackupDr.Engine.Crypto;
+using BackupDr.Storage;
 using BackupDr.TestKit;
 
 namespace BackupDr.Cli.Tests;
 
-/// <summary>The built program, started as a person would start it.</summary>
+/// <summary>The program, started as a person would start it.</summary>
 static class BackupdrProgram
 {
     public const string Password = "correct horse battery staple";
-    static readonly string Program = Path.Combine(AppContext.BaseDirectory, "backupdr");
 
     // Nothing of the tests' own surroundings may decide a result.
     static readonly Dictionary<string, string> Clean = new()
@@ -27,7 +30,7 @@ static class BackupdrProgram
     {
         var all = new Dictionary<string, string>(Clean);
         foreach (var (name, value) in environment) all[name] = value;
-        return Tool.Run(Program, arguments, all);
+        return Tool.Run(PublishedProgram.Path, arguments, all);
     }
 
     /// <summary>Without root's right to read what its mode forbids.</summary>
@@ -36,7 +39,8 @@ static class BackupdrProgram
         Tool.Need("setpriv", "util-linux");
         const string dropped = "-dac_override,-dac_read_search";
         var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
-        return Tool.Run("setpriv", [$"--inh-caps={dropped}", $"--bounding-set={dropped}", Program, .. arguments], environment);
+        return Tool.Run("setpriv", [$"--inh-caps={dropped}", $"--bounding-set={dropped}", PublishedProgram.Path, .. arguments],
+            environment);
     }
 
     /// <summary>Under strace, which can make system calls fail.</summary>
@@ -47,15 +51,26 @@ static class BackupdrProgram
     {
         Tool.Need("strace", "strace");
         var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
-        return Tool.Run("strace", ["-f", "-qq", "-o", trace, .. strace, Program, .. arguments], environment);
+        return Tool.Run("strace", ["-f", "-qq", "-o", trace, .. strace, PublishedProgram.Path, .. arguments], environment);
     }
 
-    /// <summary>A repository that is there.</summary>
+    /// <summary>A key that is quick to derive: every command on a repository derives it again.</summary>
+    public static RepositoryOptions QuickKey { get; } = new() { Kdf = new KdfCost(1024, 8, 1) };
+
+    /// <summary>A repository that is there, with a quick key.</summary>
     public static string NewRepository(ScratchFolder scratch)
     {
         var path = scratch.At("repository");
-        Succeed("repo", "init", "--repo", path);
+        MakeRepository(path).GetAwaiter().GetResult();
         return path;
+    }
+
+    /// <summary>Makes one in this folder, as <c>repo init</c> does.</summary>
+    public static async Task MakeRepository(string path)
+    {
+        using var password = Secret.FromText(Password);
+        await using var store = StoreFactory.Open(path);
+        using var made = await Repository.Init(store, password, QuickKey, CancellationToken.None);
     }
 
     public static string Succeed(params IEnumerable<string> arguments)

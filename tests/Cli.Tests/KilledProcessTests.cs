@@ -30,7 +30,7 @@ public sealed class KilledProcessTests : IDisposable
     /// <summary>A program of ours at work in the repository, which goes on until it is killed.</summary>
     static Process AtWork(string repository, IReadOnlyList<string> command, params IReadOnlyList<string> under)
     {
-        var all = new List<string>([.. under, Path.Combine(AppContext.BaseDirectory, "backupdr"), .. command, "--repo", repository]);
+        var all = new List<string>([.. under, PublishedProgram.Path, .. command, "--repo", repository]);
         var started = Process.Start(new ProcessStartInfo(all[0], all[1..])
         {
             RedirectStandardInput = true,

@@ -1,7 +1,3 @@
-using BackupDr.Contracts;
-using BackupDr.Engine;
-using BackupDr.Engine.Crypto;
-using BackupDr.Storage;
 using BackupDr.TestKit;
 
 namespace BackupDr.Cli.Tests;
@@ -29,14 +25,7 @@ public sealed class PatternTree : IAsyncLifetime
         Restic = new ResticCli(Scratch.At("repository"), BackupdrProgram.Password, Scratch.At("restic-cache"));
     }
 
-    // Keys that are quick to derive: the table starts four programs a row.
-    public async ValueTask InitializeAsync()
-    {
-        using var password = Secret.FromText(BackupdrProgram.Password);
-        await using var store = StoreFactory.Open(Scratch.At("repository"));
-        var options = new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1) };
-        using var repository = await Repository.Init(store, password, options, CancellationToken.None);
-    }
+    public async ValueTask InitializeAsync() => await BackupdrProgram.MakeRepository(Scratch.At("repository"));
 
     public ScratchFolder Scratch { get; } = new();
     public string Data => Scratch.At("data");

@@ -2,7 +2,6 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
-using BackupDr.Engine.Crypto;
 using BackupDr.Sources.Files;
 using BackupDr.Storage;
 using BackupDr.TestKit;
@@ -25,13 +24,13 @@ public sealed class CrowdedRepository : IAsyncLifetime
         Scratch.File("right", BackupdrProgram.Password);
         using var password = Secret.FromText(BackupdrProgram.Password);
         await using var store = StoreFactory.Open(Path);
-        var options = new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1) };
-        using var repository = await Repository.Init(store, password, options, CancellationToken.None);
+        using var repository = await Repository.Init(store, password, BackupdrProgram.QuickKey, CancellationToken.None);
         var ids = new List<string>();
         do ids.Add(await Backup(repository));
         while (ids.GroupBy(id => id[0]).All(alike => alike.Count() == 1));   // after 17 at the latest
         await using var otherStore = StoreFactory.Open(Scratch.At("other"));
-        using (var other = await Repository.Init(otherStore, password, options, CancellationToken.None)) await Backup(other);
+        using (var other = await Repository.Init(otherStore, password, BackupdrProgram.QuickKey, CancellationToken.None))
+            await Backup(other);
         var twins = ids.GroupBy(id => id[0]).Single(alike => alike.Count() > 1);
         Ambiguous = (twins.Key.ToString(), [.. twins.Select(id => id[..8])]);
     }

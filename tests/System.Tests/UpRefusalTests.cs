@@ -18,7 +18,7 @@ public sealed class UpRefusalTests
     {
         await using var service = new Service();
 
-        var result = Tool.Run(Service.Program, ["up", "--once", "--data", service.Data, .. arguments.Contains("--port") ? (string[])[]
+        var result = Tool.Run(PublishedProgram.Path, ["up", "--once", "--data", service.Data, .. arguments.Contains("--port") ? (string[])[]
             : Port(service), .. arguments]);
 
         Assert.Equal(1, result.ExitCode);
@@ -34,7 +34,8 @@ public sealed class UpRefusalTests
         squatter.Bind(new IPEndPoint(IPAddress.Loopback, service.Port));
         squatter.Listen();
 
-        var result = Tool.Run(Service.Program, ["up", "--once", "--protect", "/etc/hostname", "--data", service.Data, .. Port(service)]);
+        var result = Tool.Run(PublishedProgram.Path,
+            ["up", "--once", "--protect", "/etc/hostname", "--data", service.Data, .. Port(service)]);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains($"Port {service.Port}", result.Errors, StringComparison.Ordinal);
@@ -48,7 +49,7 @@ public sealed class UpRefusalTests
         using var disk = Mount.Memory(service.At("small"), "size=20m,mode=755");
         var data = Path.Combine(disk.Path, "data");
 
-        var result = Tool.Run(Service.Program, ["up", "--once", "--protect", "/etc/hostname", "--data", data, .. Port(service)]);
+        var result = Tool.Run(PublishedProgram.Path, ["up", "--once", "--protect", "/etc/hostname", "--data", data, .. Port(service)]);
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("No space left on device", result.Errors, StringComparison.Ordinal);
@@ -65,9 +66,9 @@ public sealed class UpRefusalTests
         File.WriteAllBytes(Path.Combine(source, "file"), RandomNumberGenerator.GetBytes(80 << 20));
         string[] up = ["up", "--once", "--json", "--protect", source, "--data", Path.Combine(disk.Path, "data"), .. Port(service)];
 
-        var full = Tool.Run(Service.Program, up);
+        var full = Tool.Run(PublishedProgram.Path, up);
         Tool.Succeed("mount", "-o", "remount,size=600m", disk.Path);
-        var roomy = Tool.Run(Service.Program, up);
+        var roomy = Tool.Run(PublishedProgram.Path, up);
 
         Assert.Equal(1, full.ExitCode);
         Assert.Contains("No space left on device", full.Errors, StringComparison.Ordinal);

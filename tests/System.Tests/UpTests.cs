@@ -87,7 +87,7 @@ public sealed class UpTests
         service.Start("--protect", source);
         var second = await service.Outcome();
 
-        var beside = Tool.Run(Service.Program, ["up", "--data", service.Data, "--no-browser"]);
+        var beside = Tool.Run(PublishedProgram.Path, ["up", "--data", service.Data, "--no-browser"]);
 
         Assert.Equal(first.GetProperty("repository").GetString(), second.GetProperty("repository").GetString());
         Assert.Equal("Proven", second.GetProperty("proof").GetProperty("result").GetString());

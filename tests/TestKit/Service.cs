@@ -16,19 +16,15 @@ public sealed class Service : IAsyncDisposable
     Process? _up;
     Task<string> _errors = Task.FromResult("");
 
-    /// <exception cref="Xunit.Sdk.SkipException">PostgreSQL is missing, or the programs were not published.</exception>
+    /// <exception cref="Xunit.Sdk.SkipException">PostgreSQL is missing.</exception>
     public Service()
     {
         if (PostgresServer.Programs() is null) Missing("the package postgresql");
-        if (!File.Exists(Program)) Missing($"{Program}: run build/publish");
         // The database's user enters the data folder through this one.
         File.SetUnixFileMode(_scratch.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
             | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         Port = FreePorts.Find(2);
     }
-
-    /// <summary>The program; it is published, not built by the tests.</summary>
-    public static string Program { get; } = Path.Combine(Checkout(), "artifacts", "app", "backupdr");
 
     /// <summary>Folder of the sources: hidden from second hosts.</summary>
     public static string Checkout()
@@ -60,7 +56,7 @@ public sealed class Service : IAsyncDisposable
     /// <summary>Starts <c>up --json</c> with what is given besides.</summary>
     public void Start(params IReadOnlyList<string> more)
     {
-        var start = new ProcessStartInfo(Program, ["up", "--json", "--no-browser", "--data", Data, "--port",
+        var start = new ProcessStartInfo(PublishedProgram.Path, ["up", "--json", "--no-browser", "--data", Data, "--port",
             Port.ToString(CultureInfo.InvariantCulture), .. more])
         {
             RedirectStandardOutput = true,
