@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
+using BackupDr.Engine.Locks;
 using BackupDr.Sources.Files;
 using BackupDr.Storage;
 using BackupDr.TestKit;
@@ -52,8 +53,8 @@ public sealed class CrowdedRepository : IAsyncLifetime
 /// <summary>Every verb with what can be wrong about a repository: the message, the exit code, and that nothing changed.</summary>
 public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<CrowdedRepository>
 {
-    // What it does on a disk that takes nothing. {data}: a folder; {dir}: the scratch folder; {repo}: the crowded repository; in
-    // {dir}/other is another one.
+    // What it does on a disk that takes nothing, not even its lock. {data}: a folder; {dir}: the scratch folder; {repo}: the crowded
+    // repository; in {dir}/other is another one.
     enum Disk { Reads, Writes, Neither }
 
     static readonly (string Verb, string More, Disk Disk)[] Verbs =
@@ -69,19 +70,19 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("copy", "--from-repo {dir}/other --from-password-file {dir}/right", Disk.Writes),
         ("key list", "", Disk.Reads),
         ("key add", "--new-password-file {dir}/wrong", Disk.Writes),
-        ("key remove", "00000000", Disk.Neither),   // it finds no such key first
+        ("key remove", "00000000", Disk.Writes),
         ("key passwd", "--new-password-file {dir}/wrong", Disk.Writes),
         ("list", "snapshots", Disk.Reads),
         ("cat", "config", Disk.Reads),
         ("restore", "latest --target {dir}/out", Disk.Neither),   // tested below, with both disks
-        ("check", "", Disk.Neither),
+        ("check", "", Disk.Writes),   // its lock
         ("forget", "--keep-last 1", Disk.Writes),
         ("prune", "", Disk.Writes),
         ("repair objects", "--from {repo}", Disk.Writes),
         ("repair index", "", Disk.Writes),
         ("repair packs", "", Disk.Writes),
         ("repair snapshots", "", Disk.Writes),
-        ("unlock", "", Disk.Neither),   // there is no lock
+        ("unlock", "", Disk.Neither),   // there is no lock; tested below with one
     ];
 
     // Not on a repository that is there: they make one, or need none.
@@ -116,11 +117,14 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         => AssertRefused(Run(verb, crowded.Path, "--no-such-option"), 1, "--no-such-option", BackupdrProgram.Files(crowded.Path));
 
     ToolResult Run(string verb, string repository, params IEnumerable<string> more)
+        => BackupdrProgram.Run([.. Filled(verb, repository), .. more]);
+
+    string[] Filled(string verb, string repository)
     {
         string[] all = [.. verb.Replace("{data}", crowded.Scratch.At("data"), StringComparison.Ordinal)
             .Replace("{repo}", crowded.Path, StringComparison.Ordinal)
-            .Replace("{dir}", crowded.Scratch.Path, StringComparison.Ordinal).Split(' '), .. more];
-        return BackupdrProgram.Run(all.Contains("--repo") ? all : [.. all, "--repo", repository]);
+            .Replace("{dir}", crowded.Scratch.Path, StringComparison.Ordinal).Split(' ')];
+        return all.Contains("--repo") ? all : [.. all, "--repo", repository];
     }
 
     /// <summary>It failed as it should: words on stderr, nothing on stdout, no stack trace, no file changed.</summary>
@@ -204,7 +208,60 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
             Assert.Equal((0, ""), (result.ExitCode, result.Errors));
         });
         Assert.All([.. Verbs.Where(row => row.Disk == Disk.Writes).Select(row => $"{row.Verb} {row.More}".TrimEnd()),
-            $"restore latest --target {disk.Path}/out"], verb => AssertDiskRefused(verb, repository, "Read-only file system"));
+            $"restore latest --target {disk.Path}/out"], verb => AssertDiskRefused(Run(verb, repository), verb, disk.Path,
+                "Read-only file system", "Mount it read-write"));
+    }
+
+    [Fact]
+    public void In_folders_that_may_not_be_written_what_writes_says_why_it_cannot_and_nothing_changes()
+    {
+        var repository = crowded.Scratch.At("forbidden");
+        Tool.Succeed("cp", "-a", crowded.Path, repository);
+        Directory.CreateDirectory(Path.Combine(repository, "locks"));
+        Tool.Succeed("chmod", "-R", "a-w", repository);
+        var before = BackupdrProgram.Files(repository);
+
+        Assert.All(Verbs.Where(row => row.Disk == Disk.Writes).Select(row => $"{row.Verb} {row.More}".TrimEnd()), verb =>
+            AssertDiskRefused(BackupdrProgram.RunWithoutOverride(Filled(verb, repository)), verb, repository, "Permission denied",
+                "Run as a user who has the right to it"));
+
+        Assert.Equal(before, BackupdrProgram.Files(repository));
+    }
+
+    [Fact]
+    public async Task Locks_are_removed_from_a_full_disk_but_not_from_a_read_only_one()
+    {
+        using var disk = Mount.Memory(crowded.Scratch.At("locked"), "size=2m");
+        var repository = Path.Combine(disk.Path, "repository");
+        Tool.Succeed("cp", "-a", crowded.Path, repository);
+        await Lock(repository);
+        Tool.Succeed("mount", "-o", "remount,ro", disk.Path);
+
+        AssertDiskRefused(Run("unlock --remove-all", repository), "unlock", repository, "Read-only file system", "Mount it read-write");
+
+        Tool.Succeed("mount", "-o", "remount,rw", disk.Path);
+        Fill(disk);
+        Assert.Equal(new ToolResult(0, "Removed 1 lock.\n", ""), Run("unlock --remove-all", repository));
+    }
+
+    /// <summary>Leaves somebody's lock behind.</summary>
+    static async Task Lock(string repository)
+    {
+        var ct = TestContext.Current.CancellationToken;
+        using var password = Secret.FromText(BackupdrProgram.Password);
+        await using var store = StoreFactory.Open(repository);
+        using var opened = await Repository.Open(store, password, new RepositoryOptions { HostName = "elsewhere" }, ct);
+        var taken = await RepositoryLock.Take(opened, exclusive: true, ct);
+        var file = Assert.Single(Directory.GetFiles(Path.Combine(repository, "locks")));
+        var bytes = await File.ReadAllBytesAsync(file, ct);
+        await taken.DisposeAsync();
+        await File.WriteAllBytesAsync(file, bytes, ct);
+    }
+
+    static void Fill(Mount disk)
+    {
+        var filled = Tool.Run("dd", ["if=/dev/zero", $"of={disk.Path}/filler", "bs=4k"]);
+        Assert.Contains("No space left on device", filled.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -215,22 +272,23 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         Tool.Succeed("cp", "-a", crowded.Path, repository);
         // What is not there yet would need room for itself; so it is there, and only its content finds none.
         Directory.CreateDirectory(Path.Combine(repository, "locks"));
-        var filled = Tool.Run("dd", ["if=/dev/zero", $"of={disk.Path}/filler", "bs=4k"]);
-        Assert.Contains("No space left on device", filled.Errors, StringComparison.Ordinal);
+        Fill(disk);
         var before = BackupdrProgram.Files(repository);
 
         Assert.All(Verbs.Where(row => row.Disk == Disk.Writes).Select(row => $"{row.Verb} {row.More}".TrimEnd()),
-            verb => AssertDiskRefused(verb, repository, "No space left on device"));
+            verb => AssertDiskRefused(Run(verb, repository), verb, repository, "No space left on device", "Free some space"));
         Assert.Equal(before, BackupdrProgram.Files(repository));
         File.Delete(Path.Combine(disk.Path, "filler"));
         Assert.Equal(0, Run("check", repository, "--read-data").ExitCode);
     }
 
-    void AssertDiskRefused(string verb, string repository, string words)
+    /// <summary>It says where, what is wrong, and after that what to do.</summary>
+    static void AssertDiskRefused(ToolResult result, string verb, string where, string words, string next)
     {
-        var result = Run(verb, repository);
         Assert.True(result.ExitCode == 1, $"{verb}: {result.ExitCode} {result.Output} {result.Errors}");
-        Assert.True(result.Errors.Contains(words, StringComparison.Ordinal), $"{verb}: {result.Errors}");
+        Assert.True(result.Errors.Split('\n') is [var first, var second, ..] && first.Contains(where, StringComparison.Ordinal)
+            && first.Contains(words, StringComparison.Ordinal) && second.Contains(next, StringComparison.Ordinal),
+            $"{verb}: {result.Errors}");
         Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
     }
 

@@ -46,7 +46,7 @@ public sealed class PosixException : BackupDrException
         Errno.ENOSPC => "Free some space on that file system, or choose another one.",
         Errno.EDQUOT => "The disk quota is used up: raise it or free some space.",
         Errno.EACCES or Errno.EPERM => "Run as a user who has the right to it (root reads everything).",
-        Errno.EROFS => "The file system is mounted read-only.",
+        Errno.EROFS => "The file system is mounted read-only. Mount it read-write, or choose another one.",
         Errno.EMFILE => "Raise the limit of open files (ulimit -n).",
         Errno.EIO => "The device reported an error: look at the kernel's log (dmesg) and at the disk's health.",
         _ => null,
