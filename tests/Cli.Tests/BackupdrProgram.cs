@@ -43,7 +43,7 @@ static class BackupdrProgram
             environment);
     }
 
-    /// <summary>Under strace, which can make system calls fail.</summary>
+    /// <summary>Under strace, which can make system calls fail; the others run without a stop (--seccomp-bpf).</summary>
     /// <param name="trace">Where strace writes.</param>
     /// <param name="strace">Options: what is traced or injected.</param>
     /// <param name="arguments">The program's own.</param>
@@ -51,7 +51,7 @@ static class BackupdrProgram
     {
         Tool.Need("strace", "strace");
         var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
-        return Tool.Run("strace", ["-f", "-qq", "-o", trace, .. strace, PublishedProgram.Path, .. arguments], environment);
+        return Tool.Run("strace", ["-f", "--seccomp-bpf", "-qq", "-o", trace, .. strace, PublishedProgram.Path, .. arguments], environment);
     }
 
     /// <summary>A key that is quick to derive: every command on a repository derives it again.</summary>

@@ -34,38 +34,6 @@ public sealed class SnapshotCommandTests : IDisposable
 
     string Id(int at) => Snapshots()[at].GetProperty("id").GetString()!;
 
-    [Theory]
-    [InlineData("--latest", "1")]
-    [InlineData("--group-by", "host")]
-    [InlineData("--group-by", "host,paths,tags")]
-    [InlineData("--group-by", "tags", "--latest", "1")]
-    [InlineData("--tag", "one,two")]
-    [InlineData("--tag", "one,two", "--tag", "three")]
-    [InlineData("--host", "other", "--host", "third")]
-    [InlineData("--path", "/nowhere")]
-    public void Snapshots_are_chosen_and_grouped_as_by_restic(params string[] options)
-    {
-        Backup("--tag", "one", "--tag", "two");
-        Backup("--tag", "three", "--host", "other");
-        Backup("--tag", "one", "--host", "other");
-
-        using var ours = JsonDocument.Parse(Run(["snapshots", "--json", .. options]));
-        using var theirs = JsonDocument.Parse(Restic.Succeed(["snapshots", "--json", .. options]));
-
-        Assert.Equal(Groups(theirs.RootElement), Groups(ours.RootElement));
-        if (options.Contains("--group-by")) Assert.Contains("Snapshots of ", Run(["snapshots", .. options]), StringComparison.Ordinal);
-    }
-
-    /// <summary>Each group's host and tags, with the ids in it; without groups one list.</summary>
-    static IReadOnlyList<string> Groups(JsonElement list)
-    {
-        static string Ids(JsonElement snapshots) => string.Join(' ', snapshots.EnumerateArray().Select(one => one.GetProperty("id")));
-        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().All(one => !one.TryGetProperty("group_key", out _)))
-            return list.ValueKind == JsonValueKind.Array ? [Ids(list)] : [""];
-        return [.. list.EnumerateArray().Select(group => $"{group.GetProperty("group_key").GetProperty("hostname")} "
-            + $"{group.GetProperty("group_key").GetProperty("tags")}: {Ids(group.GetProperty("snapshots"))}").Order()];
-    }
-
     [Fact]
     public void One_is_one_and_two_are_two()
     {
