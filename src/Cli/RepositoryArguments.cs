@@ -13,8 +13,8 @@ sealed class RepositoryArguments
 
     readonly Option<string?> _repository = new("--repo", "-r")
     {
-        Description = "The repository, as restic writes it: /path, local:/path or s3:https://host/bucket/prefix. "
-            + "Else BACKUPDR_REPOSITORY, RESTIC_REPOSITORY.",
+        Description = "The repository, as restic writes it: /path, local:/path, s3:https://host/bucket/prefix or "
+            + "azure:container:/prefix. Else BACKUPDR_REPOSITORY, RESTIC_REPOSITORY.",
     };
     readonly Option<string?> _passwordFile = new("--password-file", "-p")
     {

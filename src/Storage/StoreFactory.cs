@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using BackupDr.Contracts;
+using BackupDr.Storage.Azure;
 using BackupDr.Storage.Folder;
 using BackupDr.Storage.S3;
 
@@ -10,10 +11,12 @@ namespace BackupDr.Storage;
 public static class StoreFactory
 {
     // Kinds that restic knows and this version does not have: told apart from a folder that happens to have a colon in its name.
-    static readonly string[] Later = ["azure", "rest", "gs", "b2", "sftp", "swift", "rclone"];
+    static readonly string[] Later = ["rest", "gs", "b2", "sftp", "swift", "rclone"];
+
+    const string Forms = "Write /path, local:/path, s3:https://host/bucket/prefix or azure:container:/prefix.";
 
     /// <summary>Opens nothing yet: the first operation tells whether the place can be used.</summary>
-    /// <param name="url">"/path", "relative/path", "local:/path" or "s3:https://host/bucket/prefix".</param>
+    /// <param name="url">"/path", "relative/path", "local:/path", "s3:https://host/bucket/prefix" or "azure:container:/prefix".</param>
     /// <param name="options">What the URL does not say; the defaults where null.</param>
     /// <exception cref="BadInputException">The URL is empty, wrong or of a kind that this version does not have; or an option is
     /// wrong.</exception>
@@ -24,16 +27,19 @@ public static class StoreFactory
         var kind = colon > 0 ? url[..colon] : "";
         if (Array.IndexOf(Later, kind) >= 0)
             throw new BadInputException("repository", $"'{kind}:' repositories are not in this version: {url}",
-                "This version has folders and S3: write /path, local:/path or s3:https://host/bucket/prefix.");
+                $"This version has folders, S3 and Azure. {Forms}");
         if (kind == "s3") return S3(url, options);
+        if (kind == "azure") return Azure(url, options);
         var path = kind == "local" ? url[(colon + 1)..] : url;
-        if (path.Length == 0) throw new BadInputException("repository", "No repository was given.",
-            "Write /path, local:/path or s3:https://host/bucket/prefix.");
+        if (path.Length == 0) throw new BadInputException("repository", "No repository was given.", Forms);
         // Absolute from here on: what we name in messages and hold open must not depend on the working folder.
         return new FolderStore(new FilePath(Encoding.UTF8.GetBytes(Path.GetFullPath(path))), options.Clock);
     }
 
-    // A method of its own: whoever works on a folder never loads the SDK.
+    // Methods of their own: whoever works on a folder never loads the SDKs.
     [MethodImpl(MethodImplOptions.NoInlining)]
     static S3Store S3(string url, StoreOptions options) => new(S3Address.Parse(url), options);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static AzureStore Azure(string url, StoreOptions options) => new(AzureAddress.Parse(url), options);
 }

@@ -22,7 +22,7 @@ public sealed class ProjectTests
     static readonly Dictionary<string, string[]> Arrows = new()
     {
         ["Contracts"] = [],
-        ["Storage"] = ["Contracts"],
+        ["Storage"] = ["Contracts", "System.IO.Hashing"],   // the second is a stand-in for a package: docs/decisions/0013
         ["Engine"] = ["Storage"],
         ["Sources"] = ["Engine"],
         ["Agent"] = ["Sources"],
@@ -35,7 +35,7 @@ public sealed class ProjectTests
     static readonly Dictionary<string, string[]> Packages = new()
     {
         ["Contracts"] = [],
-        ["Storage"] = ["AWSSDK.S3"],
+        ["Storage"] = ["AWSSDK.S3", "Azure.Core", "Azure.Storage.Blobs"],
         ["Engine"] = [],
         ["Sources"] = [],
         ["Agent"] = [],

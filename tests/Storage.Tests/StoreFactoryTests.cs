@@ -17,7 +17,6 @@ public sealed class StoreFactoryTests
     }
 
     [Theory]
-    [InlineData("azure:container:/", "'azure:'")]
     [InlineData("rest:https://host/", "'rest:'")]
     [InlineData("sftp:user@host:/srv", "'sftp:'")]
     [InlineData("", "No repository")]

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
-using System.Security.Authentication;
 using Amazon.Runtime;
 using Amazon.Runtime.Internal;
 
@@ -58,22 +56,11 @@ static class S3Errors
 
     static StoreException NoAnswer(string what, Exception e)
     {
-        for (var at = e; at is not null; at = at.InnerException)
-        {
-            if (at is AuthenticationException)
-                return new StoreException(StoreFault.Unusable, $"{what}: the server's certificate is not trusted: {at.Message}",
-                    "Give its authority with --cacert FILE, or check that it is the right host.", e);
-            if (at is SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData })
-                return new StoreException(StoreFault.Unavailable, $"{what}: the host's name is not known.", "Check the address and DNS.",
-                    e);
-            if (at is SocketException socket)
-                return new StoreException(StoreFault.Unavailable, $"{what}: {socket.Message}.", "Check that the server runs there.", e);
-        }
         var isKeyless = e is AmazonClientException && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase);
         return isKeyless
             ? new StoreException(StoreFault.Denied, $"{what}: there are no credentials.",
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.", e)
-            : new StoreException(StoreFault.Unavailable, $"{what}: {e.Message}", null, e);
+            : Http.NoAnswer.Translate(what, e);
     }
 
     static TimeSpan? RetryAfter(AmazonServiceException e)
