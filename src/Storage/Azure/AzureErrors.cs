@@ -19,8 +19,9 @@ sealed class AzureErrors(string account, string? signature, TimeProvider clock)
         if (e is StoreException already) return already;
         if (e is not RequestFailedException { Status: > 0 } answer) return NoAnswer.Translate($"{what} at {account}", e);
         var (fault, hint) = Of(answer);
-        // The SDK's message goes on with the answer's headers.
+        // The SDK's message goes on with the answer's headers; where the answer had no text, it has one of its own that says nothing.
         var text = answer.Message.Split('\n', 2)[0].Trim().TrimEnd('.');
+        if (text == "Service request failed") text = "";
         var code = answer.ErrorCode is { Length: > 0 } named ? named : $"HTTP {answer.Status}";
         return new StoreException(fault, text.Length == 0 ? $"{what}: {code}." : $"{what}: {code}, {text}.", hint, e)
         {
