@@ -27,10 +27,13 @@ sealed partial class BackupPipeline
                     await EmitZeros(content, chunker.ZeroChunk, holes, ct);
                     (offset, filled) = (offset - filled + holes * chunker.ZeroChunk, 0);
                 }
-                var cut = chunker.FindCut(buffer.AsSpan(0, Math.Min(filled, chunker.Maximum)), scanned, ref state);
+                // Where there are only zeros so far, the cut is known, and looking for them is a tenth of looking for it.
+                var isZeros = scanned == 0 && !buffer.AsSpan(0, Math.Min(filled, chunker.ZeroChunk)).ContainsAnyExcept((byte)0);
+                var cut = !isZeros ? chunker.FindCut(buffer.AsSpan(0, Math.Min(filled, chunker.Maximum)), scanned, ref state)
+                    : filled < chunker.ZeroChunk ? 0 : chunker.ZeroChunk;
                 if (cut == 0 && !isEnd)
                 {
-                    scanned = filled;
+                    scanned = isZeros ? 0 : filled;
                     if (filled == buffer.Length) buffer = Enlarge(buffer, filled);
                     ct.ThrowIfCancellationRequested();
                     var read = file.Read(offset, buffer.AsSpan(filled));
@@ -42,7 +45,7 @@ sealed partial class BackupPipeline
                 if (cut == 0) cut = filled;
                 if (cut == 0) return;
                 var rest = filled - cut;
-                if (cut == chunker.ZeroChunk && !buffer.AsSpan(0, cut).ContainsAnyExcept((byte)0))
+                if (isZeros && cut == chunker.ZeroChunk)
                 {
                     await EmitZeros(content, cut, 1, ct);
                     buffer.AsSpan(cut, rest).CopyTo(buffer);
