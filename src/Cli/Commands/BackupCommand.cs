@@ -149,6 +149,7 @@ sealed class BackupCommand
         output.Note($"{(summary is BackupSummary ? "Added" : "Would add")} {Output.Size(summary.BytesNew)} "
             + $"({Output.Size(summary.BytesStored)} stored); {Output.Size(summary.Bytes)} in {Output.Count(summary.Files, "file")}, "
             + $"{Output.Time(summary.Duration)}.");
+        if (summary.FilesUnsettled > 0) output.Note($"{Output.Count(summary.FilesUnsettled, "file")} changed while being read.");
         foreach (var remark in summary.Remarks) output.Note($"note: {remark.Path}: {remark.Message}");
         var outcome = summary is BackupSummary { SnapshotId: var id }
             ? $"Snapshot {id.ToString()[..8]} saved" : "Dry run: nothing was written";
@@ -178,6 +179,7 @@ sealed class BackupCommand
         json.WriteNumber("total_bytes_processed", summary.Bytes);
         json.WriteNumber("total_duration", summary.Duration.TotalSeconds);
         json.WriteNumber("missing", summary.Missing.Count);
+        json.WriteNumber("files_unsettled", summary.FilesUnsettled);
         if (summary is BackupSummary { SnapshotId: var id }) json.WriteString("snapshot_id", id.ToString());
         else json.WriteBoolean("dry_run", true);
         json.WriteEndObject();

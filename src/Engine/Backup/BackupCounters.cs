@@ -14,7 +14,7 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
     long _missingCount;
 
     public long FilesNew, FilesChanged, FilesUnmodified, FoldersNew, FoldersChanged, FoldersUnmodified;
-    public long Bytes, BytesNew, DataBlobs, TreeBlobs, FilesDone, SealedBytes;
+    public long Bytes, BytesNew, DataBlobs, TreeBlobs, FilesDone, SealedBytes, FilesUnsettled;
     public long FilesTotal = -1, BytesTotal = -1;
 
     public IReadOnlyList<Problem> AllMissing { get { lock (_gate) return [.. _missing]; } }
@@ -29,6 +29,13 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
     public void Remark(FilePath path, string message)
     {
         lock (_gate) if (_remarks.Count < MaximumListed) _remarks.Add(new Problem(path, message));
+    }
+
+    /// <summary>A file that changed while it was read.</summary>
+    public void Unsettled(FilePath path, string message)
+    {
+        Interlocked.Increment(ref FilesUnsettled);
+        Remark(path, message);
     }
 
     public void LeftOut(FilePath path, string reason) => listing?.LeftOut(path, reason);

@@ -6,6 +6,12 @@ namespace BackupDr.Engine.Backup;
 /// <summary>The part that reads single files to their end and finishes their nodes.</summary>
 sealed partial class BackupPipeline
 {
+    /// <summary>Larger files are not read again because they changed: an image that is in use always does.</summary>
+    const long LargestReadAgain = 1L << 30;
+
+    /// <summary>What was read, and the file as it was before.</summary>
+    readonly record struct Reading(Node Stat, FileContent Content);
+
     async Task FileWorker(CancellationToken ct)
     {
         await foreach (var job in _files.Reader.ReadAllAsync(ct))
@@ -16,32 +22,60 @@ sealed partial class BackupPipeline
     {
         var path = job.Folder.Path.Join(job.Node.Name.Bytes);
         counters.Report(path);
-        Node stat;
-        FileContent content;
-        try
-        {
-            stat = job.File.Stat();   // before the first read: a change while reading then shows in the times, and the next run reads again
-            content = new FileContent((finished, token) => FinishFile(job, path, stat, finished, token));
-            await ReadChunks(job.File, chunkers.For(job.Node.Name.Bytes, job.File), content, ct);
-        }
-        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
+        Reading reading;
+        try { reading = await Read(job, path, ct); }
+        catch (BackupDrException e) when (IsOfSource(e))
         {
             counters.Missing(path, e.Message);
             await LoseLinks(job.Node, e.Message, ct);
             await Done(job.Folder, job.Slot, null, ct);
             return;
         }
-        try
+        if (Doubt(job.File, reading) is { } doubt) reading = await ReadAgain(job, path, reading, doubt, ct);
+        await reading.Content.Close(ct);
+    }
+
+    static bool IsOfSource(BackupDrException e) => e is not RepositoryException and not Storage.StoreException;
+
+    async Task<Reading> Read(FileJob job, FilePath path, CancellationToken ct)
+    {
+        var stat = job.File.Stat();   // before the first read: a change while reading then shows in the times, and the next run reads again
+        var content = new FileContent((finished, token) => FinishFile(job, path, stat, finished, token));
+        try { await ReadChunks(job.File, chunkers.For(job.Node.Name.Bytes, job.File), content, ct); }
+        catch
         {
-            var after = job.File.Stat();
-            if (after.SizeBytes != stat.SizeBytes || after.ModifiedAt != stat.ModifiedAt)
-                counters.Remark(path, "changed while it was read; the snapshot holds what was read");
+            Interlocked.Add(ref counters.Bytes, -content.LengthBytes);
+            throw;
         }
-        catch (BackupDrException e) when (e is not RepositoryException and not Storage.StoreException)
+        return new Reading(stat, content);
+    }
+
+    /// <summary>Why what was read may be no state that the file ever had; null where nothing speaks for that.</summary>
+    static string? Doubt(ISourceFile file, Reading reading)
+    {
+        try { return IsUnchanged(file.Stat(), reading.Stat) ? null : "changed while it was read"; }
+        catch (BackupDrException e) when (IsOfSource(e)) { return $"could not be looked at again after reading: {e.Message}"; }
+    }
+
+    /// <summary>Reads a file once more, which costs little: what is equal is stored already. What is in doubt after that, or too large, is
+    /// kept as it was read; the snapshot is the better for it, and says so.</summary>
+    async Task<Reading> ReadAgain(FileJob job, FilePath path, Reading first, string doubt, CancellationToken ct)
+    {
+        if (first.Content.LengthBytes > LargestReadAgain)
         {
-            counters.Remark(path, $"could not be looked at again after reading: {e.Message}");
+            counters.Unsettled(path, $"{doubt}; the snapshot holds what was read");
+            return first;
         }
-        await content.Close(ct);
+        Reading second;
+        try { second = await Read(job, path, ct); }
+        catch (BackupDrException e) when (IsOfSource(e))
+        {
+            counters.Unsettled(path, $"{doubt}, and cannot be read again: {e.Message}; the snapshot holds what was read");
+            return first;
+        }
+        Interlocked.Add(ref counters.Bytes, -first.Content.LengthBytes);
+        if (Doubt(job.File, second) is { } still) counters.Unsettled(path, $"{still}, twice; the snapshot holds what was read");
+        return second;
     }
 
     async ValueTask FinishFile(FileJob job, FilePath path, Node stat, FileContent content, CancellationToken ct)

@@ -10,7 +10,7 @@ public record BackupFindings
         (FilesNew, FilesChanged, FilesUnmodified) = (counters.FilesNew, counters.FilesChanged, counters.FilesUnmodified);
         (FoldersNew, FoldersChanged, FoldersUnmodified) = (counters.FoldersNew, counters.FoldersChanged, counters.FoldersUnmodified);
         (Bytes, BytesNew, BytesStored) = (counters.Bytes, counters.BytesNew, storedBytes);
-        BlobsNew = counters.DataBlobs + counters.TreeBlobs;
+        (BlobsNew, FilesUnsettled) = (counters.DataBlobs + counters.TreeBlobs, counters.FilesUnsettled);
         (Missing, Remarks, Duration) = (counters.AllMissing, counters.AllRemarks, duration);
     }
 
@@ -20,6 +20,8 @@ public record BackupFindings
     public long FilesChanged { get; }
     /// <summary>Files that were not read.</summary>
     public long FilesUnmodified { get; }
+    /// <summary>Files that changed while they were read: the snapshot may hold a state of them that never was.</summary>
+    public long FilesUnsettled { get; }
     /// <summary>Folders that the parent did not have.</summary>
     public long FoldersNew { get; }
     /// <summary>Folders that differ.</summary>
