@@ -9,8 +9,6 @@ namespace BackupDr.Engine.Blobs;
 /// <summary>What one worker needs to make and open sealed blobs: cipher and codec contexts, and scratch memory that is reused.</summary>
 sealed class BlobWorkbench(MasterKey key, int compressionLevel, BufferPool buffers) : IDisposable
 {
-    const int LargestRented = 32 << 20;
-
     /// <summary>What to do where something does not read back as it was written.</summary>
     public const string BadMemory = "Test this machine's memory before anything else is backed up.";
 
@@ -52,8 +50,8 @@ sealed class BlobWorkbench(MasterKey key, int compressionLevel, BufferPool buffe
 
     bool ReadsBack(ReadOnlySpan<byte> box, uint plainLength, ReadOnlySpan<byte> plain)
     {
-        var copy = Rent(box.Length);
-        var decoded = plainLength == 0 ? [] : Rent(plain.Length);
+        var copy = buffers.Rent(box.Length);
+        var decoded = buffers.Rent(plainLength == 0 ? 0 : plain.Length);
         try
         {
             box.CopyTo(copy);
@@ -64,16 +62,9 @@ sealed class BlobWorkbench(MasterKey key, int compressionLevel, BufferPool buffe
         }
         finally
         {
-            Return(copy);
-            Return(decoded);
+            buffers.Return(copy);
+            buffers.Return(decoded);
         }
-    }
-
-    byte[] Rent(int length) => length > LargestRented ? new byte[length] : buffers.Rent(length);
-
-    void Return(byte[] buffer)
-    {
-        if (buffer.Length is > 0 and <= LargestRented) buffers.Return(buffer);
     }
 
     /// <summary>Opens a sealed blob and checks that it is what the index says.</summary>

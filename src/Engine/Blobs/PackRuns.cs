@@ -5,7 +5,7 @@ namespace BackupDr.Engine.Blobs;
 /// <summary>Which parts of a pack are read at once: neighbours together, and short gaps along with them.</summary>
 static class PackRuns
 {
-    const int LongestGap = 128 << 10, LongestRead = 16 << 20, LargestRented = 32 << 20;
+    const int LongestGap = 128 << 10, LongestRead = 16 << 20;
 
     /// <summary>Groups the wanted blobs of one pack into runs of at most 16 MiB, or one blob. They come in the order of the file.</summary>
     public static IEnumerable<List<PackEntry>> Of(IEnumerable<PackEntry> wanted)
@@ -30,16 +30,12 @@ static class PackRuns
         CancellationToken ct)
     {
         var (begin, length) = (run[0].Offset, (int)(End(run[^1]) - run[0].Offset));
-        var isRented = length <= LargestRented;
-        var bytes = isRented ? repository.Buffers.Rent(length) : new byte[length];
+        var bytes = repository.Buffers.Rent(length);
         try
         {
             await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), begin, bytes.AsMemory(0, length), ct);
             foreach (var entry in run) await use(entry, bytes.AsMemory((int)(entry.Offset - begin), (int)entry.Length));
         }
-        finally
-        {
-            if (isRented) repository.Buffers.Return(bytes);
-        }
+        finally { repository.Buffers.Return(bytes); }
     }
 }

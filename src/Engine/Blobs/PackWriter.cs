@@ -31,7 +31,7 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
         public List<PackEntry> Entries = [];
     }
 
-    sealed record FullPack(byte[] Buffer, int Length, List<PackEntry> Entries, bool IsRented);
+    sealed record FullPack(byte[] Buffer, int Length, List<PackEntry> Entries);
 
     readonly OpenPack[] _data = [new(), new()];
     readonly OpenPack _trees = new();
@@ -61,12 +61,11 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
         return full is null ? ValueTask.CompletedTask : new ValueTask(Finish(full, ct));
     }
 
-    static FullPack Alone(BlobType type, BlobId id, ReadOnlySpan<byte> sealedBytes, uint plainLength)
+    FullPack Alone(BlobType type, BlobId id, ReadOnlySpan<byte> sealedBytes, uint plainLength)
     {
-        var buffer = new byte[sealedBytes.Length + 4096];
+        var buffer = repository.Buffers.Rent(sealedBytes.Length + 4096);
         sealedBytes.CopyTo(buffer);
-        return new FullPack(buffer, sealedBytes.Length, [new PackEntry(type, id, 0, (uint)sealedBytes.Length, plainLength)],
-            IsRented: false);
+        return new FullPack(buffer, sealedBytes.Length, [new PackEntry(type, id, 0, (uint)sealedBytes.Length, plainLength)]);
     }
 
     /// <summary>Frees the gate. What is still open is dropped.</summary>
@@ -74,7 +73,7 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
 
     static FullPack Take(OpenPack pack)
     {
-        var full = new FullPack(pack.Buffer!, pack.Length, pack.Entries, IsRented: true);
+        var full = new FullPack(pack.Buffer!, pack.Length, pack.Entries);
         (pack.Buffer, pack.Length, pack.Entries) = (null, 0, []);
         return full;
     }
@@ -101,10 +100,7 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
             try { await StoreVerified(pack, ct); }
             finally { _finishing.Release(); }
         }
-        finally
-        {
-            if (pack.IsRented) repository.Buffers.Return(pack.Buffer);
-        }
+        finally { repository.Buffers.Return(pack.Buffer); }
     }
 
     async Task StoreVerified(FullPack pack, CancellationToken ct)
@@ -154,9 +150,7 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
     {
         uint largest = 0, longest = 0;
         foreach (var entry in pack.Entries) (largest, longest) = (Math.Max(largest, entry.DecodedLength), Math.Max(longest, entry.Length));
-        var rented = largest <= 8 << 20 && longest <= LargestSealedBlob;
-        var plain = rented ? repository.Buffers.Rent((int)largest) : new byte[largest];
-        var copy = rented ? repository.Buffers.Rent((int)longest) : new byte[longest];
+        var (plain, copy) = (repository.Buffers.Rent((int)largest), repository.Buffers.Rent((int)longest));
         try
         {
             foreach (var entry in pack.Entries)
@@ -169,7 +163,8 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
         }
         finally
         {
-            if (rented) { repository.Buffers.Return(plain); repository.Buffers.Return(copy); }
+            repository.Buffers.Return(plain);
+            repository.Buffers.Return(copy);
         }
     }
 }

@@ -8,8 +8,6 @@ namespace BackupDr.Engine.Restore;
 /// <summary>Compares a file that stands in a target with the blobs that it should consist of, without reading the repository.</summary>
 static class FileComparison
 {
-    const int LargestRented = 16 << 20;
-
     /// <summary>For each blob, whether the file holds its bytes at its place.</summary>
     public static bool[] Compare(IExistingFile file, IReadOnlyList<BlobPlace> places, BufferPool buffers, CancellationToken ct)
     {
@@ -27,8 +25,7 @@ static class FileComparison
 
     static bool Holds(IExistingFile file, long offset, int length, BlobId id, BufferPool buffers)
     {
-        var isRented = length <= LargestRented;
-        var bytes = isRented ? buffers.Rent(length) : new byte[length];
+        var bytes = buffers.Rent(length);
         try
         {
             if (file.Read(offset, bytes.AsSpan(0, length)) != length) return false;
@@ -36,9 +33,6 @@ static class FileComparison
             SHA256.HashData(bytes.AsSpan(0, length), hash);
             return new BlobId(hash) == id;
         }
-        finally
-        {
-            if (isRented) buffers.Return(bytes);
-        }
+        finally { buffers.Return(bytes); }
     }
 }

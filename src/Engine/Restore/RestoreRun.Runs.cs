@@ -8,7 +8,6 @@ public sealed partial class RestoreRun
     {
         /// <summary>Runs longer than this gain nothing more.</summary>
         const int LongestRun = 2 << 20;
-        const int LargestRented = 16 << 20;
 
         byte[] _plain = [];
         PlannedPart _first;
@@ -54,12 +53,12 @@ public sealed partial class RestoreRun
         {
             if (_plain.Length >= length) return;
             GiveBack();
-            _plain = length > LargestRented ? new byte[length] : restore._repository.Buffers.Rent(Math.Max(length, LongestRun));
+            _plain = restore._repository.Buffers.Rent(Math.Max(length, LongestRun));
         }
 
         void GiveBack()
         {
-            if (_plain.Length is > 0 and <= LargestRented) restore._repository.Buffers.Return(_plain);
+            if (_plain.Length > 0) restore._repository.Buffers.Return(_plain);
             _plain = [];
         }
 

@@ -63,8 +63,7 @@ public sealed partial class RestoreRun
 
     async Task RestoreRange(BlobId pack, List<PlannedBlob> blobs, uint start, int length, CancellationToken ct)
     {
-        var isRented = length <= LargestRange;
-        var range = isRented ? _repository.Buffers.Rent(length) : new byte[length];
+        var range = _repository.Buffers.Rent(length);
         var bench = _repository.RentBench();
         try
         {
@@ -86,7 +85,7 @@ public sealed partial class RestoreRun
         finally
         {
             _repository.ReturnBench(bench);
-            if (isRented) _repository.Buffers.Return(range);
+            _repository.Buffers.Return(range);
         }
     }
 

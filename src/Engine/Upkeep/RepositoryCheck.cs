@@ -286,8 +286,7 @@ public sealed class RepositoryCheck
         // told by the structure's part
         if (await _repository.Store.Head(name, ct) is not { } head || head.SizeBytes is < 4 or > int.MaxValue) return;
         var length = (int)head.SizeBytes;
-        var isRented = length <= 32 << 20;
-        var bytes = isRented ? _repository.Buffers.Rent(length) : new byte[length];
+        var bytes = _repository.Buffers.Rent(length);
         var bench = _repository.RentBench();
         try
         {
@@ -298,7 +297,7 @@ public sealed class RepositoryCheck
         finally
         {
             _repository.ReturnBench(bench);
-            if (isRented) _repository.Buffers.Return(bytes);
+            _repository.Buffers.Return(bytes);
         }
     }
 
@@ -336,11 +335,10 @@ public sealed class RepositoryCheck
                 Error($"pack {pack}, offset {entry.Offset}: blob {entry.Id} lies outside of it.");
                 continue;
             }
-            var plain = entry.DecodedLength <= 32 << 20 ? _repository.Buffers.Rent((int)entry.DecodedLength)
-                : new byte[entry.DecodedLength];
+            var plain = _repository.Buffers.Rent((int)entry.DecodedLength);
             if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong))
                 Error($"pack {pack}, offset {entry.Offset}: {entry.Type} blob {entry.Id}: {wrong}.");
-            if (entry.DecodedLength <= 32 << 20) _repository.Buffers.Return(plain);
+            _repository.Buffers.Return(plain);
         }
     }
 
