@@ -43,6 +43,14 @@ static class BackupdrProgram
             environment);
     }
 
+    /// <summary>With no more than some open files.</summary>
+    public static ToolResult RunLimited(int openFiles, params IEnumerable<string> arguments)
+    {
+        Tool.Need("prlimit", "util-linux");
+        var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
+        return Tool.Run("prlimit", [$"--nofile={openFiles}", PublishedProgram.Path, .. arguments], environment);
+    }
+
     /// <summary>Under strace, which can make system calls fail; the others run without a stop (--seccomp-bpf).</summary>
     /// <param name="trace">Where strace writes.</param>
     /// <param name="strace">Options: what is traced or injected.</param>
