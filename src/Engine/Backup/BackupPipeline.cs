@@ -14,7 +14,7 @@ namespace BackupDr.Engine.Backup;
 /// A file of one chunk is stored by the worker that read it; chunks of larger files go to the chunk workers, so a big file keeps all
 /// processors busy and never stands before small ones. A folder's tree is stored by whoever completes its last entry.
 /// </remarks>
-sealed partial class BackupPipeline(Repository repository, BlobStage blobs, BackupCounters counters, BlobReader? parentReader, bool force,
+sealed partial class BackupPipeline(Repository repository, BlobStage blobs, BackupCounters counters, ParentWalk? parents, bool force,
     ChunkerPicker chunkers)
 {
     readonly record struct FileJob(PendingFolder Folder, int Slot, Node Node, Node? Before, ISourceFile File);
@@ -62,7 +62,8 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
         while (_chunks.Reader.TryRead(out var chunk)) repository.Buffers.Return(chunk.Buffer);
     }
 
-    sealed record Frame(ISourceFolder Folder, PendingFolder Pending, List<Node> Nodes, Dictionary<FilePath, Node> Before)
+    sealed record Frame(ISourceFolder Folder, PendingFolder Pending, List<Node> Nodes, Dictionary<FilePath, Node> Before,
+        ParentFolder? Parent)
     {
         public int Next { get; set; }
     }
@@ -72,13 +73,15 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
         var stack = new Stack<Frame>();
         try
         {
-            stack.Push(await Enter(source.OpenRoot(counters), new PendingFolder(FilePath.FromText("/"), null, null, 0, parentTree), ct));
+            stack.Push(await Enter(source.OpenRoot(counters), new PendingFolder(FilePath.FromText("/"), null, null, 0, parentTree),
+                parents is not null && parentTree is { } tree ? new ParentFolder(tree) : null, ct));
             while (stack.TryPeek(out var frame))
             {
                 ct.ThrowIfCancellationRequested();
                 if (frame.Next == frame.Nodes.Count)
                 {
                     stack.Pop().Folder.Dispose();
+                    if (frame.Parent is not null) parents!.Leave();
                     if (frame.Pending.Listed()) await StoreFolder(frame.Pending, ct);
                     continue;
                 }
@@ -98,6 +101,7 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
         finally
         {
             while (stack.TryPop(out var left)) left.Folder.Dispose();
+            if (parents is not null) await parents.End();
         }
     }
 
@@ -105,28 +109,30 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
     {
         if (frame.Folder.OpenFolder(node, counters) is not { } folder) { await Done(frame.Pending, slot, null, ct); return; }
         var subtree = before is { Type: NodeType.Dir } ? before.Subtree : null;
+        var parent = subtree is null || frame.Parent is null ? null : parents!.Below(frame.Parent, node.Name);
         stack.Push(await Enter(folder, new PendingFolder(frame.Pending.Path.Join(node.Name.Bytes), node, frame.Pending, slot, subtree),
-            ct));
+            parent, ct));
     }
 
-    async Task<Frame> Enter(ISourceFolder folder, PendingFolder pending, CancellationToken ct)
+    async Task<Frame> Enter(ISourceFolder folder, PendingFolder pending, ParentFolder? parent, CancellationToken ct)
     {
         var nodes = folder.List(counters, ct).ToList();
         nodes.Sort(static (left, right) => left.Name.Bytes.SequenceCompareTo(right.Name.Bytes));
         pending.Expect(nodes.Count);
         var before = new Dictionary<FilePath, Node>();
-        if (pending.Before is { } tree && parentReader is not null)
+        if (parent is not null)
         {
             try
             {
-                foreach (var node in await parentReader.ReadTree(tree, ct)) before[node.Name] = node;
+                foreach (var node in await parents!.Enter(parent, ct)) before[node.Name] = node;
             }
             catch (RepositoryException e)   // a parent tree that cannot be read is no parent: everything below is read again
             {
+                parent = null;
                 counters.Remark(pending.Path, $"the previous snapshot's folder cannot be read, so all of it is read again: {e.Message}");
             }
         }
-        return new Frame(folder, pending, nodes, before);
+        return new Frame(folder, pending, nodes, before, parent);
     }
 
     async Task WalkFile(Frame frame, int slot, Node node, Node? before, CancellationToken ct)

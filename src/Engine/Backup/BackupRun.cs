@@ -43,7 +43,7 @@ public static class BackupRun
             var indexWriter = new IndexWriter(repository, index);
             using var packs = new PackWriter(repository, indexWriter, opensBlobs: false);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
-                parent is null ? null : new BlobReader(repository, index), request.Force, chunkers);
+                parent is null ? null : new ParentWalk(new BlobReader(repository, index)), request.Force, chunkers);
             var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;
             var tree = await pipeline.Run(source, parent?.Tree, stop.Token);
             await counting;
@@ -93,7 +93,7 @@ public static class BackupRun
         var index = await marks.LoadTrusted(repository, ct);
         var counters = new BackupCounters(progress, clock, request.Listing);
         var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs: null, counters), counters,
-            parent is null ? null : new BlobReader(repository, index), request.Force, chunkers);
+            parent is null ? null : new ParentWalk(new BlobReader(repository, index)), request.Force, chunkers);
         var counting = request.CountFirst ? Task.Run(() => Count(source, counters, ct), ct) : Task.CompletedTask;
         await pipeline.Run(source, parent?.Tree, ct);
         await counting;

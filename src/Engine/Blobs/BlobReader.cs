@@ -12,26 +12,40 @@ public sealed class BlobReader(Repository repository, BlobIndex index)
     /// <summary>Where blobs are.</summary>
     public BlobIndex Index => index;
 
+    /// <summary>Hands the JSON of many trees to <paramref name="use"/>, read with few requests; as <see cref="TreeRuns.Read"/>.</summary>
+    internal Task ReadTrees(IEnumerable<BlobId> trees, Action<BlobId, ReadOnlyMemory<byte>> use, CancellationToken ct)
+        => TreeRuns.Read(repository, index, trees, use, ct);
+
     /// <summary>The plain bytes of a blob.</summary>
     /// <exception cref="RepositoryException">Damaged: it is in no index, or its bytes are not what they should be.</exception>
     public async Task<byte[]> Read(BlobType type, BlobId id, CancellationToken ct)
     {
+        var place = Find(index, type, id);
+        var box = new byte[place.Entry.Length];
+        await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, place.Pack), place.Entry.Offset, box, ct);
+        var plain = new byte[place.Entry.DecodedLength];
+        Open(repository, place.Pack, place.Entry, box, plain);
+        return plain;
+    }
+
+    /// <exception cref="RepositoryException">Damaged: it is in no index, or too large to be one.</exception>
+    internal static BlobPlace Find(BlobIndex index, BlobType type, BlobId id)
+    {
         if (!index.TryFind(type, id, out var place)) throw RepositoryException.Damaged($"{type} blob {id}", "it is in no index.");
         if (place.Entry.DecodedLength > MaximumDecoded)
             throw RepositoryException.Damaged($"{type} blob {id}", $"{place.Entry.DecodedLength} bytes are too many.");
-        var box = new byte[place.Entry.Length];
-        await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, place.Pack), place.Entry.Offset, box, ct);
-        return Open(box, place);
+        return place;
     }
 
-    byte[] Open(byte[] box, BlobPlace place)
+    /// <summary>Opens a sealed blob of a pack, in place, into at least as many bytes as it decodes to.</summary>
+    /// <exception cref="RepositoryException">Damaged.</exception>
+    internal static void Open(Repository repository, BlobId pack, PackEntry entry, Span<byte> box, Span<byte> plain)
     {
-        var plain = new byte[place.Entry.DecodedLength];
         var bench = repository.RentBench();
         try
         {
-            return bench.TryOpen(box, place.Entry, plain, out var wrong) ? plain
-                : throw RepositoryException.Damaged($"pack {place.Pack}", $"{place.Entry.Type} blob {place.Entry.Id}: {wrong}.");
+            if (!bench.TryOpen(box, entry, plain, out var wrong))
+                throw RepositoryException.Damaged($"pack {pack}, offset {entry.Offset}", $"{entry.Type} blob {entry.Id}: {wrong}.");
         }
         finally { repository.ReturnBench(bench); }
     }

@@ -25,8 +25,6 @@ public sealed record CopiedSnapshot(Snapshot Source, BlobId Copy, bool WasThere,
 /// </remarks>
 public static class SnapshotCopy
 {
-    const int LargestRented = 8 << 20;
-
     /// <summary>Copies snapshots in the given order.</summary>
     /// <param name="from">Read with a shared lock.</param>
     /// <param name="to">Written with a shared lock.</param>
@@ -78,10 +76,7 @@ public static class SnapshotCopy
         foreach (var (type, id) in wanted)
         {
             if (index.Contains(type, id)) continue;
-            if (!source.Index.TryFind(type, id, out var place))
-                throw RepositoryException.Damaged($"{type} blob {id}", "it is in no index.");
-            if (place.Entry.DecodedLength > BlobReader.MaximumDecoded)
-                throw RepositoryException.Damaged($"{type} blob {id}", $"{place.Entry.DecodedLength} bytes are too many.");
+            var place = BlobReader.Find(source.Index, type, id);
             if (!missing.TryGetValue(place.Pack, out var entries)) missing[place.Pack] = entries = [];
             entries.Add(place.Entry);
         }
@@ -100,28 +95,13 @@ public static class SnapshotCopy
     static async Task Copy(Repository from, BlobId pack, PackEntry entry, Memory<byte> box, BlobStage stage, CancellationToken ct)
     {
         var length = (int)entry.DecodedLength;
-        var isRented = length <= LargestRented;
-        var plain = isRented ? from.Buffers.Rent(length) : new byte[length];
+        var plain = from.Buffers.Rent(length);
         try
         {
-            Open(from, pack, entry, box.Span, plain.AsSpan(0, length));
+            BlobReader.Open(from, pack, entry, box.Span, plain);
             await stage.Store(entry.Type, plain.AsMemory(0, length), ct);
         }
-        finally
-        {
-            if (isRented) from.Buffers.Return(plain);
-        }
-    }
-
-    static void Open(Repository from, BlobId pack, PackEntry entry, Span<byte> box, Span<byte> plain)
-    {
-        var bench = from.RentBench();
-        try
-        {
-            if (!bench.TryOpen(box, entry, plain, out var wrong))
-                throw RepositoryException.Damaged($"pack {pack}, offset {entry.Offset}", $"{entry.Type} blob {entry.Id}: {wrong}.");
-        }
-        finally { from.ReturnBench(bench); }
+        finally { from.Buffers.Return(plain); }
     }
 
     static async Task<BlobId> Publish(Repository to, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
