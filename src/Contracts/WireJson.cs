@@ -88,6 +88,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(SafetyReason))]
 [JsonSerializable(typeof(LiveChange))]
 [JsonSerializable(typeof(ApiProblem))]
+[JsonSerializable(typeof(GatewayUser))]
 [JsonSerializable(typeof(ListLocationsRequest))]
 [JsonSerializable(typeof(CreateLocationRequest))]
 [JsonSerializable(typeof(Location))]

@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Evidence;
+using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
@@ -19,6 +20,7 @@ using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Npgsql;
 
 namespace BackupDr.Scheduler;
@@ -102,6 +104,8 @@ public static class SchedulerNode
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>();
+        services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
+        services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");
         services.AddOptions<KeyManagementOptions>().Configure<KeyRing>((options, ring) => options.XmlRepository = ring);
         services.AddSingleton<KeyRing>();
@@ -130,10 +134,12 @@ public static class SchedulerNode
         app.MapOpenApi("/api/v1/openapi.json");
         app.MapApi();
         app.MapAgents();
+        app.MapGateway();
     }
 
     static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal)
-        || path.StartsWithSegments("/agent", StringComparison.Ordinal);
+        || path.StartsWithSegments("/agent", StringComparison.Ordinal)
+        || path.StartsWithSegments(GatewayEndpoint.Root, StringComparison.Ordinal);
 
     static NpgsqlDataSource OpenDataSource(NodeSettings settings)
     {

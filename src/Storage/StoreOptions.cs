@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
 using BackupDr.Contracts;
 using BackupDr.Storage.Layers;
 
@@ -35,6 +36,14 @@ public sealed record StoreOptions
 
     /// <summary>A PEM file with the certificates of authorities to trust instead of the system's; null for the system's.</summary>
     public string? CaCertificateFile { get; init; }
+
+    /// <summary>Gives the certificate, with its key, that we show to a server that asks for one. Called for each new connection, because
+    /// certificates are renewed while a store is open; null for none. What it gives is not disposed here.</summary>
+    public Func<X509Certificate2>? ClientCertificate { get; init; }
+
+    /// <summary>The one authority to trust, whatever name its certificate is for: it signs for one installation's servers and nobody
+    /// else. Not disposed here.</summary>
+    public X509Certificate2? Authority { get; init; }
 
     /// <summary>How often and how long a failed operation is tried again.</summary>
     public RetryOptions Retry { get; init; } = new();

@@ -7,23 +7,24 @@ namespace BackupDr.TestKit;
 public sealed class ResticCli
 {
     readonly string _repository;
+    readonly string[] _options;
     readonly Dictionary<string, string> _environment;
 
-    /// <summary>Skips the test where restic is not installed.</summary>
-    public ResticCli(string repository, string password, string cacheFolder)
+    /// <summary>Skips the test where restic is not installed. The options stand in front of each command.</summary>
+    public ResticCli(string repository, string password, string cacheFolder, params string[] options)
     {
         Tool.Need("restic", "restic");
-        _repository = repository;
+        (_repository, _options) = (repository, options);
         // UTC: restic writes times in the local zone, and the zone is part of a tree's id.
         _environment = new() { ["RESTIC_PASSWORD"] = password, ["RESTIC_CACHE_DIR"] = cacheFolder, ["TZ"] = "UTC" };
     }
 
     /// <summary>Runs restic.</summary>
-    public ToolResult Run(params IEnumerable<string> arguments) => Tool.Run("restic", ["-r", _repository, .. arguments], _environment);
+    public ToolResult Run(params IEnumerable<string> arguments) => Tool.Run("restic", ["-r", _repository, .. _options, .. arguments], _environment);
 
     /// <summary>Runs restic with more variables in its environment.</summary>
     public ToolResult Run(Dictionary<string, string> environment, params IEnumerable<string> arguments)
-        => Tool.Run("restic", ["-r", _repository, .. arguments], _environment.Concat(environment).ToDictionary());
+        => Tool.Run("restic", ["-r", _repository, .. _options, .. arguments], _environment.Concat(environment).ToDictionary());
 
     /// <summary>Runs restic, which must succeed.</summary>
     public string Succeed(params IEnumerable<string> arguments)

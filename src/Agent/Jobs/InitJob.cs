@@ -3,7 +3,6 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Engine;
-using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
 
@@ -14,7 +13,7 @@ static class InitJob
     {
         var access = run.Job.Repository;
         using var password = Secret.FromText(access.Password);
-        var store = StoreFactory.Open(access.Url);
+        var store = jobs.Store(access);
         Repository repository;
         try
         {

@@ -10,7 +10,7 @@ namespace BackupDr.Agent.Jobs;
 
 /// <summary>Turns a job into its result. What has a name becomes a failed result; a bug is told as one and ends the run, not the
 /// agent.</summary>
-public sealed class JobRunner(AgentState state, AgentIdentity identity)
+public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentStores stores)
 {
     /// <summary>Does the job.</summary>
     public async Task<JobResult> Run(LeasedRun run, RunReporter reporter, CancellationToken ct)
@@ -52,13 +52,16 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity)
         CacheFolder = identity.CacheFolder,
     };
 
+    /// <summary>The store that a run's repository is to be made in.</summary>
+    internal IObjectStore Store(RepositoryAccess access) => stores.Open(access);
+
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>
     internal async Task<Repository> Open(LeasedRun run, RunReporter reporter, CancellationToken ct)
     {
         var access = run.Job.Repository;
         using var password = Secret.FromText(access.Password);
         var options = Options(run) with { LockRemoved = removed => reporter.Event(EventLevel.Info, "lock.removed", removed.ToString()) };
-        var repository = await Repository.Open(StoreFactory.Open(access.Url), password, options, ct);
+        var repository = await Repository.Open(stores.Open(access), password, options, ct);
         if (run.Epoch > 1)
         {
             // This lease is newer than theirs, so whoever held them may write nothing more.

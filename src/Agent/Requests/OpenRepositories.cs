@@ -2,12 +2,11 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Engine;
 using BackupDr.Engine.Browse;
-using BackupDr.Storage;
 
 namespace BackupDr.Agent.Requests;
 
 /// <summary>Repositories kept open for browsing, so that a folder lists at once: at most four, each at most ten minutes unused.</summary>
-public sealed class OpenRepositories(TimeProvider clock) : IDisposable
+public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : IDisposable
 {
     const int Most = 4;
     static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(10), IndexAge = TimeSpan.FromSeconds(30);
@@ -54,7 +53,7 @@ public sealed class OpenRepositories(TimeProvider clock) : IDisposable
         if (!_open.TryGetValue(access.Id, out var found))
         {
             using var password = Secret.FromText(access.Password);
-            found = _open[access.Id] = new Entry(await Repository.Open(StoreFactory.Open(access.Url), password,
+            found = _open[access.Id] = new Entry(await Repository.Open(stores.Open(access), password,
                 new RepositoryOptions { ExpectedId = access.ConfigId }, ct));
         }
         found.UsedAt = clock.GetTimestamp();

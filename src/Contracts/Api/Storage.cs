@@ -5,6 +5,8 @@ public enum LocationKind
 {
     /// <summary>A folder on one machine; only that machine's agent opens it.</summary>
     Folder,
+    /// <summary>A folder that the nodes serve to agents, which can add to it and cannot delete.</summary>
+    Gateway,
 }
 
 /// <summary>GET locations.</summary>
@@ -19,8 +21,10 @@ public sealed record CreateLocationRequest
     public LocationKind Kind { get; init; } = LocationKind.Folder;
     /// <summary>Absolute folder, below which each host has its repository.</summary>
     public required FilePath Path { get; init; }
-    /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own.</summary>
+    /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a gateway.</summary>
     public HostId? Host { get; init; }
+    /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
+    public long? QuotaBytes { get; init; }
 }
 
 /// <summary>A place for objects.</summary>
@@ -36,6 +40,8 @@ public sealed record Location
     public required FilePath Path { get; init; }
     /// <summary>The machine that it is on, or null for each host's own.</summary>
     public HostId? Host { get; init; }
+    /// <summary>Bytes that each repository may grow to; null for no limit.</summary>
+    public long? QuotaBytes { get; init; }
     /// <summary>Repositories in it.</summary>
     public int Repositories { get; init; }
     /// <summary>When it was made.</summary>
@@ -71,6 +77,8 @@ public sealed record RepositorySummary
     public required LocationId Location { get; init; }
     /// <summary>The location's name.</summary>
     public required string LocationName { get; init; }
+    /// <summary>What kind of place the location is.</summary>
+    public LocationKind LocationKind { get; init; }
     /// <summary>As restic writes it.</summary>
     public required string Url { get; init; }
     /// <summary>How far it is.</summary>
@@ -92,4 +100,21 @@ public sealed record RepositoryEscape(string Url, string Password, string Comman
 {
     /// <summary>Shows no password.</summary>
     public override string ToString() => $"the password of {Url}";
+}
+
+/// <summary>POST repositories/{id}/gateway-user.</summary>
+public sealed record CreateGatewayUserRequest(RepositoryId Id);
+
+/// <summary>DELETE repositories/{id}/gateway-user.</summary>
+public sealed record RemoveGatewayUserRequest(RepositoryId Id);
+
+/// <summary>What stock restic needs to reach a repository through the gateway.</summary>
+/// <param name="Url">For restic's -r, without user and password.</param>
+/// <param name="User">The user.</param>
+/// <param name="Password">Its password, shown this once.</param>
+/// <param name="AuthorityPem">Certificate for restic's --cacert.</param>
+public sealed record GatewayUser(string Url, string User, string Password, string AuthorityPem)
+{
+    /// <summary>Shows no password.</summary>
+    public override string ToString() => $"{User} at {Url}";
 }

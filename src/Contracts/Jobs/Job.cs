@@ -46,6 +46,9 @@ public sealed record RepositoryAccess
     /// <summary>The password in clear.</summary>
     public required string Password { get; init; }
 
+    /// <summary>Whether the URL is the node's own gateway, to which an agent shows its certificate.</summary>
+    public bool IsGateway { get; init; }
+
     /// <summary>Shows no password.</summary>
     public override string ToString() => $"{Id} at {Url}";
 }

@@ -10,6 +10,7 @@ public enum CallerKind
     Person,
     ApiKey,
     Agent,
+    RepositoryUser,
     System,
 }
 
@@ -19,10 +20,11 @@ public sealed record Caller
     static readonly FrozenDictionary<Role, FrozenSet<Right>> RightsOf = new Dictionary<Role, FrozenSet<Right>>
     {
         [Role.Anonymous] = FrozenSet.Create(Right.SignIn, Right.JoinHost),
-        [Role.Agent] = FrozenSet.Create(Right.AgentWork),
-        [Role.Admin] = Enum.GetValues<Right>().Where(right => right is not (Right.JoinHost or Right.AgentWork)).ToFrozenSet(),
+        [Role.Agent] = FrozenSet.Create(Right.AgentWork, Right.ObjectUse),
+        [Role.RepositoryUser] = FrozenSet.Create(Right.ObjectUse),
+        [Role.Admin] = Enum.GetValues<Right>().Where(right => right is not (Right.JoinHost or Right.AgentWork or Right.ObjectUse)).ToFrozenSet(),
         [Role.System] = Enum.GetValues<Right>().Where(right => right is not (Right.SignIn or Right.JoinHost or Right.AgentWork
-            or Right.OwnAccount)).ToFrozenSet(),
+            or Right.OwnAccount or Right.ObjectUse)).ToFrozenSet(),
     }.ToFrozenDictionary();
 
     Caller(CallerKind kind, string name, Role role) => (Kind, Name, Role) = (kind, name, role);
@@ -41,6 +43,9 @@ public sealed record Caller
 
     /// <summary>The host, for an agent.</summary>
     public HostId? Host { get; private init; }
+
+    /// <summary>The repository, for a repository's user.</summary>
+    public RepositoryId? Repository { get; private init; }
 
     /// <summary>Address that the request came from; empty where there is none.</summary>
     public string Address { get; private init; } = "";
@@ -79,6 +84,10 @@ public sealed record Caller
         Host = host,
         Address = address
     };
+
+    /// <summary>The user of one repository, at the gateway.</summary>
+    public static Caller RepositoryUser(RepositoryId repository, string address = "")
+        => new(CallerKind.RepositoryUser, $"user:{repository}", Role.RepositoryUser) { Repository = repository, Address = address };
 
     /// <summary>A loop of the node itself.</summary>
     /// <param name="name">For example "schedule".</param>

@@ -1,12 +1,15 @@
 using System.Security.Claims;
 using BackupDr.Contracts;
+using BackupDr.Scheduler.Api;
+using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 
 namespace BackupDr.Scheduler.Access;
 
-/// <summary>Finds out who asks: by session cookie or API key on the console's listener, by client certificate alone on the
-/// agents'.</summary>
-public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, AgentAdmission admission)
+/// <summary>Finds out who asks: by session cookie or API key on the console's listener, by client certificate on the agents',
+/// and there at the gateway also by a repository's user and password.</summary>
+public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, AgentAdmission admission,
+    GatewayUsers gatewayUsers)
 {
     /// <summary>Calls that change something by cookie must carry this header: other sites cannot set it.</summary>
     public const string GuardHeader = "X-BackupDr";
@@ -28,11 +31,21 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
 
     async Task<Caller> OfCertificate(HttpContext http, string address)
     {
-        if (http.Connection.ClientCertificate is not { } certificate) return Caller.Anonymous(address);
+        if (http.Connection.ClientCertificate is not { } certificate) return await OfGatewayUser(http, address);
         return await admission.Of(certificate, address, http.RequestAborted)
             ?? throw new NotSignedInException("agent.not_admitted", "This host's certificate is not admitted: it was replaced, or the "
                 + "host is out of service.",
                 "Join again with a new token from the console.");
+    }
+
+    async Task<Caller> OfGatewayUser(HttpContext http, string address)
+    {
+        var header = http.Request.Headers.Authorization.ToString();
+        if (header.Length == 0 || !http.Request.Path.StartsWithSegments(GatewayEndpoint.Root, StringComparison.Ordinal))
+            return Caller.Anonymous(address);
+        return await gatewayUsers.Of(header, address, http.RequestAborted)
+            ?? throw new NotSignedInException("gateway.wrong_user", "User and password are not those of a repository here.",
+                "Make them anew on the repository's page in the console.");
     }
 
     async Task<Caller> OfConsole(HttpContext http, string address)

@@ -15,6 +15,7 @@ public enum Right
     StorageRead,
     StorageManage,
     SecretReveal,
+    ObjectUse,
     PolicyRead,
     PolicyWrite,
     RunRead,
@@ -35,6 +36,8 @@ public enum Role
     Anonymous,
     /// <summary>An agent: works on what it leased.</summary>
     Agent,
+    /// <summary>A repository's own user: adds objects through the gateway.</summary>
+    RepositoryUser,
     /// <summary>A person or key that may do everything a person can do.</summary>
     Admin,
     /// <summary>The node's own loops.</summary>

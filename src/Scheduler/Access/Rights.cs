@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using BackupDr.Scheduler.Health;
+using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
@@ -16,6 +17,9 @@ public static class Rights
     static readonly FrozenDictionary<Type, Right> Table = new Dictionary<Type, Right>
     {
         [typeof(AnswerRequest)] = Right.AgentWork,
+        [typeof(ServeObjects)] = Right.ObjectUse,
+        [typeof(CreateGatewayUser)] = Right.SecretReveal,
+        [typeof(RemoveGatewayUser)] = Right.StorageManage,
         [typeof(CompleteRun)] = Right.AgentWork,
         [typeof(LeaseRun)] = Right.AgentWork,
         [typeof(RecordInventory)] = Right.AgentWork,

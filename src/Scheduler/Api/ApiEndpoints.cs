@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Health;
+using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
@@ -72,6 +73,10 @@ static class ApiEndpoints
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)
             => handler.Handle(caller, new RevealRepositoryPasswordRequest(RepositoryId.Parse(id)), ct)).For<RevealRepositoryPassword>();
+        api.MapPost("repositories/{id}/gateway-user", (Caller caller, string id, CreateGatewayUser handler, CancellationToken ct)
+            => handler.Handle(caller, new CreateGatewayUserRequest(RepositoryId.Parse(id)), ct)).For<CreateGatewayUser>();
+        api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
+            => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
     }
 
     static void MapPolicies(RouteGroupBuilder api)

@@ -5,7 +5,7 @@ namespace BackupDr.Scheduler.Api;
 /// <summary>Keeps the two listeners apart: what belongs to the other one does not exist here.</summary>
 public sealed class ListenerWall(RequestDelegate next)
 {
-    static readonly string[] AgentPaths = ["/agent", "/install.sh", "/agent.tar.gz"];
+    static readonly string[] AgentPaths = ["/agent", "/install.sh", "/agent.tar.gz", GatewayEndpoint.Root];
 
     public Task Invoke(HttpContext http)
     {

@@ -2,11 +2,12 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Storage;
 using Npgsql;
 
 namespace BackupDr.Scheduler.Api;
 
-/// <summary>Turns failures below /api and /agent into problem details (RFC 9457) with our code and hint.</summary>
+/// <summary>Turns failures below /api, /agent and /gateway into problem details (RFC 9457) with our code and hint.</summary>
 public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log)
 {
     const string ContentType = "application/problem+json";
@@ -45,6 +46,7 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
         ConflictException e => Named(409, e),
         LimitedException e => Named(429, e),
         UnavailableException e => Named(503, e),
+        StoreException e => Named(StatusOf(e.Fault), e),
         BadHttpRequestException e => OfBadRequest(e),
         NpgsqlException { IsTransient: true } or NpgsqlException
         {
@@ -78,6 +80,16 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
             Hint =
             "The node's log has the details at this time."
         },
+    };
+
+    static int StatusOf(StoreFault fault) => fault switch
+    {
+        StoreFault.Missing => 404,
+        StoreFault.Exists => 412,
+        StoreFault.ShortRead => 416,
+        StoreFault.Full => 507,
+        StoreFault.Throttled => 429,
+        _ => 503,
     };
 
     static ApiProblem Named(int status, BackupDrException e) => new() { Status = status, Code = e.Code, Title = e.Message, Hint = e.Hint };

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using BackupDr.Contracts;
@@ -9,7 +10,7 @@ namespace BackupDr.Scheduler.Hosts;
 /// <summary>The built-in authority: signs agents' certificates and the agents' listener's, and recognises its own.</summary>
 /// <remarks>ECDSA P-256. Its key and the listener's are sealed in the database, so every node of an installation presents the same
 /// key.</remarks>
-public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, TimeProvider clock) : IDisposable
+public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, AgentsOptions options, TimeProvider clock) : IDisposable
 {
     /// <summary>How long an agent's certificate lasts; agents renew at half of it.</summary>
     public static readonly TimeSpan AgentLifetime = TimeSpan.FromDays(30);
@@ -49,7 +50,41 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Tim
         if (_listener is null || _listener.NotAfter.ToUniversalTime() < clock.GetUtcNow().UtcDateTime
             + ListenerLifetime / 2) await SignListener(tx, ct);
         await tx.Commit(ct);
+        NameListener();
     }
+
+    /// <summary>Signs the shared key once more with this node's names, for clients that compare names: stock restic at the gateway.
+    /// Agents know the authority and compare none.</summary>
+    void NameListener()
+    {
+        using var stored = _listener ?? throw NotLoaded();
+        using var key = stored.GetECDsaPrivateKey() ?? throw NotLoaded();
+        var request = new CertificateRequest("CN=BackupDr agents listener", key, HashAlgorithmName.SHA256);
+        AddLeafExtensions(request, ServerUsage);
+        var names = new SubjectAlternativeNameBuilder();
+        foreach (var name in (string[])["agents.backupdr.internal", "localhost", .. MachineNames()]) names.AddDnsName(name);
+        foreach (var address in Addresses()) names.AddIpAddress(address);
+        request.CertificateExtensions.Add(names.Build());
+        using var leaf = request.Create(Authority, clock.GetUtcNow() - Backdate, stored.NotAfter, Serial());
+        _listener = leaf.CopyWithPrivateKey(key);
+    }
+
+    IEnumerable<string> MachineNames()
+    {
+        if (Uri.CheckHostName(Environment.MachineName) == UriHostNameType.Dns) yield return Environment.MachineName;
+        if (PublicHost is { HostNameType: UriHostNameType.Dns } uri) yield return uri.IdnHost;
+    }
+
+    IEnumerable<IPAddress> Addresses()
+    {
+        yield return IPAddress.Loopback;
+        yield return IPAddress.IPv6Loopback;
+        if (Listeners.TryParse(options.Url, out _, out var bound) && !bound.Equals(IPAddress.Any) && !bound.Equals(IPAddress.IPv6Any))
+            yield return bound;
+        if (PublicHost is { } uri && IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address)) yield return address;
+    }
+
+    Uri? PublicHost => options.PublicUrl.Length > 0 ? new Uri(options.PublicUrl) : null;
 
     async Task<X509Certificate2?> Stored(Transaction tx, string table, CancellationToken ct)
     {

@@ -2,6 +2,8 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Gateway;
+using BackupDr.Storage;
 
 namespace BackupDr.Scheduler.Repositories;
 
@@ -9,7 +11,7 @@ namespace BackupDr.Scheduler.Repositories;
 public sealed class ListLocations(Postgres db)
 {
     internal const string Select = """
-        select l.id, l.name, l.kind, l.path, l.host_id, l.created_at,
+        select l.id, l.name, l.kind, l.path, l.host_id, l.quota_bytes, l.created_at,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -27,15 +29,17 @@ public sealed class ListLocations(Postgres db)
         Kind = row.Word<LocationKind>("kind"),
         Path = row.Path("path"),
         Host = row.IdOrNull<HostId>("host_id"),
+        QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Repositories = (int)row.Long("repositories"),
         CreatedAt = row.Time("created_at"),
     };
 }
 
 /// <summary>Makes a location. Asking again for the same name, folder and machine gives the one that is there.</summary>
-public sealed class CreateLocation(Postgres db, TimeProvider clock)
+public sealed class CreateLocation(Postgres db, GatewayStores gateway, TimeProvider clock)
 {
     const int LongestName = 100;
+    const long SmallestQuota = 1 << 20;
 
     /// <exception cref="BadInputException">Name or folder cannot be used.</exception>
     /// <exception cref="ConflictException">Another location has the name.</exception>
@@ -47,24 +51,44 @@ public sealed class CreateLocation(Postgres db, TimeProvider clock)
             throw new BadInputException("name", $"A location needs a name of 1 to {LongestName} characters.",
                 "For example: NAS in the cellar.");
         var path = Clean(request.Path);
+        CheckGateway(request);
         await using var tx = await db.Begin(ct);
         if (request.Host is { } host && !await tx.Scalar<bool>("select exists (select from host where id = $1 and retired_at is null)",
             [host], ct))
             throw new BadInputException("host", "There is no host in service with this id.", "Choose one of the hosts, or leave it out.");
         var made = await tx.Execute(
-            "insert into location (id, name, kind, path, host_id) values ($1, $2, $3, $4, $5) on conflict do nothing",
-            [LocationId.New(clock), name, request.Kind, path, request.Host], ct);
+            "insert into location (id, name, kind, path, host_id, quota_bytes) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            [LocationId.New(clock), name, request.Kind, path, request.Host, request.QuotaBytes], ct);
         var location = await tx.First($"{ListLocations.Select} where lower(l.name) = lower($1)", [name], ListLocations.Read, ct)
             ?? throw new ConflictException("location.changed", "A location with this name was removed just now.", "Try again.");
         if (made == 0)
         {
-            return location.Path == path && location.Host == request.Host ? location
+            return location.Path == path && location.Host == request.Host && location.Kind == request.Kind
+                && location.QuotaBytes == request.QuotaBytes ? location
                 : throw new ConflictException("location.exists", $"Another location is named '{location.Name}'.", "Choose another name.");
         }
+        if (request.Kind == LocationKind.Gateway) await Claim(path, location.Id, ct);
         await Notifications.Changed(tx, "storage", location.Id.ToString(), ct);
         await Audit.Add(tx, caller, "location.create", location.Id.ToString(), $"{name}: {path}", ct);
         await tx.Commit(ct);
         return location;
+    }
+
+    static void CheckGateway(CreateLocationRequest request)
+    {
+        if (request.Kind == LocationKind.Gateway && request.Host is not null)
+            throw new BadInputException("host", "A gateway's folder is on the nodes, not on a host.", "Leave the host out.");
+        if (request.QuotaBytes is not { } quota) return;
+        if (request.Kind != LocationKind.Gateway)
+            throw new BadInputException("quotaBytes", "Only a gateway can hold a repository to a quota.", "Leave it out.");
+        if (quota < SmallestQuota)
+            throw new BadInputException("quotaBytes", $"A quota of {quota} bytes holds no repository.", $"At least {SmallestQuota}.");
+    }
+
+    async Task Claim(FilePath path, LocationId location, CancellationToken ct)
+    {
+        try { await gateway.Claim(path, location, ct); }
+        catch (StoreException e) { throw new BadInputException("path", $"This node cannot use the folder: {e.Message}", e.Hint); }
     }
 
     /// <summary>Without double slashes, dots and a slash at the end.</summary>

@@ -12,7 +12,7 @@ public sealed class ListRepositories(Postgres db)
     {
         caller.Must(Right.StorageRead);
         return await db.Query("""
-            select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, r.url, r.state,
+            select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind, r.url, r.state,
                 (select count(*) from recovery_point p where p.repository_id = r.id) as points,
                 (select coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint from recovery_point p where p.repository_id = r.id)
                 as stored
@@ -26,6 +26,7 @@ public sealed class ListRepositories(Postgres db)
             HostName = row.Text("host_name"),
             Location = row.Id<LocationId>("location_id"),
             LocationName = row.Text("location_name"),
+            LocationKind = row.Word<LocationKind>("location_kind"),
             Url = row.Text("url"),
             State = row.Word<RepositoryState>("state"),
             RecoveryPoints = (int)row.Long("points"),
@@ -42,9 +43,11 @@ public sealed class RevealRepositoryPassword(Postgres db, RepositoryTable reposi
         caller.Must(Right.SecretReveal);
         await using var tx = await db.Begin(ct);
         var access = await repositories.Access(tx, request.Id, ct);
-        await Audit.Add(tx, caller, "repository.reveal", request.Id.ToString(), access.Url, ct);
+        // Without us means without the gateway, too: the folder behind it.
+        var url = await tx.First("select url from repository where id = $1", [request.Id], row => row.Text("url"), ct) ?? access.Url;
+        await Audit.Add(tx, caller, "repository.reveal", request.Id.ToString(), url, ct);
         await tx.Commit(ct);
-        return new RepositoryEscape(access.Url, access.Password, StockCommand(access.Url));
+        return new RepositoryEscape(url, access.Password, StockCommand(url));
     }
 
     /// <summary>What restores without us, as it would be typed.</summary>

@@ -2,13 +2,14 @@ using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Makes and reads rows of repositories and locations for other subjects.</summary>
-public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
+public sealed class RepositoryTable(SealedSecrets secrets, Listeners listeners, TimeProvider clock)
 {
     const string DefaultName = "On the protected host itself";
     static readonly FilePath DefaultFolder = FilePath.FromText("/var/lib/backupdr-repositories");
@@ -42,7 +43,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
             if (found[0] is { } machine && machine != host)
                 throw new BadInputException("location", "This location is a folder of another machine, and a folder location belongs to "
                     + "one machine.",
-                    "Choose a folder on the host itself; the gateway comes in a later version.");
+                    "Choose a folder on the host itself, or a location of the kind Gateway.");
             return asked;
         }
         var fitting = await tx.First("select id from location where host_id = $1 or host_id is null order by host_id nulls last, "
@@ -57,13 +58,19 @@ public sealed class RepositoryTable(SealedSecrets secrets, TimeProvider clock)
 
     /// <summary>What an agent needs to open a repository; the password is opened for this one answer.</summary>
     internal async Task<RepositoryAccess> Access(SqlSource db, RepositoryId id, CancellationToken ct)
-        => await db.First("select url, config_id, password_sealed from repository where id = $1", [id], row => new RepositoryAccess
+        => await db.First("""
+            select r.url, r.config_id, r.password_sealed, l.kind from repository r join location l on l.id = r.location_id where r.id = $1
+            """, [id], row => new RepositoryAccess
         {
             Id = id,
-            Url = row.Text("url"),
+            // Agents go through the gateway, and never learn where behind it the folder is.
+            Url = IsGateway(row) ? $"rest:{listeners.AgentsPublicUrl}{GatewayEndpoint.Root}/{id}/" : row.Text("url"),
+            IsGateway = IsGateway(row),
             ConfigId = row.TextOrNull("config_id"),
             Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
         }, ct) ?? throw new NotFoundException("A repository with this id");
+
+    static bool IsGateway(Row row) => row.Word<LocationKind>("kind") == LocationKind.Gateway;
 
     /// <summary>An Init run made the repository, or (without an id) failed to.</summary>
     internal static async Task Initialised(Transaction tx, RepositoryId id, string? configId, CancellationToken ct)

@@ -9,6 +9,7 @@ namespace BackupDr.Storage.Http;
 /// <summary>The HTTP connections of a store: with limits, and with the authorities that the options name.</summary>
 static class StoreHttp
 {
+    const string ServerUsage = "1.3.6.1.5.5.7.3.1";
     static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(20);
 
     // A load balancer's addresses change; a connection that lives for ever would never notice.
@@ -26,7 +27,11 @@ static class StoreHttp
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
         };
-        if (options.CaCertificateFile is { } file)
+        if (options.ClientCertificate is { } shown)
+            handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => shown();   // also where the server names no issuers
+        if (options.Authority is { } authority)
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsSignedBy(authority, certificate);
+        else if (options.CaCertificateFile is { } file)
         {
             var authorities = Read(file);
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors)
@@ -45,6 +50,17 @@ static class StoreHttp
         }
         return found.Count > 0 ? found
             : throw new BadInputException("--cacert", $"There is no certificate in {file}.", "Give a PEM file.");
+    }
+
+    static bool IsSignedBy(X509Certificate2 authority, X509Certificate? certificate)
+    {
+        if (certificate is not X509Certificate2 server) return false;
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(authority);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerUsage));
+        return chain.Build(server);
     }
 
     // The host's name is always checked; only who may vouch for it is exchanged.

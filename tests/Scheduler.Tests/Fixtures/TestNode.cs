@@ -42,8 +42,9 @@ public sealed class TestNode : IAsyncDisposable
     /// <param name="databases">Where its database comes from.</param>
     /// <param name="change">Changes its settings.</param>
     /// <param name="shared">Another node, to share its database and keys.</param>
+    /// <param name="add">Exchanges parts; the node then has the role of a console, without its pages.</param>
     public static async Task<TestNode> Start(SchedulerDatabases databases, Func<NodeSettings, NodeSettings>? change = null,
-        TestNode? shared = null)
+        TestNode? shared = null, Action<WebApplicationBuilder>? add = null)
     {
         var folder = shared?._folder ?? Directory.CreateTempSubdirectory("bdr-node-").FullName;
         var connectionString = shared?.ConnectionString ?? await databases.NewConnectionString();
@@ -56,10 +57,10 @@ public sealed class TestNode : IAsyncDisposable
             Agents = new AgentsOptions { Url = "https://127.0.0.1:0" },
             Secrets = new SecretsOptions { KeyFile = Path.Combine(folder, "sealing.key") },
             Bootstrap = new BootstrapOptions { ApiKeyFile = keyFile },
-            Node = new NodeOptions { Roles = [NodeRole.Api] },
+            Node = new NodeOptions { Roles = add is null ? [NodeRole.Api] : [NodeRole.Api, NodeRole.Console] },
             Log = new LogOptions { Level = LogLevel.Critical },
         };
-        var node = new TestNode(SchedulerNode.Create(change?.Invoke(settings) ?? settings), folder, connectionString);
+        var node = new TestNode(SchedulerNode.Create(change?.Invoke(settings) ?? settings, add), folder, connectionString);
         try
         {
             await node.App.StartAsync();

@@ -1,0 +1,14 @@
+using System.Text.Json.Serialization;
+
+namespace BackupDr.Storage.Rest;
+
+/// <summary>One object in a listing of restic's REST protocol, version 2.</summary>
+/// <param name="Name">Name within its kind; from a gateway's own listing the whole name.</param>
+/// <param name="Size">Bytes.</param>
+public sealed record RestListed([property: JsonPropertyName("name")] string Name, [property: JsonPropertyName("size")] long Size);
+
+/// <summary>How listings are read and written.</summary>
+[JsonSerializable(typeof(RestListed))]
+[JsonSerializable(typeof(List<RestListed>))]
+[JsonSerializable(typeof(List<string>))]
+public sealed partial class RestJson : JsonSerializerContext;
