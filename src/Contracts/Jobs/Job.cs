@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Jobs;
@@ -47,6 +48,7 @@ public sealed record RepositoryAccess
     public required string Password { get; init; }
 
     /// <summary>Whether the URL is the node's own gateway, to which an agent shows its certificate.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsGateway { get; init; }
 
     /// <summary>Shows no password.</summary>

@@ -17,8 +17,8 @@ public sealed record RetryOptions
 
 /// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>
 /// <remarks>
-/// Only faults that are transient by kind are repeated. A put that is told "exists" after a failed try reads the object back: when the
-/// bytes are ours, the first try did arrive and only its answer was lost. A listing is started again only while nothing of it was
+/// Only faults that are transient by kind are repeated. A put that is told "exists" reads the object back: when the bytes are
+/// ours, an earlier try did arrive and only its answer was lost, or something on the way sent it twice. A listing is started again only while nothing of it was
 /// handed out; stores whose pages fail on their own repeat a page themselves.
 /// </remarks>
 public sealed class RetryingStore : IObjectStore
@@ -48,15 +48,13 @@ public sealed class RetryingStore : IObjectStore
     /// <inheritdoc/>
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
-        var failedBefore = false;
         return Retry(async () =>
         {
             try { await _inner.Put(name, content, ct); }
-            catch (StoreException e) when (e.Fault == StoreFault.Exists && failedBefore)
+            catch (StoreException e) when (e.Fault == StoreFault.Exists)
             {
                 if (!await Holds(name, content, ct)) throw;
             }
-            catch (StoreException e) when (e.IsTransient) { failedBefore = true; throw; }
             return true;
         }, ct);
     }

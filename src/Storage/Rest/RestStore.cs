@@ -33,16 +33,18 @@ public sealed class RestStore : IObjectStore
     readonly List<HttpClient> _former = [];
     HttpClient _http;
     string? _shown;   // thumbprint of the certificate that the connections were made with
+    readonly TimeSpan _patience;
     readonly AuthenticationHeaderValue? _authorization;
     bool? _isGateway;
     volatile bool _isMade;   // the repository's folders are there, on a server that wants them made
 
     /// <param name="address">Where.</param>
-    /// <param name="options">Certificates and patience.</param>
+    /// <param name="options">Certificates and retries.</param>
+    /// <param name="stallPatience">Longest time without a byte; <see cref="Stall.Patience"/> where null.</param>
     /// <exception cref="BadInputException">A certificate cannot be used.</exception>
-    public RestStore(RestAddress address, StoreOptions options)
+    public RestStore(RestAddress address, StoreOptions options, TimeSpan? stallPatience = null)
     {
-        (_address, _options) = (address, options);
+        (_address, _options, _patience) = (address, options, stallPatience ?? Stall.Patience);
         (_http, _shown) = (StoreHttp.Open(options), options.ClientCertificate?.Invoke().Thumbprint);
         if (address.User is { } user)
             _authorization = new AuthenticationHeaderValue("Basic",
@@ -249,12 +251,12 @@ public sealed class RestStore : IObjectStore
     async Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
     {
         ct.ThrowIfCancellationRequested();
-        using var stall = new Stall(_options.Clock, Stall.Patience, ct);
+        using var stall = new Stall(_options.Clock, _patience, ct);
         try { return await request(stall); }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { throw; }
         catch (OperationCanceledException e)
         {
-            throw new StoreException(StoreFault.Unavailable, $"{what} in {Url}: nothing moved for {Stall.Patience.TotalSeconds:0} seconds.",
+            throw new StoreException(StoreFault.Unavailable, $"{what} in {Url}: nothing moved for {_patience.TotalSeconds:0} seconds.",
                 null, e);
         }
         catch (JsonException e)

@@ -93,6 +93,14 @@ public sealed class TestNode : IAsyncDisposable
     /// <summary>A client of the agents' listener that trusts the installation's authority only.</summary>
     public HttpClient AgentClient(X509Certificate2? certificate = null)
     {
+        var client = new HttpClient(AgentWay(certificate)) { BaseAddress = Agents };
+        _clients.Add(client);
+        return client;
+    }
+
+    /// <summary>The way to the agents' listener.</summary>
+    public SocketsHttpHandler AgentWay(X509Certificate2? certificate = null)
+    {
         var authority = X509Certificate2.CreateFromPem(Get<CertificateAuthority>().AuthorityPem);
         var handler = new SocketsHttpHandler();
         handler.SslOptions.RemoteCertificateValidationCallback = (_, server, _, _) =>
@@ -105,9 +113,7 @@ public sealed class TestNode : IAsyncDisposable
             return server is X509Certificate2 leaf && chain.Build(leaf);
         };
         if (certificate is not null) handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => certificate;
-        var client = new HttpClient(handler) { BaseAddress = Agents };
-        _clients.Add(client);
-        return client;
+        return handler;
     }
 
     /// <summary>A token for one host.</summary>

@@ -11,7 +11,9 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Tests.Fixtures;
 using BackupDr.Storage;
 using BackupDr.Storage.Layers;
+using BackupDr.Storage.Rest;
 using BackupDr.TestKit;
+using BackupDr.TestKit.Servers;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace BackupDr.Scheduler.Tests.Gateway;
@@ -86,6 +88,18 @@ sealed class GatewayRig : IAsyncDisposable
             Retry = new RetryOptions { Budget = TimeSpan.Zero },
         };
         return StoreFactory.Open(url ?? Access.Url, options);
+    }
+
+    /// <summary>The way of the host's agent to the node.</summary>
+    public HttpMessageHandler Way() => Node.AgentWay(Host.Certificate);
+
+    /// <summary>The store as it is used, over a bad network and with little patience.</summary>
+    public IObjectStore OpenOver(FaultProxy proxy)
+    {
+        var retry = new RetryOptions { FirstPause = TimeSpan.FromMilliseconds(2), Budget = TimeSpan.FromSeconds(60) };
+        var address = RestAddress.Parse($"rest:{proxy.Url}/gateway/{Access.Id}/", new StoreOptions());
+        var store = new RestStore(address, new StoreOptions { Retry = retry }, stallPatience: TimeSpan.FromSeconds(3));
+        return new RetryingStore(store, retry, TimeProvider.System);
     }
 
     /// <summary>A new certificate for the host, whose first use ends the former.</summary>

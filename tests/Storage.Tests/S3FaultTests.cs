@@ -1,0 +1,132 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
+using BackupDr.Engine;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Crypto;
+using BackupDr.Sources.Files;
+using BackupDr.Storage.Layers;
+using BackupDr.Storage.S3;
+using BackupDr.TestKit;
+using BackupDr.TestKit.Servers;
+using BackupDr.TestKit.Stores;
+
+namespace BackupDr.Storage.Tests;
+
+/// <summary>What every store promises holds for S3 over a bad network, too.</summary>
+public sealed class S3BehindFaultsTests(S3Server server) : ObjectStoreContract
+{
+    FaultProxy _proxy = null!;
+    S3Address _address = null!;
+
+    protected override int ManyObjects => 300;
+
+    protected override async ValueTask Prepare()
+    {
+        var direct = await server.NewBucket("some/prefix");
+        _proxy = await FaultProxy.Start(new Uri(server.Endpoint), FaultPlan.EachInTurn());
+        _address = direct with { Endpoint = new Uri(_proxy.Url) };
+    }
+
+    protected override IObjectStore Make() => S3OverProxy.Open(_address);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        if (_proxy is not null) await _proxy.DisposeAsync();
+    }
+}
+
+/// <summary>Backups over a bad network.</summary>
+public sealed class S3FaultTests(S3Server server) : IDisposable
+{
+    const string Password = "a password";
+    static readonly CancellationToken None = CancellationToken.None;
+
+    static readonly (ProxyFault, double)[] BadDay =
+        [(ProxyFault.ServerError, 0.10), (ProxyFault.Stall, 0.02), (ProxyFault.ResetAfter, 0.01), (ProxyFault.Duplicate, 0.005)];
+
+    readonly ScratchFolder _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Fact]
+    public async Task A_hundred_backups_on_a_bad_day_are_right_and_cost_at_most_a_third_more_requests()
+    {
+        var clean = await Backups("clean", _ => ProxyFault.None);
+
+        var bad = await Backups("bad", FaultPlan.Shares(7, BadDay));
+
+        Assert.True(bad.Faults > clean.Requests / 20, $"only {bad.Faults} of {bad.Requests} requests were spoilt");
+        Assert.True(bad.Requests <= clean.Requests * 1.3, $"{bad.Requests} requests instead of {clean.Requests}");
+    }
+
+    [Fact]
+    public async Task A_store_that_always_fails_ends_a_backup_with_what_failed_and_leaves_nothing()
+    {
+        var isDown = false;
+        await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), _ => isDown ? ProxyFault.ServerError : ProxyFault.None);
+        var address = (await server.NewBucket()) with { Endpoint = new Uri(proxy.Url) };
+        using var repository = await Init(S3OverProxy.Open(address, TimeSpan.FromMilliseconds(300)));
+        isDown = true;
+
+        var e = await Assert.ThrowsAsync<StoreException>(() => Backup(repository, "down"));
+
+        Assert.Equal(StoreFault.Unavailable, e.Fault);
+        Assert.Contains(address.Bucket, e.Message, StringComparison.Ordinal);
+        isDown = false;
+        Assert.Empty(await repository.Store.List("snapshots", None).ToListAsync(None));
+    }
+
+    async Task<FaultProxy> Backups(string name, Func<ProxiedRequest, ProxyFault> decide)
+    {
+        var plan = decide;
+        var isOn = false;
+        await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), request => isOn ? plan(request) : ProxyFault.None);
+        var direct = await server.NewBucket();
+        using (var repository = await Init(S3OverProxy.Open(direct with { Endpoint = new Uri(proxy.Url) })))
+        {
+            isOn = true;
+            for (var day = 0; day < 100; day++)
+            {
+                _scratch.File($"{name}/note-{day % 10}", $"day {day}");
+                Assert.True((await Backup(repository, name)).IsComplete);
+            }
+            isOn = false;
+        }
+        var restic = new ResticCli(direct.ToString(), Password, _scratch.At("cache"));
+        restic.Run(S3Server.Keys, "check", "--read-data");
+        var check = restic.Run(S3Server.Keys, "check", "--read-data");
+        Assert.True(check.ExitCode == 0, check.Output + check.Errors);
+        Assert.Equal(0, restic.Run(S3Server.Keys, "restore", "latest", "--target", _scratch.At($"{name}-back")).ExitCode);
+        for (var note = 0; note < 10; note++)
+            Assert.Equal($"day {90 + note}", await File.ReadAllTextAsync(_scratch.At($"{name}-back") + _scratch.At($"{name}/note-{note}"), None));
+        return proxy;
+    }
+
+    async Task<Repository> Init(IObjectStore store)
+    {
+        Tool.Need("restic", "restic");
+        using var password = Secret.FromText(Password);
+        return await Repository.Init(store, password, new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1), Clock = new ShortWaits() }, None);
+    }
+
+    async Task<BackupSummary> Backup(Repository repository, string folder)
+    {
+        _scratch.File($"{folder}/always", "here");
+        using var source = FileSource.Open(new FilesSpec { Paths = [FilePath.FromText(_scratch.At(folder))] });
+        return await BackupRun.Execute(repository, source, new BackupRequest { HostName = "here" }, null, None);
+    }
+}
+
+/// <summary>The store as it is used, with less patience than anybody has who does not wait for tests.</summary>
+static class S3OverProxy
+{
+    static readonly TimeSpan Stalled = TimeSpan.FromSeconds(3);
+
+    public static IObjectStore Open(S3Address address, TimeSpan? budget = null)
+    {
+        var retry = new RetryOptions { FirstPause = TimeSpan.FromMilliseconds(2), Budget = budget ?? TimeSpan.FromSeconds(60) };
+        var store = new S3Store(address, S3Server.Options() with { Retry = retry }, stallPatience: Stalled);
+        return new RetryingStore(store, retry, TimeProvider.System);
+    }
+}
