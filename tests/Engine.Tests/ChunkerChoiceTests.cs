@@ -2,6 +2,7 @@ using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine.Backup;
+using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Chunking;
 using BackupDr.Sources.Files;
 using BackupDr.Storage.Folder;
@@ -33,6 +34,27 @@ public sealed class ChunkerChoiceTests
     [InlineData("Rabin")]
     public void Another_way_is_refused(string text)
         => Assert.Contains("fastcdc", Assert.Throws<BadInputException>(() => ChunkerChoice.Parse(text, "--chunker")).Hint);
+
+    [Theory]
+    [InlineData(64 << 10, 1L << 20, 64 << 10)]
+    [InlineData(64 << 10, 64L << 30, 64 << 10)]
+    [InlineData(64 << 10, (64L << 30) + (64 << 10), 128 << 10)]
+    [InlineData(64 << 10, 1L << 40, 1 << 20)]
+    [InlineData(16 << 10, 1L << 40, 1 << 20)]
+    [InlineData(8 << 20, 1L << 40, 8 << 20)]
+    [InlineData(64 << 10, 100L << 40, 8 << 20)]
+    public void Fixed_chunks_grow_with_the_file_so_that_its_tree_can_be_read_back(int chunkBytes, long sizeBytes, int expected)
+        => Assert.Equal(expected, ChunkerPicker.EnlargedBytes(chunkBytes, sizeBytes));
+
+    [Fact]
+    public void A_folder_whose_list_could_not_be_read_back_is_refused_before_it_is_stored()
+    {
+        BackupPipeline.MustFit(FilePath.FromText("/srv"), BlobReader.MaximumDecoded);
+
+        var e = Assert.Throws<BadInputException>(() => BackupPipeline.MustFit(FilePath.FromText("/srv"), BlobReader.MaximumDecoded + 1L));
+
+        Assert.Contains("/srv", e.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Page_files_are_recognised_and_others_are_not()

@@ -63,6 +63,7 @@ public sealed class S3FaultTests(S3Server server) : IDisposable
     [Fact]
     public async Task A_store_that_always_fails_ends_a_backup_with_what_failed_and_leaves_nothing()
     {
+        await server.Start();
         var isDown = false;
         await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), _ => isDown ? ProxyFault.ServerError : ProxyFault.None);
         var address = (await server.NewBucket()) with { Endpoint = new Uri(proxy.Url) };
@@ -79,9 +80,9 @@ public sealed class S3FaultTests(S3Server server) : IDisposable
 
     async Task<FaultProxy> Backups(string name, Func<ProxiedRequest, ProxyFault> decide)
     {
-        var plan = decide;
+        await server.Start();
         var isOn = false;
-        await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), request => isOn ? plan(request) : ProxyFault.None);
+        await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), request => isOn ? decide(request) : ProxyFault.None);
         var direct = await server.NewBucket();
         using (var repository = await Init(S3OverProxy.Open(direct with { Endpoint = new Uri(proxy.Url) })))
         {
@@ -103,7 +104,7 @@ public sealed class S3FaultTests(S3Server server) : IDisposable
         return proxy;
     }
 
-    async Task<Repository> Init(IObjectStore store)
+    static async Task<Repository> Init(IObjectStore store)
     {
         Tool.Need("restic", "restic");
         using var password = Secret.FromText(Password);

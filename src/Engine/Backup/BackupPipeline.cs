@@ -185,12 +185,22 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
         if (folder.Complete(slot, node)) await StoreFolder(folder, ct);
     }
 
+    /// <exception cref="BadInputException">The list is longer than what is read back: the snapshot would be one that nobody can
+    /// restore.</exception>
+    internal static void MustFit(FilePath folder, long listBytes)
+    {
+        if (listBytes > BlobReader.MaximumDecoded)
+            throw new BadInputException("paths", $"{folder} has too many entries, or files too large: listing them takes {listBytes} bytes, "
+                + $"and {BlobReader.MaximumDecoded} are the most.", "Exclude a part of it, for example half of its entries in each of two backups.");
+    }
+
     async ValueTask StoreFolder(PendingFolder folder, CancellationToken ct)
     {
         for (var current = folder; ; current = current.Parent)
         {
             var json = new GoJson();
             TreeBlob.Write(current.Nodes(), json);
+            MustFit(current.Path, json.Written.Length);
             var tree = await blobs.Store(BlobType.Tree, json.Written, ct);
             if (current.Parent is null || current.Own is null) { _root = tree; return; }
             Interlocked.Increment(ref current.Before is null ? ref counters.FoldersNew

@@ -55,7 +55,7 @@ sealed class ParentWalk(BlobReader reader)
     /// <exception cref="RepositoryException">Damaged; the walk is not in it.</exception>
     public async Task<IReadOnlyList<Node>> Enter(ParentFolder folder, CancellationToken ct)
     {
-        if (IsAsked(folder)) await _reading;
+        await Fetch(folder, ct);
         if (TryGive(folder) is not { } nodes)
         {
             nodes = await reader.ReadTree(folder.Tree, ct);
@@ -67,11 +67,21 @@ sealed class ParentWalk(BlobReader reader)
                 _left = 0;
             }
         }
-        ReadOn(ct);
+        ReadOn(null, ct);
         return nodes;
     }
 
-    bool IsAsked(ParentFolder folder) { lock (_gate) return folder.Stage == ParentFolder.State.Asked; }
+    // What is under way is awaited also where this folder is not in it: it ends soon, and then this one is read with those after it.
+    async Task Fetch(ParentFolder folder, CancellationToken ct)
+    {
+        if (StageOf(folder) == ParentFolder.State.Read) return;
+        await _reading;
+        if (StageOf(folder) != ParentFolder.State.Unread) return;
+        ReadOn(folder, ct);
+        await _reading;
+    }
+
+    ParentFolder.State StageOf(ParentFolder folder) { lock (_gate) return folder.Stage; }
 
     IReadOnlyList<Node>? TryGive(ParentFolder folder)
     {
@@ -111,16 +121,21 @@ sealed class ParentWalk(BlobReader reader)
     /// <summary>Waits for what is being read.</summary>
     public Task End() => _reading;
 
-    void ReadOn(CancellationToken ct)
+    /// <summary>Starts to read what the walk comes to, unless enough of it is at hand or being read.</summary>
+    /// <param name="first">The folder that the walk waits for; null where it waits for none.</param>
+    /// <param name="ct">Cancels the reading.</param>
+    void ReadOn(ParentFolder? first, CancellationToken ct)
     {
         lock (_gate)
         {
-            if (_left > 0 || !_reading.IsCompleted) return;
+            if ((first is null && _left > 0) || !_reading.IsCompleted) return;
             var next = new List<ParentFolder>();
             var (folders, bytes) = (0, 0L);
+            if (first is not null) Ask(first, next, ref bytes);
             foreach (var folder in _way) Gather(folder, next, ref folders, ref bytes);
+            // Half of what is at hand is used up before more is asked for; of a little, the folders below as soon as they are known.
+            _left = folders >= FoldersAhead || bytes >= BytesAhead ? folders / 2 : 0;
             if (next.Count == 0) return;
-            _left = next.Count - FoldersAhead / 2;   // of a few, the folders below are asked for as soon as they are known
             _reading = Task.Run(() => Read(next, ct), CancellationToken.None);
         }
     }
@@ -131,19 +146,20 @@ sealed class ParentWalk(BlobReader reader)
         for (var at = from.Past; at < from.Below.Count && folders < FoldersAhead && bytes < BytesAhead; at++)
         {
             var folder = from.Below[at].Folder;
-            if (folder.Stage == ParentFolder.State.Unread)
-            {
-                folder.Stage = ParentFolder.State.Asked;
-                if (reader.Index.TryFind(BlobType.Tree, folder.Tree, out var place) && place.Entry.DecodedLength <= LargestAhead)
-                {
-                    next.Add(folder);
-                    bytes += place.Entry.DecodedLength;
-                }
-            }
+            if (folder.Stage == ParentFolder.State.Unread) Ask(folder, next, ref bytes);
             folders++;
             bytes += folder.HeldBytes;
             Gather(folder, next, ref folders, ref bytes);
         }
+    }
+
+    // What is not in the index, or large, is left to the walk.
+    void Ask(ParentFolder folder, List<ParentFolder> next, ref long bytes)
+    {
+        folder.Stage = ParentFolder.State.Asked;
+        if (!reader.Index.TryFind(BlobType.Tree, folder.Tree, out var place) || place.Entry.DecodedLength > LargestAhead) return;
+        next.Add(folder);
+        bytes += place.Entry.DecodedLength;
     }
 
     async Task Read(List<ParentFolder> folders, CancellationToken ct)

@@ -51,6 +51,9 @@ public sealed record ChunkerChoice(ChunkerKind Kind, int FixedBytes = FixedSize.
 /// <summary>Gives each file its chunker.</summary>
 sealed class ChunkerPicker
 {
+    /// <summary>Chunks of fixed size that a file may have before they are made larger: their list then is a tree of 70 MiB.</summary>
+    public const long MostFixedChunks = 1L << 20;
+
     readonly IChunker _usual;
     readonly FixedSize? _pages;
 
@@ -74,9 +77,21 @@ sealed class ChunkerPicker
     public IChunker For(ReadOnlySpan<byte> name, Backup.ISourceFile file)
     {
         var size = file.SizeBytes;
-        if (_pages is null || size < PageFile.SmallestBytes) return _usual;
+        if (_pages is null || size < PageFile.SmallestBytes) return Enlarged(_usual, size);
         Span<byte> head = stackalloc byte[PageFile.HeadBytes];
         var read = file.Read(0, head);
-        return PageFile.IsOne(name, size, head[..read]) ? _pages : _usual;
+        return Enlarged(PageFile.IsOne(name, size, head[..read]) ? _pages : _usual, size);
+    }
+
+    /// <summary>Fixed chunks grow with the file by powers of two, from 64 GiB on for chunks of 64 KiB: a disk of many TiB in small ones
+    /// would have a tree larger than what is read back.</summary>
+    static IChunker Enlarged(IChunker chunker, long sizeBytes)
+        => chunker is FixedSize && EnlargedBytes(chunker.Maximum, sizeBytes) is var bytes && bytes > chunker.Maximum
+            ? new FixedSize(bytes) : chunker;
+
+    internal static int EnlargedBytes(int chunkBytes, long sizeBytes)
+    {
+        while (chunkBytes < FixedSize.LargestBytes && sizeBytes / chunkBytes > MostFixedChunks) chunkBytes *= 2;
+        return chunkBytes;
     }
 }
