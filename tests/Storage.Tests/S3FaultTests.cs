@@ -42,23 +42,9 @@ public sealed class S3FaultTests(S3Server server) : IDisposable
     const string Password = "a password";
     static readonly CancellationToken None = CancellationToken.None;
 
-    static readonly (ProxyFault, double)[] BadDay =
-        [(ProxyFault.ServerError, 0.10), (ProxyFault.Stall, 0.02), (ProxyFault.ResetAfter, 0.01), (ProxyFault.Duplicate, 0.005)];
-
     readonly ScratchFolder _scratch = new();
 
     public void Dispose() => _scratch.Dispose();
-
-    [Fact]
-    public async Task A_hundred_backups_on_a_bad_day_are_right_and_cost_at_most_a_third_more_requests()
-    {
-        var clean = await Backups("clean", _ => ProxyFault.None);
-
-        var bad = await Backups("bad", FaultPlan.Shares(7, BadDay));
-
-        Assert.True(bad.Faults > clean.Requests / 20, $"only {bad.Faults} of {bad.Requests} requests were spoilt");
-        Assert.True(bad.Requests <= clean.Requests * 1.3, $"{bad.Requests} requests instead of {clean.Requests}");
-    }
 
     [Fact]
     public async Task A_store_that_always_fails_ends_a_backup_with_what_failed_and_leaves_nothing()
@@ -78,37 +64,11 @@ public sealed class S3FaultTests(S3Server server) : IDisposable
         Assert.Empty(await repository.Store.List("snapshots", None).ToListAsync(None));
     }
 
-    async Task<FaultProxy> Backups(string name, Func<ProxiedRequest, ProxyFault> decide)
-    {
-        await server.Start();
-        var isOn = false;
-        await using var proxy = await FaultProxy.Start(new Uri(server.Endpoint), request => isOn ? decide(request) : ProxyFault.None);
-        var direct = await server.NewBucket();
-        using (var repository = await Init(S3OverProxy.Open(direct with { Endpoint = new Uri(proxy.Url) })))
-        {
-            isOn = true;
-            for (var day = 0; day < 100; day++)
-            {
-                _scratch.File($"{name}/note-{day % 10}", $"day {day}");
-                Assert.True((await Backup(repository, name)).IsComplete);
-            }
-            isOn = false;
-        }
-        var restic = new ResticCli(direct.ToString(), Password, _scratch.At("cache"));
-        restic.Run(S3Server.Keys, "check", "--read-data");
-        var check = restic.Run(S3Server.Keys, "check", "--read-data");
-        Assert.True(check.ExitCode == 0, check.Output + check.Errors);
-        Assert.Equal(0, restic.Run(S3Server.Keys, "restore", "latest", "--target", _scratch.At($"{name}-back")).ExitCode);
-        for (var note = 0; note < 10; note++)
-            Assert.Equal($"day {90 + note}", await File.ReadAllTextAsync(_scratch.At($"{name}-back") + _scratch.At($"{name}/note-{note}"), None));
-        return proxy;
-    }
-
     static async Task<Repository> Init(IObjectStore store)
     {
-        Tool.Need("restic", "restic");
         using var password = Secret.FromText(Password);
-        return await Repository.Init(store, password, new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1), Clock = new ShortWaits() }, None);
+        var options = new RepositoryOptions { Kdf = new KdfCost(1024, 8, 1), Clock = new ShortWaits() };
+        return await Repository.Init(store, password, options, None);
     }
 
     async Task<BackupSummary> Backup(Repository repository, string folder)

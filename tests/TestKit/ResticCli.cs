@@ -20,7 +20,8 @@ public sealed class ResticCli
     }
 
     /// <summary>Runs restic.</summary>
-    public ToolResult Run(params IEnumerable<string> arguments) => Tool.Run("restic", ["-r", _repository, .. _options, .. arguments], _environment);
+    public ToolResult Run(params IEnumerable<string> arguments)
+        => Tool.Run("restic", ["-r", _repository, .. _options, .. arguments], _environment);
 
     /// <summary>Runs restic with more variables in its environment.</summary>
     public ToolResult Run(Dictionary<string, string> environment, params IEnumerable<string> arguments)

@@ -42,7 +42,8 @@ public sealed class GatewayPageTests(PostgresServer server, Browser browser)
             Items = [new NewItem(agent.Host, new SourceSpec { Files = new FilesSpec { Paths = [FilePath.FromText("/srv/data")] } })],
             Location = location.Id,
         }, default);
-        var repository = Assert.Single(await node.Get<ListRepositories>().Handle(ConsoleNode.System, new ListRepositoriesRequest(), default));
+        var repository = Assert.Single(await node.Get<ListRepositories>()
+            .Handle(ConsoleNode.System, new ListRepositoriesRequest(), default));
 
         await visit.Go($"/storage/{repository.Id}");
         await visit.Press("Make the user");

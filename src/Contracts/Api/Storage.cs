@@ -21,7 +21,8 @@ public sealed record CreateLocationRequest
     public LocationKind Kind { get; init; } = LocationKind.Folder;
     /// <summary>Absolute folder, below which each host has its repository.</summary>
     public required FilePath Path { get; init; }
-    /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a gateway.</summary>
+    /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a
+    /// gateway.</summary>
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
     public long? QuotaBytes { get; init; }

@@ -190,8 +190,9 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
     internal static void MustFit(FilePath folder, long listBytes)
     {
         if (listBytes > BlobReader.MaximumDecoded)
-            throw new BadInputException("paths", $"{folder} has too many entries, or files too large: listing them takes {listBytes} bytes, "
-                + $"and {BlobReader.MaximumDecoded} are the most.", "Exclude a part of it, for example half of its entries in each of two backups.");
+            throw new BadInputException("paths", $"{folder} has too many entries, or files too large: listing them takes {listBytes} "
+                + $"bytes, and {BlobReader.MaximumDecoded} are the most.",
+                "Exclude a part of it, for example half of its entries in each of two backups.");
     }
 
     async ValueTask StoreFolder(PendingFolder folder, CancellationToken ct)

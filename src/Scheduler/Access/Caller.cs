@@ -22,7 +22,8 @@ public sealed record Caller
         [Role.Anonymous] = FrozenSet.Create(Right.SignIn, Right.JoinHost),
         [Role.Agent] = FrozenSet.Create(Right.AgentWork, Right.ObjectUse),
         [Role.RepositoryUser] = FrozenSet.Create(Right.ObjectUse),
-        [Role.Admin] = Enum.GetValues<Right>().Where(right => right is not (Right.JoinHost or Right.AgentWork or Right.ObjectUse)).ToFrozenSet(),
+        [Role.Admin] = Enum.GetValues<Right>().Where(right => right
+            is not (Right.JoinHost or Right.AgentWork or Right.ObjectUse)).ToFrozenSet(),
         [Role.System] = Enum.GetValues<Right>().Where(right => right is not (Right.SignIn or Right.JoinHost or Right.AgentWork
             or Right.OwnAccount or Right.ObjectUse)).ToFrozenSet(),
     }.ToFrozenDictionary();

@@ -27,7 +27,8 @@ public sealed class GatewayGrants(Postgres db)
             where r.id = $1 and l.kind = $2 and ($3::uuid is null or r.host_id = $3 or exists (
                 select from run where repository_id = r.id and host_id = $3 and state in ('Leased', 'Running')))
             """, [repository, LocationKind.Gateway, caller.Host], row => new GatewayGrant(repository, row.Id<LocationId>("location_id"),
-                row.Path("path"), row.Path("url"), row.IsNull("quota_bytes") ? null : row.Long("quota_bytes")), ct) ?? throw Refused(caller);
+                row.Path("path"), row.Path("url"), row.IsNull("quota_bytes") ? null : row.Long("quota_bytes")), ct)
+            ?? throw Refused(caller);
     }
 
     static DeniedException Refused(Caller caller) => new($"{caller.Name} reaches no repository with this id through the gateway.",

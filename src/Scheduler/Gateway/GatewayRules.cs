@@ -13,7 +13,8 @@ public record GatewayRules
     const int HexDigits = 64;
 
     /// <summary>Whether the name tells the object's SHA-256.</summary>
-    public virtual bool IsNamedByContent(ObjectName name) => name.LastSegment is { Length: HexDigits } own && own.All(char.IsAsciiHexDigitLower)
+    public virtual bool IsNamedByContent(ObjectName name)
+        => name.LastSegment is { Length: HexDigits } own && own.All(char.IsAsciiHexDigitLower)
         && RestNames.TryPath(name, out var path) && path != "config";
 
     /// <summary>Whether such an object may be added.</summary>

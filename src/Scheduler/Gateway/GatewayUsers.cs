@@ -30,7 +30,8 @@ public sealed class GatewayUsers(Postgres db)
     }
 }
 
-/// <summary>Makes, or makes anew, the user with which stock restic reaches a repository through the gateway. The former password ends.</summary>
+/// <summary>Makes, or makes anew, the user with which stock restic reaches a repository through the gateway. The former password
+/// ends.</summary>
 public sealed class CreateGatewayUser(Postgres db, Listeners listeners, CertificateAuthority authority)
 {
     /// <exception cref="NotFoundException">There is no such repository.</exception>

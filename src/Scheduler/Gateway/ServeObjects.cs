@@ -30,7 +30,9 @@ public sealed class ServeObjects(GatewayGrants grants, GatewayStores stores, Gat
         {
             case GatewayVerb.Make: Answer(http, StatusCodes.Status200OK); break;   // the first object makes what it needs
             case GatewayVerb.ListKind: await ListKind(http, store, call.Folder, ct); break;
-            case GatewayVerb.ListFolder: await WriteListing(http, await Listed(store, call.Folder, found => found.Name.Value, ct), ct); break;
+            case GatewayVerb.ListFolder:
+                await WriteListing(http, await Listed(store, call.Folder, found => found.Name.Value, ct), ct);
+                break;
             case GatewayVerb.Look: await Look(http, store, call.Name, ct); break;
             case GatewayVerb.Read: await Read(http, store, call.Name, ct); break;
             case GatewayVerb.Put: await Put(http, grant, store, call.Name, ct); break;

@@ -12,7 +12,8 @@ public sealed class ListRepositories(Postgres db)
     {
         caller.Must(Right.StorageRead);
         return await db.Query("""
-            select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind, r.url, r.state,
+            select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
+                r.url, r.state,
                 (select count(*) from recovery_point p where p.repository_id = r.id) as points,
                 (select coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint from recovery_point p where p.repository_id = r.id)
                 as stored

@@ -17,9 +17,9 @@ public sealed record RetryOptions
 
 /// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>
 /// <remarks>
-/// Only faults that are transient by kind are repeated. A put that is told "exists" reads the object back: when the bytes are
-/// ours, an earlier try did arrive and only its answer was lost, or something on the way sent it twice. A listing is started again only while nothing of it was
-/// handed out; stores whose pages fail on their own repeat a page themselves.
+/// Only faults that are transient by kind are repeated. A put that is told "exists" reads the object back: when the bytes are ours, an
+/// earlier try did arrive and only its answer was lost, or something on the way sent it twice. A listing is started again only while
+/// nothing of it was handed out; stores whose pages fail on their own repeat a page themselves.
 /// </remarks>
 public sealed class RetryingStore : IObjectStore
 {

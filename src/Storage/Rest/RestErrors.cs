@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using BackupDr.Contracts;
 
 namespace BackupDr.Storage.Rest;
 
@@ -47,7 +46,7 @@ static class RestErrors
         if (answer.Content.Headers.ContentType?.MediaType != "application/problem+json") return default;
         try
         {
-            var found = await answer.Content.ReadFromJsonAsync(WireJson.Default.ApiProblem, ct);
+            var found = await answer.Content.ReadFromJsonAsync(RestJson.Default.RestProblem, ct);
             return (found?.Title, found?.Hint);
         }
         catch (Exception e) when (e is JsonException or HttpRequestException or IOException) { return default; }   // the status says enough

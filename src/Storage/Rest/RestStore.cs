@@ -230,7 +230,8 @@ public sealed class RestStore : IObjectStore
         if (answer.IsSuccessStatusCode) return;
         var failure = await RestErrors.Of($"{what} in {Url}", answer, ct);
         throw answer.StatusCode == HttpStatusCode.Unauthorized && HasNewCertificate()
-            ? new StoreException(StoreFault.Unavailable, $"{what} in {Url}: our certificate was renewed meanwhile.", null, failure) : failure;
+            ? new StoreException(StoreFault.Unavailable, $"{what} in {Url}: our certificate was renewed meanwhile.", null, failure)
+            : failure;
     }
 
     /// <summary>Connections keep the certificate that they were made with; a renewed one needs new connections.</summary>

@@ -200,7 +200,8 @@ public sealed class GatewayTests(SchedulerDatabases databases)
     {
         await using var rig = await GatewayRig.Start(databases);
         var current = rig.Host.Certificate;
-        await using var store = new Storage.Layers.RetryingStore(rig.Open(() => current), new Storage.Layers.RetryOptions(), new HurriedTime());
+        await using var store = new Storage.Layers.RetryingStore(rig.Open(() => current), new Storage.Layers.RetryOptions(),
+            new HurriedTime());
         await store.Put(new ObjectName("config"), new byte[10], None);
 
         current = await rig.Renew();
@@ -221,7 +222,7 @@ public sealed class GatewayTests(SchedulerDatabases databases)
         // The answer may be overtaken by the broken connection of a body that never comes.
         HttpResponseMessage? answer = null;
         try { answer = await client.SendAsync(request, None); }
-        catch (HttpRequestException) { }
+        catch (HttpRequestException) { /* that is the broken connection */ }
 
         Assert.True(answer is null or { StatusCode: HttpStatusCode.BadRequest });
         Assert.False(Directory.Exists(rig.RepositoryFolder));

@@ -41,7 +41,8 @@ public enum ProxyFault
 /// <param name="Target">Path and query.</param>
 public readonly record struct ProxiedRequest(int Number, string Method, string Target);
 
-/// <summary>Stands between a store and its server and spoils what it is told to. The Host header is passed on, as signatures need it.</summary>
+/// <summary>Stands between a store and its server and spoils what it is told to. The Host header is passed on, as signatures need
+/// it.</summary>
 public sealed class FaultProxy : IAsyncDisposable
 {
     static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(50);
