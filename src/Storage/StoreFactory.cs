@@ -14,7 +14,7 @@ public static class StoreFactory
     // Kinds that restic knows and this version does not have: told apart from a folder that happens to have a colon in its name.
     static readonly string[] Later = ["gs", "b2", "sftp", "swift", "rclone"];
 
-    const string Forms = "Write /path, s3:https://host/bucket/prefix, azure:container:/prefix or rest:https://host/path/.";
+    const string Forms = "Write /path, local:/path, s3:https://host/bucket/prefix, azure:container:/prefix or rest:https://host/path/.";
 
     /// <summary>Opens nothing yet: the first operation tells whether the place can be used.</summary>
     /// <param name="url">"/path", "relative/path", "local:/path", "s3:https://host/bucket/prefix", "azure:container:/prefix" or

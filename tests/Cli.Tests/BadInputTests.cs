@@ -30,7 +30,7 @@ public sealed class BadInputTests(QuietRepository quiet) : IClassFixture<QuietRe
         { "backup --repo {repo} {dir}/nowhere", 1, "{dir}/nowhere" },
         { "backup --repo {repo}", 1, "There is no path to back up" },
         { "backup --repo {dir}/none {data}", 10, "There is no repository at {dir}/none" },
-        { "backup --repo rest:https://host/ {data}", 1, "not in this version" },
+        { "backup --repo rest:host/folder {data}", 1, "no http or https address" },
         { "backup --repo sftp:host:/folder {data}", 1, "not in this version" },
         { "backup {data}", 1, "No repository was given" },
         { "snapshots --repo {repo} --password-file {dir}/none", 1, "The password file cannot be read" },

@@ -17,7 +17,7 @@ public sealed class StoreFactoryTests
     }
 
     [Theory]
-    [InlineData("rest:https://host/", "'rest:'")]
+    [InlineData("rclone:remote:folder", "'rclone:'")]
     [InlineData("sftp:user@host:/srv", "'sftp:'")]
     [InlineData("", "No repository")]
     [InlineData("local:", "No repository")]

@@ -10,6 +10,7 @@ using Microsoft.Playwright;
 
 namespace BackupDr.Web.Tests;
 
+[Collection(Browser.OneVisitor)]
 public sealed class ConsoleTests(PostgresServer server, Browser browser)
 {
     static readonly string[] Menu = ["/", "/items", "/policies", "/policies/new", "/agents", "/agents/join", "/points", "/restore",

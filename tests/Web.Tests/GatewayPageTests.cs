@@ -8,6 +8,7 @@ using BackupDr.Web.Tests.Fixtures;
 
 namespace BackupDr.Web.Tests;
 
+[Collection(Browser.OneVisitor)]
 public sealed class GatewayPageTests(PostgresServer server, Browser browser)
 {
     [Theory]

@@ -11,6 +11,9 @@ namespace BackupDr.Web.Tests.Fixtures;
 /// <remarks>Where it is not installed tests that ask for it are skipped; with CI=true they fail.</remarks>
 public sealed class Browser : IAsyncDisposable
 {
+    /// <summary>The collection of all that visit: a node, its agents and a page at once are what a small machine can do in time.</summary>
+    public const string OneVisitor = "one visitor at a time";
+
     static readonly string[] Arguments =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

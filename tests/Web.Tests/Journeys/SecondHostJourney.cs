@@ -9,6 +9,7 @@ namespace BackupDr.Web.Tests.Journeys;
 /// A person with a browser and a shell on another machine: the line of the console joins it, a policy made there protects it, and a
 /// restore started there brings a folder back. Everything is the published service; the other machine has neither .NET nor this checkout.
 /// </summary>
+[Collection(Browser.OneVisitor)]
 public sealed class SecondHostJourney(Browser browser)
 {
     static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10);
