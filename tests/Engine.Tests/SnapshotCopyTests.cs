@@ -76,11 +76,16 @@ public sealed class SnapshotCopyTests : IAsyncDisposable
     public async Task A_copy_that_broke_off_goes_on_where_an_index_was_written()
     {
         var snapshots = await Filled();
-        var puts = 0;
+        var isIndexed = false;
         var failing = new FaultyStore(_to)
         {
             Before = (verb, name, _) => verb == StoreVerb.Put && name.StartsWith("data/", StringComparison.Ordinal)
-                && Interlocked.Increment(ref puts) > 66 ? new StoreException(StoreFault.Denied, $"put {name}") : null,
+                && Volatile.Read(ref isIndexed) ? new StoreException(StoreFault.Denied, $"put {name}") : null,
+            After = (verb, name, _) =>
+            {
+                if (verb == StoreVerb.Put && name.StartsWith("index/", StringComparison.Ordinal)) Volatile.Write(ref isIndexed, true);
+                return null;
+            },
         };
         await Assert.ThrowsAsync<StoreException>(() => Copy(_from, failing, snapshots));
         long before;
