@@ -168,24 +168,9 @@ public sealed class AzureStore : IObjectStore
 
     /// <summary>Runs one request: cuts stalls, turns what the SDK throws into the store's words.</summary>
     [SuppressMessage("Design", "CA1068", Justification = "The request is many lines long and reads as a block only where it stands last.")]
-    internal async Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
-    {
-        ct.ThrowIfCancellationRequested();
-        using var stall = new Stall(_options.Clock, _stallPatience, ct);
-        try { return await request(stall); }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested) { throw; }
-        catch (OperationCanceledException e)
-        {
-            throw new StoreException(StoreFault.Unavailable, stall.Cut
-                ? $"{what} in {Url}: nothing moved for {_stallPatience.TotalSeconds:0} seconds."
-                : $"{what} in {Url}: {e.Message}", null, e);
-        }
-        catch (Exception e) when (e is RequestFailedException or HttpRequestException or IOException or StoreException)
-        {
-            ct.ThrowIfCancellationRequested();   // a cancellation that broke the connection shows as a broken connection now and then
-            throw _errors.Translate($"{what} in {Url}", e);
-        }
-    }
+    internal Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
+        => Stall.Guard($"{what} in {Url}", _options.Clock, _stallPatience, request, (tried, e)
+            => e is RequestFailedException or HttpRequestException or IOException or StoreException ? _errors.Translate(tried, e) : null, ct);
 
     async Task<bool> IsSeen(ObjectName name, CancellationToken ct)
     {

@@ -249,23 +249,13 @@ public sealed class RestStore : IObjectStore
     }
 
     [SuppressMessage("Design", "CA1068", Justification = "The request is many lines long and reads as a block only where it stands last.")]
-    async Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
-    {
-        ct.ThrowIfCancellationRequested();
-        using var stall = new Stall(_options.Clock, _patience, ct);
-        try { return await request(stall); }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested) { throw; }
-        catch (OperationCanceledException e)
+    Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
+        => Stall.Guard($"{what} in {Url}", _options.Clock, _patience, request, static (tried, e) => e switch
         {
-            throw new StoreException(StoreFault.Unavailable, $"{what} in {Url}: nothing moved for {_patience.TotalSeconds:0} seconds.",
-                null, e);
-        }
-        catch (JsonException e)
-        {
-            throw new StoreException(StoreFault.Unavailable, $"{what} in {Url}: the answer is cut or no JSON: {e.Message}", null, e);
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException) { throw NoAnswer.Translate($"{what} in {Url}", e); }
-    }
+            JsonException => new StoreException(StoreFault.Unavailable, $"{tried}: the answer is cut or no JSON: {e.Message}", null, e),
+            HttpRequestException or IOException => NoAnswer.Translate(tried, e),
+            _ => null,
+        }, ct);
 
     StoreException Missing(ObjectName name) => new(StoreFault.Missing, $"read {name} in {Url}: there is no such object.");
 

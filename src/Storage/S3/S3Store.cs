@@ -162,24 +162,10 @@ public sealed class S3Store : IObjectStore
 
     /// <summary>Runs one request: cuts stalls, turns what the SDK throws into the store's words.</summary>
     [SuppressMessage("Design", "CA1068", Justification = "The request is many lines long and reads as a block only where it stands last.")]
-    internal async Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
-    {
-        ct.ThrowIfCancellationRequested();
-        using var stall = new Stall(_options.Clock, StallPatience, ct);
-        try { return await request(stall); }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested) { throw; }
-        catch (OperationCanceledException e)
-        {
-            throw new StoreException(StoreFault.Unavailable, stall.Cut
-                ? $"{what} in {Url}: nothing moved for {StallPatience.TotalSeconds:0} seconds." : $"{what} in {Url}: {e.Message}", null, e);
-        }
-        catch (Exception e) when (e is Amazon.Runtime.AmazonClientException or Amazon.Runtime.AmazonServiceException
-            or HttpRequestException or IOException or StoreException)
-        {
-            ct.ThrowIfCancellationRequested();   // the SDK wraps a cancellation now and then
-            throw S3Errors.Translate($"{what} in {Url}", e);
-        }
-    }
+    internal Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
+        => Stall.Guard($"{what} in {Url}", _options.Clock, StallPatience, request, static (tried, e)
+            => e is Amazon.Runtime.AmazonClientException or Amazon.Runtime.AmazonServiceException or HttpRequestException or IOException
+                or StoreException ? S3Errors.Translate(tried, e) : null, ct);
 
     // Asked before the first body goes out, not learnt from its refusal: a server that answers before it has read the body may take the
     // body for the next request on that connection.
