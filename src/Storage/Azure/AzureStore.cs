@@ -170,7 +170,8 @@ public sealed class AzureStore : IObjectStore
     [SuppressMessage("Design", "CA1068", Justification = "The request is many lines long and reads as a block only where it stands last.")]
     internal Task<T> Guarded<T>(string what, CancellationToken ct, Func<Stall, Task<T>> request)
         => Stall.Guard($"{what} in {Url}", _options.Clock, _stallPatience, request, (tried, e)
-            => e is RequestFailedException or HttpRequestException or IOException or StoreException ? _errors.Translate(tried, e) : null, ct);
+            => e is RequestFailedException or HttpRequestException or IOException or StoreException
+                ? _errors.Translate(tried, e) : null, ct);
 
     async Task<bool> IsSeen(ObjectName name, CancellationToken ct)
     {
