@@ -74,6 +74,9 @@ public sealed class AzuriteServer : IAsyncDisposable
     /// <summary>The connection string with this server's key.</summary>
     public string Words => WordsWithKey(_key);
 
+    /// <summary>The connection string that leads over another host and port.</summary>
+    public string WordsAt(Uri way) => $"AccountName={Account};AccountKey={_key};BlobEndpoint={new Uri(way, Account)};";
+
     /// <summary>A connection string with any key.</summary>
     public string WordsWithKey(string key) => $"AccountName={Account};AccountKey={key};BlobEndpoint={Endpoint};";
 

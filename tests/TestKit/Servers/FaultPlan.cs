@@ -28,4 +28,19 @@ public static class FaultPlan
                 ? ProxyFault.None : fault;
         };
     }
+
+    /// <summary>Given shares of all requests, by chance that a seed repeats.</summary>
+    /// <param name="seed">The same for the same sequence.</param>
+    /// <param name="shares">Each fault with its share, above 0; together below 1.</param>
+    public static Func<ProxiedRequest, ProxyFault> Shares(int seed, IReadOnlyList<(ProxyFault Fault, double Share)> shares)
+    {
+        var random = new Random(seed);
+        return _ =>
+        {
+            var left = random.NextDouble();
+            foreach (var (fault, share) in shares)
+                if ((left -= share) < 0) return fault;
+            return ProxyFault.None;
+        };
+    }
 }
