@@ -91,6 +91,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(GatewayUser))]
 [JsonSerializable(typeof(ListLocationsRequest))]
 [JsonSerializable(typeof(CreateLocationRequest))]
+[JsonSerializable(typeof(StoreCredentials))]
+[JsonSerializable(typeof(ReplaceLocationCredentialsRequest))]
 [JsonSerializable(typeof(Location))]
 [JsonSerializable(typeof(ListRepositoriesRequest))]
 [JsonSerializable(typeof(RepositorySummary))]

@@ -7,6 +7,10 @@ public enum LocationKind
     Folder,
     /// <summary>A folder that the nodes serve to agents, which can add to it and cannot delete.</summary>
     Gateway,
+    /// <summary>A bucket, or a part of one, of any server with the S3 protocol. Agents go there themselves.</summary>
+    S3,
+    /// <summary>A container, or a part of one, of Azure Blob storage. Agents go there themselves.</summary>
+    Azure,
 }
 
 /// <summary>GET locations.</summary>
@@ -19,8 +23,15 @@ public sealed record CreateLocationRequest
     public required string Name { get; init; }
     /// <summary>What kind of place it is.</summary>
     public LocationKind Kind { get; init; } = LocationKind.Folder;
-    /// <summary>Absolute folder, below which each host has its repository.</summary>
-    public required FilePath Path { get; init; }
+    /// <summary>Absolute folder, below which each host has its repository. For folders and gateways, which need it.</summary>
+    public FilePath? Path { get; init; }
+    /// <summary>As restic writes it, without the part of a repository: "s3:https://host/bucket/prefix" or "azure:container:/prefix".
+    /// For S3 and Azure, which need it.</summary>
+    public string? Address { get; init; }
+    /// <summary>Each NAME=VALUE, as <c>backupdr -o</c> takes them; docs/operate/locations.md lists them. For S3 and Azure.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+    /// <summary>What opens an S3 or Azure location; null where each agent's machine has a role or variables of its own.</summary>
+    public StoreCredentials? Credentials { get; init; }
     /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a
     /// gateway.</summary>
     public HostId? Host { get; init; }
@@ -37,9 +48,15 @@ public sealed record Location
     public required string Name { get; init; }
     /// <summary>What kind of place it is.</summary>
     public required LocationKind Kind { get; init; }
-    /// <summary>The folder.</summary>
-    public required FilePath Path { get; init; }
-    /// <summary>The machine that it is on, or null for each host's own.</summary>
+    /// <summary>The folder; null for S3 and Azure.</summary>
+    public FilePath? Path { get; init; }
+    /// <summary>Where it is, as restic writes it without a repository's part: "/srv/backups", "s3:https://host/bucket/prefix".</summary>
+    public required string Address { get; init; }
+    /// <summary>Each NAME=VALUE.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+    /// <summary>When credentials were set, which nothing gives out again; null where agents use what their machines have.</summary>
+    public DateTimeOffset? CredentialsSetAt { get; init; }
+    /// <summary>The machine that it is on, or null for each host's own, a gateway or an object store.</summary>
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to; null for no limit.</summary>
     public long? QuotaBytes { get; init; }
@@ -47,6 +64,15 @@ public sealed record Location
     public int Repositories { get; init; }
     /// <summary>When it was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>PUT locations/{id}/credentials. Runs that begin afterwards use them.</summary>
+public sealed record ReplaceLocationCredentialsRequest
+{
+    /// <summary>Which location, of the kind S3 or Azure.</summary>
+    public LocationId Id { get; init; }
+    /// <summary>The new ones; null for what each agent's machine has.</summary>
+    public StoreCredentials? Credentials { get; init; }
 }
 
 /// <summary>How far a repository is.</summary>

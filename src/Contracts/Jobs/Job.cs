@@ -51,7 +51,14 @@ public sealed record RepositoryAccess
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsGateway { get; init; }
 
-    /// <summary>Shows no password.</summary>
+    /// <summary>Options of the store, each NAME=VALUE.</summary>
+    public IReadOnlyList<string>? Options { get; init; }
+
+    /// <summary>Credentials of the store, under the names of restic's environment variables: AWS_ACCESS_KEY_ID and so on. The agent's own
+    /// variables count only where this is null.</summary>
+    public IReadOnlyDictionary<string, string>? Variables { get; init; }
+
+    /// <summary>Shows no password and no credentials.</summary>
     public override string ToString() => $"{Id} at {Url}";
 }
 

@@ -63,6 +63,7 @@ public static class Rights
         [typeof(RevealRepositoryPassword)] = Right.SecretReveal,
         [typeof(SignIn)] = Right.SignIn,
         [typeof(CreateLocation)] = Right.StorageManage,
+        [typeof(ReplaceLocationCredentials)] = Right.StorageManage,
         [typeof(ListLocations)] = Right.StorageRead,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(CreateUser)] = Right.UserManage,

@@ -69,6 +69,9 @@ static class ApiEndpoints
             handler.Handle(caller, new ListLocationsRequest(), ct)).For<ListLocations>();
         api.MapPost("locations", (Caller caller, CreateLocationRequest request, CreateLocation handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<CreateLocation>();
+        api.MapPut("locations/{id}/credentials", (Caller caller, string id, ReplaceLocationCredentialsRequest request,
+            ReplaceLocationCredentials handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<ReplaceLocationCredentials>();
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)

@@ -17,6 +17,7 @@ public readonly struct Row(NpgsqlDataReader reader)
     public bool Bool(string column) => reader.GetBoolean(reader.GetOrdinal(column));
     public byte[] Bytes(string column) => reader.GetFieldValue<byte[]>(reader.GetOrdinal(column));
     public byte[]? BytesOrNull(string column) => IsNull(column) ? null : Bytes(column);
+    public string[] Texts(string column) => reader.GetFieldValue<string[]>(reader.GetOrdinal(column));
     public DateTimeOffset Time(string column) => reader.GetFieldValue<DateTimeOffset>(reader.GetOrdinal(column));
     public DateTimeOffset? TimeOrNull(string column) => IsNull(column) ? null : Time(column);
     public TimeSpan Span(string column) => reader.GetFieldValue<TimeSpan>(reader.GetOrdinal(column));

@@ -11,7 +11,7 @@ namespace BackupDr.Scheduler.Repositories;
 public sealed class ListLocations(Postgres db)
 {
     internal const string Select = """
-        select l.id, l.name, l.kind, l.path, l.host_id, l.quota_bytes, l.created_at,
+        select l.id, l.name, l.kind, l.path, l.address, l.options, l.credentials_set_at, l.host_id, l.quota_bytes, l.created_at,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -27,7 +27,10 @@ public sealed class ListLocations(Postgres db)
         Id = row.Id<LocationId>("id"),
         Name = row.Text("name"),
         Kind = row.Word<LocationKind>("kind"),
-        Path = row.Path("path"),
+        Path = row.PathOrNull("path"),
+        Address = row.TextOrNull("address") ?? row.Text("path"),
+        Options = row.Texts("options"),
+        CredentialsSetAt = row.TimeOrNull("credentials_set_at"),
         Host = row.IdOrNull<HostId>("host_id"),
         QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Repositories = (int)row.Long("repositories"),
@@ -35,14 +38,13 @@ public sealed class ListLocations(Postgres db)
     };
 }
 
-/// <summary>Makes a location. Asking again for the same name, folder and machine gives the one that is there.</summary>
-public sealed class CreateLocation(Postgres db, GatewayStores gateway, TimeProvider clock)
+/// <summary>Makes a location. Asking again for the same name and place gives the one that is there.</summary>
+public sealed class CreateLocation(Postgres db, LocationSecrets secrets, GatewayStores gateway, TimeProvider clock)
 {
     const int LongestName = 100;
-    const long SmallestQuota = 1 << 20;
 
-    /// <exception cref="BadInputException">Name or folder cannot be used.</exception>
-    /// <exception cref="ConflictException">Another location has the name.</exception>
+    /// <exception cref="BadInputException">Name, place, options or credentials cannot be used.</exception>
+    /// <exception cref="ConflictException">Another location has the name, or the address.</exception>
     public async Task<Location> Handle(Caller caller, CreateLocationRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
@@ -50,39 +52,47 @@ public sealed class CreateLocation(Postgres db, GatewayStores gateway, TimeProvi
         if (name.Length is 0 or > LongestName || name.Any(char.IsControl))
             throw new BadInputException("name", $"A location needs a name of 1 to {LongestName} characters.",
                 "For example: NAS in the cellar.");
-        var path = Clean(request.Path);
-        CheckGateway(request);
+        var place = await LocationPlace.Of(request);
         await using var tx = await db.Begin(ct);
         if (request.Host is { } host && !await tx.Scalar<bool>("select exists (select from host where id = $1 and retired_at is null)",
             [host], ct))
             throw new BadInputException("host", "There is no host in service with this id.", "Choose one of the hosts, or leave it out.");
-        var made = await tx.Execute(
-            "insert into location (id, name, kind, path, host_id, quota_bytes) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            [LocationId.New(clock), name, request.Kind, path, request.Host, request.QuotaBytes], ct);
-        var location = await tx.First($"{ListLocations.Select} where lower(l.name) = lower($1)", [name], ListLocations.Read, ct)
-            ?? throw new ConflictException("location.changed", "A location with this name was removed just now.", "Try again.");
-        if (made == 0)
-        {
-            return location.Path == path && location.Host == request.Host && location.Kind == request.Kind
-                && location.QuotaBytes == request.QuotaBytes ? location
-                : throw new ConflictException("location.exists", $"Another location is named '{location.Name}'.", "Choose another name.");
-        }
-        if (request.Kind == LocationKind.Gateway) await Claim(path, location.Id, ct);
+        var id = LocationId.New(clock);
+        var made = await tx.Execute("""
+            insert into location (id, name, kind, path, address, options, credentials_sealed, credentials_set_at, host_id, quota_bytes)
+            values ($1, $2, $3, $4, $5, $6, $7, case when $7::bytea is null then null else clock() end, $8, $9) on conflict do nothing
+            """,
+            [id, name, request.Kind, place.Path, place.Address, place.Options, secrets.Seal(id, request.Credentials), request.Host,
+                request.QuotaBytes], ct);
+        if (made == 0) return await Present(tx, name, request, place, ct);
+        var location = await tx.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)
+            ?? throw new InvalidOperationException("A row that was inserted in this transaction is not there.");
+        if (place.Path is { } path && request.Kind == LocationKind.Gateway) await Claim(path, location.Id, ct);
         await Notifications.Changed(tx, "storage", location.Id.ToString(), ct);
-        await Audit.Add(tx, caller, "location.create", location.Id.ToString(), $"{name}: {path}", ct);
+        await Audit.Add(tx, caller, "location.create", location.Id.ToString(), $"{name}: {location.Address}", ct);
         await tx.Commit(ct);
         return location;
     }
 
-    static void CheckGateway(CreateLocationRequest request)
+    /// <summary>The location that is there already, where it is the one asked for.</summary>
+    async Task<Location> Present(Transaction tx, string name, CreateLocationRequest request, LocationPlace place, CancellationToken ct)
     {
-        if (request.Kind == LocationKind.Gateway && request.Host is not null)
-            throw new BadInputException("host", "A gateway's folder is on the nodes, not on a host.", "Leave the host out.");
-        if (request.QuotaBytes is not { } quota) return;
-        if (request.Kind != LocationKind.Gateway)
-            throw new BadInputException("quotaBytes", "Only a gateway can hold a repository to a quota.", "Leave it out.");
-        if (quota < SmallestQuota)
-            throw new BadInputException("quotaBytes", $"A quota of {quota} bytes holds no repository.", $"At least {SmallestQuota}.");
+        var found = await tx.First($"{ListLocations.Select} where lower(l.name) = lower($1)", [name], ListLocations.Read, ct);
+        if (found is null)
+        {
+            var other = await tx.First("select name from location where address = $1", [place.Address], row => row.Text("name"), ct);
+            throw other is null ? new ConflictException("location.changed", "A location with this name was removed just now.", "Try again.")
+                : new ConflictException("location.same_place", $"The location '{other}' is at this address already.",
+                    "Use that one, or another bucket or prefix.");
+        }
+        if (found.Path != place.Path || found.Address != place.Text || found.Host != request.Host || found.Kind != request.Kind
+            || found.QuotaBytes != request.QuotaBytes || !found.Options.SequenceEqual(place.Options))
+            throw new ConflictException("location.exists", $"Another location is named '{found.Name}'.", "Choose another name.");
+        var present = secrets.Open(found.Id, await tx.Scalar<byte[]>("select credentials_sealed from location where id = $1", [found.Id],
+            ct));
+        return present == request.Credentials ? found
+            : throw new ConflictException("location.exists", $"The location '{found.Name}' is there already, with other credentials.",
+                "Replace its credentials, or choose another name.");
     }
 
     async Task Claim(FilePath path, LocationId location, CancellationToken ct)
@@ -90,19 +100,30 @@ public sealed class CreateLocation(Postgres db, GatewayStores gateway, TimeProvi
         try { await gateway.Claim(path, location, ct); }
         catch (StoreException e) { throw new BadInputException("path", $"This node cannot use the folder: {e.Message}", e.Hint); }
     }
+}
 
-    /// <summary>Without double slashes, dots and a slash at the end.</summary>
-    static FilePath Clean(FilePath path)
+/// <summary>Replaces or removes the credentials of an object store. Runs that have begun keep the former until they end.</summary>
+public sealed class ReplaceLocationCredentials(Postgres db, LocationSecrets secrets)
+{
+    /// <exception cref="BadInputException">They cannot be used, or the location is a folder.</exception>
+    public async Task<Location> Handle(Caller caller, ReplaceLocationCredentialsRequest request, CancellationToken ct)
     {
-        if (!path.IsAbsolute) throw new BadInputException("path", $"'{path}' is not an absolute folder.", "For example /srv/backups");
-        var clean = new FilePath([]);
-        foreach (var part in path.Parts())
-        {
-            if (part.Bytes.SequenceEqual(".."u8)) throw new BadInputException("path", $"'{path}' goes up by '..'.",
-                "Write the folder itself.");
-            clean = new FilePath([.. clean.Bytes, (byte)'/', .. part.Bytes]);
-        }
-        return clean.IsEmpty ? throw new BadInputException("path", "The root folder cannot hold repositories.", "For example /srv/backups")
-            : clean;
+        caller.Must(Right.StorageManage);
+        await using var tx = await db.Begin(ct);
+        var location = await tx.First($"{ListLocations.Select} where l.id = $1 for update of l", [request.Id], ListLocations.Read, ct)
+            ?? throw new NotFoundException("A location with this id");
+        if (location.Path is not null)
+            throw new BadInputException("credentials", $"A location of the kind {location.Kind} has no credentials.",
+                "Only S3 and Azure have.");
+        await LocationSecrets.Check(location.Kind, location.Address, location.Options, request.Credentials);
+        var setAt = await tx.Scalar<DateTimeOffset?>("""
+            update location set credentials_sealed = $2, credentials_set_at = case when $2::bytea is null then null else clock() end
+            where id = $1 returning credentials_set_at
+            """, [request.Id, secrets.Seal(request.Id, request.Credentials)], ct);
+        await Notifications.Changed(tx, "storage", request.Id.ToString(), ct);
+        await Audit.Add(tx, caller, "location.credentials", request.Id.ToString(),
+            $"{location.Name}: {(setAt is null ? "removed" : "replaced")}", ct);
+        await tx.Commit(ct);
+        return location with { CredentialsSetAt = setAt };
     }
 }

@@ -9,7 +9,7 @@ using BackupDr.Scheduler.Secrets;
 namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Makes and reads rows of repositories and locations for other subjects.</summary>
-public sealed class RepositoryTable(SealedSecrets secrets, Listeners listeners, TimeProvider clock)
+public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locations, Listeners listeners, TimeProvider clock)
 {
     const string DefaultName = "On the protected host itself";
     static readonly FilePath DefaultFolder = FilePath.FromText("/var/lib/backupdr-repositories");
@@ -21,7 +21,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, Listeners listeners, 
         using var password = Secret.Random(24);
         await tx.Execute("""
             insert into repository (id, location_id, host_id, url, state, password_sealed)
-            select $1, l.id, $3, rtrim(l.path, '/') || '/' || $4, $5, $6 from location l where l.id = $2
+            select $1, l.id, $3, rtrim(coalesce(l.address, l.path), '/') || '/' || $4, $5, $6 from location l where l.id = $2
             on conflict (location_id, host_id) do nothing
             """,
             [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password",
@@ -56,21 +56,38 @@ public sealed class RepositoryTable(SealedSecrets secrets, Listeners listeners, 
         return await tx.First("select id from location where lower(name) = lower($1)", [DefaultName], row => row.Id<LocationId>("id"), ct);
     }
 
-    /// <summary>What an agent needs to open a repository; the password is opened for this one answer.</summary>
+    /// <summary>What an agent needs to open a repository; password and credentials are opened for this one answer.</summary>
     internal async Task<RepositoryAccess> Access(SqlSource db, RepositoryId id, CancellationToken ct)
-        => await db.First("""
-            select r.url, r.config_id, r.password_sealed, l.kind from repository r join location l on l.id = r.location_id where r.id = $1
-            """, [id], row => new RepositoryAccess
+        => await db.First($"select r.config_id, r.password_sealed, {WayColumns} from repository r join location l on l.id = r.location_id "
+            + "where r.id = $1", [id], row =>
         {
-            Id = id,
-            // Agents go through the gateway, and never learn where behind it the folder is.
-            Url = IsGateway(row) ? $"rest:{listeners.AgentsPublicUrl}{GatewayEndpoint.Root}/{id}/" : row.Text("url"),
-            IsGateway = IsGateway(row),
-            ConfigId = row.TextOrNull("config_id"),
-            Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
+            var way = WayTo(row);
+            return new RepositoryAccess
+            {
+                Id = id,
+                Url = way.Url,
+                IsGateway = way.IsGateway,
+                Options = way.Options,
+                Variables = way.Variables,
+                ConfigId = row.TextOrNull("config_id"),
+                Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
+            };
         }, ct) ?? throw new NotFoundException("A repository with this id");
 
-    static bool IsGateway(Row row) => row.Word<LocationKind>("kind") == LocationKind.Gateway;
+    // Of a repository r in its location l.
+    const string WayColumns = "r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed";
+
+    /// <summary>How an agent gets to a repository.</summary>
+    sealed record Way(string Url, bool IsGateway = false, IReadOnlyList<string>? Options = null,
+        IReadOnlyDictionary<string, string>? Variables = null);
+
+    Way WayTo(Row row) => row.Word<LocationKind>("kind") switch
+    {
+        LocationKind.Folder => new Way(row.Text("url")),
+        // Agents go through the gateway, and never learn where behind it the folder is.
+        LocationKind.Gateway => new Way($"rest:{listeners.AgentsPublicUrl}{GatewayEndpoint.Root}/{row.Id<RepositoryId>("id")}/", true),
+        _ => new Way(row.Text("url"), false, row.Texts("options"), locations.Variables(row)),
+    };
 
     /// <summary>An Init run made the repository, or (without an id) failed to.</summary>
     internal static async Task Initialised(Transaction tx, RepositoryId id, string? configId, CancellationToken ct)

@@ -54,11 +54,12 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
         {
-            var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1",
-                [point.Repository.Value], row => row.IdOrNull<HostId>(0) ?? point.Host, ct);
-            if (machine != host)
+            // A folder is on one machine; a gateway and an object store are reached from all.
+            var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1 "
+                + "and l.kind = $2", [point.Repository.Value, LocationKind.Folder], row => row.IdOrNull<HostId>(0) ?? point.Host, ct);
+            if (machine != default && machine != host)
                 throw new BadInputException("host", "The repository is a folder of another machine, and only that machine can restore "
-                    + "from it.", "Restore to the host it came from; the gateway for other hosts comes in a later version.");
+                    + "from it.", "Restore to the host it came from, or keep the next backups behind a gateway or in an object store.");
             var id = request.Id ?? RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
