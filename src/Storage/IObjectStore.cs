@@ -19,6 +19,12 @@ public interface IObjectStore : IAsyncDisposable
     /// <summary>Storage classes and thawing; null where the kind of store has none.</summary>
     IObjectTiers? Tiers => null;
 
+    /// <summary>Older versions of objects; null where the kind of store shows none.</summary>
+    IObjectVersions? Versions => null;
+
+    /// <summary>How far the place's clock was ahead of ours at its last answer, give or take a second; null where it tells none.</summary>
+    TimeSpan? ClockDifference => null;
+
     /// <summary>Puts a whole object. On return it is durable and visible under its name; after a failure or a crash nothing is
     /// visible.</summary>
     /// <param name="name">Where.</param>

@@ -86,3 +86,19 @@ public interface IObjectTiers
     /// <param name="ct">Cancels the request.</param>
     Task Thaw(ObjectName name, int days, CancellationToken ct);
 }
+
+/// <summary>One state of an object that was overwritten or deleted since, or is the present one.</summary>
+/// <param name="Id">The store's word for it.</param>
+/// <param name="IsDeletion">Whether it is the mark of a deletion, and no content.</param>
+public readonly record struct ObjectVersion(string Id, bool IsDeletion);
+
+/// <summary>Older versions of objects, where a store keeps them. Failures are <see cref="StoreException"/>.</summary>
+public interface IObjectVersions
+{
+    /// <summary>The versions of one object, of a few at the most: for objects of our own tests.</summary>
+    Task<IReadOnlyList<ObjectVersion>> Of(ObjectName name, CancellationToken ct);
+
+    /// <summary>Removes one for good.</summary>
+    /// <exception cref="StoreException"><see cref="StoreFault.Denied"/> where a retention or hold keeps it.</exception>
+    Task Remove(ObjectName name, string version, CancellationToken ct);
+}

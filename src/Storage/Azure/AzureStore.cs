@@ -28,6 +28,7 @@ public sealed class AzureStore : IObjectStore
     readonly AzureAddress _address;
     readonly StoreOptions _options;
     readonly HttpClient _http;
+    readonly ServerClock _clock;
     readonly BlobContainerClient _container;
     readonly AzureErrors _errors;
     readonly string? _signature;
@@ -49,7 +50,8 @@ public sealed class AzureStore : IObjectStore
         _stallPatience = stallPatience ?? Stall.Patience;
         _upload = new AzureUpload(this, options, blocksFrom);
         Tiers = new AzureTiers(this, options);
-        _http = StoreHttp.Open(options);
+        _clock = new ServerClock(options.Clock);
+        _http = StoreHttp.Open(options, _clock);
         _container = AzureConnection.Open(address, options, _http);
         _signature = AzureConnection.Signature(options);
         _errors = new AzureErrors(Account, _signature, options.Clock);
@@ -68,6 +70,9 @@ public sealed class AzureStore : IObjectStore
 
     /// <inheritdoc/>
     public IObjectTiers Tiers { get; }
+
+    /// <inheritdoc/>
+    public TimeSpan? ClockDifference => _clock.Difference;
 
     /// <inheritdoc/>
     public async Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)

@@ -16,8 +16,10 @@ static class StoreHttp
     static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(10);
 
     /// <summary>A client that the caller disposes. It has no time limit of its own: stalls are cut by <see cref="Stall"/>.</summary>
+    /// <param name="options">Authorities and our own certificate.</param>
+    /// <param name="clock">Sees every answer; null where nobody asks for the server's clock.</param>
     /// <exception cref="BadInputException">The file with certificates cannot be used.</exception>
-    public static HttpClient Open(StoreOptions options)
+    public static HttpClient Open(StoreOptions options, ServerClock? clock = null)
     {
         var handler = new SocketsHttpHandler
         {
@@ -37,7 +39,8 @@ static class StoreHttp
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors)
                 => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors);
         }
-        return new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+        clock?.InnerHandler = handler;
+        return new HttpClient(clock is null ? handler : clock, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     static X509Certificate2Collection Read(string file)

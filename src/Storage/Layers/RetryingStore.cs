@@ -46,6 +46,12 @@ public sealed class RetryingStore : IObjectStore
     public IObjectTiers? Tiers => _inner.Tiers is { } tiers ? new RetryingTiers(tiers, this) : null;
 
     /// <inheritdoc/>
+    public IObjectVersions? Versions => _inner.Versions is { } versions ? new RetryingVersions(versions, this) : null;
+
+    /// <inheritdoc/>
+    public TimeSpan? ClockDifference => _inner.ClockDifference;
+
+    /// <inheritdoc/>
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
         return Retry(async () =>
@@ -133,5 +139,13 @@ public sealed class RetryingStore : IObjectStore
 
         public Task Thaw(ObjectName name, int days, CancellationToken ct)
             => store.Retry(async () => { await inner.Thaw(name, days, ct); return true; }, ct);
+    }
+
+    sealed class RetryingVersions(IObjectVersions inner, RetryingStore store) : IObjectVersions
+    {
+        public Task<IReadOnlyList<ObjectVersion>> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
+
+        public Task Remove(ObjectName name, string version, CancellationToken ct)
+            => store.Retry(async () => { await inner.Remove(name, version, ct); return true; }, ct);
     }
 }

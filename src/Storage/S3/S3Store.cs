@@ -22,6 +22,7 @@ public sealed class S3Store : IObjectStore
     readonly S3Address _address;
     readonly StoreOptions _options;
     readonly HttpClient _http;
+    readonly ServerClock _clock;
     readonly S3Upload _upload;
     readonly bool _conditional;
     volatile bool _bucketSeen;   // an operation on it has worked
@@ -36,11 +37,13 @@ public sealed class S3Store : IObjectStore
         (_address, _options) = (address, options);
         StallPatience = stallPatience ?? Stall.Patience;
         _conditional = options.Choice("s3.conditional-put", "on", "off") == "on";
-        _http = StoreHttp.Open(options);
+        _clock = new ServerClock(options.Clock);
+        _http = StoreHttp.Open(options, _clock);
         Client = S3Connection.Open(address, options, _http);
         _upload = new S3Upload(this, options, partsFrom);
         Locks = new S3Locks(this);
         Tiers = new S3Tiers(this);
+        Versions = new S3Versions(this);
     }
 
     internal AmazonS3Client Client { get; }
@@ -60,6 +63,12 @@ public sealed class S3Store : IObjectStore
 
     /// <inheritdoc/>
     public IObjectTiers Tiers { get; }
+
+    /// <inheritdoc/>
+    public IObjectVersions Versions { get; }
+
+    /// <inheritdoc/>
+    public TimeSpan? ClockDifference => _clock.Difference;
 
     /// <inheritdoc/>
     public async Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using Amazon.S3;
+using Amazon.S3.Model;
 using BackupDr.Storage;
 using BackupDr.Storage.Layers;
 using BackupDr.Storage.S3;
@@ -77,6 +79,21 @@ public sealed class S3Server : IAsyncDisposable
             await top.Delete(new ObjectName("made"), CancellationToken.None);
         }
         return S3Address.Parse($"s3:{Endpoint}/{name}/{prefix}");
+    }
+
+    /// <summary>An address in a new, empty bucket with object lock, and so with versions.</summary>
+    public async Task<S3Address> NewLockedBucket()
+    {
+        await Start();
+        var name = string.Create(CultureInfo.InvariantCulture, $"locked-{Interlocked.Increment(ref _buckets)}");
+        using var client = new AmazonS3Client(Access, Secret, new AmazonS3Config
+        {
+            ServiceURL = Endpoint,
+            ForcePathStyle = true,
+            AuthenticationRegion = "us-east-1"
+        });
+        await client.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = true });
+        return S3Address.Parse($"s3:{Endpoint}/{name}/p");
     }
 
     /// <summary>Options with this server's keys.</summary>

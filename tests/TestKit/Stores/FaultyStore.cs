@@ -29,6 +29,10 @@ public sealed class FaultyStore(IObjectStore inner) : IObjectStore
 
     public IObjectTiers? Tiers => inner.Tiers;
 
+    public IObjectVersions? Versions => inner.Versions;
+
+    public TimeSpan? ClockDifference => inner.ClockDifference;
+
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
         => Guarded(StoreVerb.Put, name.Value, async () => { await inner.Put(name, content, ct); return true; });
 
