@@ -25,7 +25,7 @@ sealed class FileContent(Func<FileContent, CancellationToken, ValueTask> finish)
         {
             LengthBytes += lengthBytes;
             _ids.Add(default);
-            _open++;
+            Interlocked.Increment(ref _open);   // counted out without the lock
             return _ids.Count - 1;
         }
     }
