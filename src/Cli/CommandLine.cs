@@ -23,6 +23,7 @@ static class CommandLine
         yield return StatsCommand.Make();
         yield return TagCommand.Make();
         yield return CopyCommand.Make();
+        yield return ReplicateCommand.Make();
         yield return KeyCommand.Make();
         yield return ListCommand.Make();
         yield return CatCommand.Make();

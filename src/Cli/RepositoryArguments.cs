@@ -1,6 +1,7 @@
 using System.CommandLine;
 using BackupDr.Contracts;
 using BackupDr.Engine;
+using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
 using BackupDr.Storage.Layers;
 
@@ -10,6 +11,9 @@ namespace BackupDr.Cli;
 sealed class RepositoryArguments
 {
     static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(2);   // a person waits
+    static readonly TimeSpan PatienceWithOthersThere = TimeSpan.FromSeconds(15);
+
+    readonly ReplicaUse? _use;
 
     readonly Option<string?> _repository = new("--repo", "-r")
     {
@@ -29,12 +33,22 @@ sealed class RepositoryArguments
     {
         Description = "PEM file with the authorities to trust instead of the system's, for a store with a certificate of your own.",
     };
+    readonly Option<string[]> _replicas = new("--replica")
+    {
+        Description = "A further place of the repository, to read what the first cannot give and to put right what is damaged there; "
+            + "may be given several times. 'backupdr replicate' makes one.",
+        Arity = ArgumentArity.OneOrMore,
+    };
     readonly Option<bool> _json = new("--json") { Description = "Results and errors as JSON, without progress." };
     readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "No progress and no remarks." };
 
     /// <summary>Adds the options to a command.</summary>
-    public RepositoryArguments(Command command)
+    /// <param name="command">The command.</param>
+    /// <param name="replicas">What it does with further places; null where it works on one only.</param>
+    public RepositoryArguments(Command command, ReplicaUse? replicas = null)
     {
+        _use = replicas;
+        if (replicas is not null) command.Options.Add(_replicas);
         command.Options.Add(_repository);
         command.Options.Add(_passwordFile);
         command.Options.Add(_options);
@@ -51,24 +65,47 @@ sealed class RepositoryArguments
         ?? throw new BadInputException("--repo", "No repository was given.", "Write --repo PATH, or set BACKUPDR_REPOSITORY.");
 
     /// <summary>The store below the repository.</summary>
-    public IObjectStore Store(ParseResult given)
+    public IObjectStore Store(ParseResult given) => Store(given, Url(given), StorePatience);
+
+    /// <summary>The store at another address, with the same options.</summary>
+    public IObjectStore Store(ParseResult given, string url) => Store(given, url, StorePatience);
+
+    IObjectStore Store(ParseResult given, string url, TimeSpan patience)
     {
-        var retry = new RetryOptions { Budget = StorePatience };
+        var retry = new RetryOptions { Budget = patience };
         var options = new StoreOptions(given.GetValue(_options) ?? [])
         {
             CaCertificateFile = given.GetValue(_authorities),
             Retry = retry,
         };
-        return new RetryingStore(StoreFactory.Open(Url(given), options), retry, TimeProvider.System);
+        return new RetryingStore(StoreFactory.Open(url, options), retry, TimeProvider.System);
     }
 
-    /// <summary>Opens the repository.</summary>
+    /// <summary>Opens the repository, with the further places that were named.</summary>
     public async Task<Repository> Open(ParseResult given, CancellationToken ct)
     {
         NativeLibraries.Check();
-        var store = Store(given);
+        var store = await Places(given, ct);
         using var password = Password(given);
         return await Repository.Open(store, password, Telling(Output(given)), ct);
+    }
+
+    async Task<IObjectStore> Places(ParseResult given, CancellationToken ct)
+    {
+        if (_use is not { } use || given.GetValue(_replicas) is not { Length: > 0 } others) return Store(given);
+        string[] urls = [Url(given), .. others];
+        var stores = new List<IObjectStore>();
+        foreach (var url in urls) stores.Add(Store(given, url, url == urls[^1] ? StorePatience : PatienceWithOthersThere));
+        return await ReplicatedStore.Open(stores, use, TimeProvider.System, ct);
+    }
+
+    /// <summary>Says what the further places had to answer for.</summary>
+    public void TellReplicas(ParseResult given, Repository repository)
+    {
+        if (repository.Store is not ReplicatedStore places) return;
+        var output = Output(given);
+        foreach (var (place, problem) in places.Absent) output.Remark($"{place} was not used: {problem}");
+        foreach (var one in places.Healed) output.Remark($"{one.Name} came from {one.From}; in {one.Place}: {one.Problem}");
     }
 
     /// <summary>Hands out what opens the repository, to somebody who may have to mend it before it opens.</summary>
@@ -92,9 +129,11 @@ sealed class RepositoryArguments
             : Setting("FROM_PASSWORD") is { } text ? Secret.FromText(text)
             : throw new BadInputException(option, "No password of the repository to copy from was given.",
                 "Write --from-password-file FILE, or set BACKUPDR_FROM_PASSWORD_FILE.");
-        var store = new RetryingStore(StoreFactory.Open(url), new RetryOptions { Budget = StorePatience }, TimeProvider.System);
-        return await Repository.Open(store, password, Telling(Output(given)), ct);
+        return await Repository.Open(Store(given, url), password, Telling(Output(given)), ct);
     }
+
+    /// <summary>How a repository is worked with; remarks go where this command's words go.</summary>
+    public RepositoryOptions Telling(ParseResult given) => Telling(Output(given));
 
     static RepositoryOptions Telling(Output output) => Options with { LockRemoved = removed => output.Remark(removed.ToString()) };
 

@@ -7,6 +7,7 @@ using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Memory;
+using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
 
 namespace BackupDr.Engine;
@@ -39,6 +40,8 @@ public sealed class Repository : IDisposable
     /// <summary>The key file that the password opened.</summary>
     public BlobId KeyId { get; }
     internal BufferPool Buffers { get; } = new();
+    /// <summary>The further places, where there are any.</summary>
+    internal ReplicatedStore? Replicas => Store as ReplicatedStore;
 
     /// <summary>Makes a repository: key file first, config last.</summary>
     /// <exception cref="RepositoryException">Exists.</exception>
@@ -155,6 +158,16 @@ public sealed class Repository : IDisposable
 
     /// <summary>Reads a JSON text, checking the name against the bytes.</summary>
     internal async Task<ReadOnlyMemory<byte>> ReadUnpacked(string folder, BlobId id, CancellationToken ct)
+    {
+        try { return await ReadUnpackedOnce(folder, id, ct); }
+        catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged && Replicas is not null)
+        {
+            if (!await Replicas.Heal(ObjectLayout.Of(folder, id), ct)) throw;
+            return await ReadUnpackedOnce(folder, id, ct);
+        }
+    }
+
+    async Task<ReadOnlyMemory<byte>> ReadUnpackedOnce(string folder, BlobId id, CancellationToken ct)
     {
         var name = ObjectLayout.Of(folder, id);
         var head = await Store.Head(name, ct) ?? throw new StoreException(StoreFault.Missing,

@@ -68,6 +68,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("stats", "latest", Disk.Reads),
         ("tag", "latest --add kept", Disk.Writes),
         ("copy", "--from-repo {dir}/other --from-password-file {dir}/right", Disk.Writes),
+        ("replicate", "--to {dir}/replica", Disk.Writes),
         ("key list", "", Disk.Reads),
         ("key add", "--new-password-file {dir}/wrong", Disk.Writes),
         ("key remove", "00000000", Disk.Writes),

@@ -5,6 +5,7 @@ using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Chunking;
+using BackupDr.Engine.Replicas;
 using BackupDr.Sources.Files;
 
 namespace BackupDr.Cli.Commands;
@@ -72,7 +73,7 @@ sealed class BackupCommand
             made._excludeLargerThan, made._filesFrom, made._filesFromVerbatim, made._filesFromRaw,
             made._dryRun, made._verbose,
         };
-        var repository = new RepositoryArguments(command);
+        var repository = new RepositoryArguments(command, ReplicaUse.Write);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
         return command;
     }
@@ -105,6 +106,7 @@ sealed class BackupCommand
             findings = dryRun ? await BackupRun.Preview(repository, source, request, progress, ct)
                 : await BackupRun.Execute(repository, source, request, progress, ct);
         }
+        arguments.TellReplicas(given, repository);
         foreach (var problem in findings.Missing) output.Problem(problem.Path, problem.Message);
         Tell(output, findings);
         return findings.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;

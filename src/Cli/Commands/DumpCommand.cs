@@ -4,6 +4,7 @@ using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Replicas;
 using BackupDr.Engine.Restore;
 
 namespace BackupDr.Cli.Commands;
@@ -23,7 +24,7 @@ sealed class DumpCommand
         {
             made._snapshot, made._path, made._archive, made._target,
         };
-        var repository = new RepositoryArguments(command);
+        var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
         command.SetAction((given, ct) => made.Run(repository, which, given, ct));
         return command;
@@ -56,6 +57,7 @@ sealed class DumpCommand
                 throw new BadInputException("--target", $"The output cannot be written: {e.Message}", "What was written is not complete.");
             }
         }
+        arguments.TellReplicas(given, repository);
         foreach (var problem in left) output.Problem(problem.Path, problem.Message);
         return left.Count == 0 ? ExitCodes.Done : ExitCodes.Incomplete;
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Cli.Commands;
 
@@ -24,7 +25,7 @@ sealed class LsCommand
         {
             made._snapshot, made._long, made._recursive,
         };
-        var repository = new RepositoryArguments(command);
+        var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
         command.SetAction((given, ct) => made.Run(repository, which, given, ct));
         return command;
@@ -36,6 +37,7 @@ sealed class LsCommand
         using var repository = await arguments.Open(given, ct);
         var (snapshot, path) = await which.Find(repository, given.GetValue(_snapshot)!, given, ct);
         var browser = await TreeBrowser.Open(repository, ct);
+        arguments.TellReplicas(given, repository);
         output.Json(json => SnapshotsCommand.Write(json, snapshot));
         var isLong = given.GetValue(_long);
         if (path.IsEmpty || given.GetValue(_recursive))

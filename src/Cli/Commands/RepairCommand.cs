@@ -1,6 +1,5 @@
 using System.CommandLine;
 using BackupDr.Engine.Upkeep;
-using BackupDr.Storage;
 
 namespace BackupDr.Cli.Commands;
 
@@ -26,7 +25,7 @@ static class RepairCommand
         command.SetAction(async (given, ct) =>
         {
             var output = arguments.Output(given);
-            await using var replica = StoreFactory.Open(given.GetValue(from)!);
+            await using var replica = arguments.Store(given, given.GetValue(from)!);
             ReplicaRepair done;
             using (var progress = new ProgressLine(output, TimeProvider.System))
                 done = await arguments.OpenDamaged(given, (store, password, options) => RepairFromReplica.Execute(store, replica,
@@ -93,7 +92,7 @@ static class RepairCommand
         {
             var output = arguments.Output(given);
             using var repository = await arguments.Open(given, ct);
-            await using var replica = given.GetValue(from) is { } url ? StoreFactory.Open(url) : null;
+            await using var replica = given.GetValue(from) is { } url ? arguments.Store(given, url) : null;
             PackRepair done;
             using (var progress = new ProgressLine(output, TimeProvider.System))
                 done = await RepairPacks.Execute(repository, replica,

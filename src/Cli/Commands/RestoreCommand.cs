@@ -1,6 +1,7 @@
 using System.CommandLine;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
+using BackupDr.Engine.Replicas;
 using BackupDr.Engine.Restore;
 using BackupDr.Sources.Files;
 
@@ -52,7 +53,7 @@ sealed class RestoreCommand
             made._snapshot, made._target, made._includes, made._includesAnyCase, made._excludes, made._excludesAnyCase, made._overwrite,
             made._dryRun, made._verbose, made._verify, made._sparse, made._noSparse, made._noOwner, made._mapOwner, made._mapGroup,
         };
-        var repository = new RepositoryArguments(command);
+        var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
         command.SetAction((given, ct) => made.Run(repository, which, given, ct));
         return command;
@@ -107,6 +108,7 @@ sealed class RestoreCommand
             summary = isPreview ? await RestoreRun.Preview(repository, snapshot, request, target, ct)
                 : await RestoreRun.Execute(repository, snapshot, request, target,
                     progress.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+        arguments.TellReplicas(given, repository);
         foreach (var problem in summary.Failed) output.Problem(problem.Path, problem.Message);
         if (options.Overwrite == OverwritePolicy.Never && request.Each is null)
             foreach (var kept in summary.Kept) output.Note($"kept: {kept.Path}: {kept.Message}");

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Replicas;
 using BackupDr.Engine.Upkeep;
 
 namespace BackupDr.Cli.Commands;
@@ -25,7 +26,7 @@ sealed class SnapshotsCommand
         {
             made._snapshots, made._latest, made._groupBy, made._compact,
         };
-        var repository = new RepositoryArguments(command);
+        var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
         command.SetAction((given, ct) => made.Run(repository, which, given, ct));
         return command;
@@ -39,6 +40,7 @@ sealed class SnapshotsCommand
         var grouping = given.GetValue(_groupBy) is { } text ? SnapshotArguments.Grouping(text) : SnapshotGrouping.None;
         using var repository = await arguments.Open(given, ct);
         var snapshots = await which.FindAll(repository, given.GetValue(_snapshots) ?? [], given, ct);
+        arguments.TellReplicas(given, repository);
         var isCompact = given.GetValue(_compact);
         if (grouping == SnapshotGrouping.None)
         {

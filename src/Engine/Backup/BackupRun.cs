@@ -5,6 +5,7 @@ using BackupDr.Engine.Format;
 using BackupDr.Engine.Garbage;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Backup;
 
@@ -123,7 +124,9 @@ public static class BackupRun
         var id = await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), ct);
         if (await held.IsHeld(CancellationToken.None)) return id;
         // Between the check and the write somebody may have removed our lock and our packs: take the snapshot back.
-        await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Snapshots, id), CancellationToken.None);
+        var departing = ObjectLayout.Of(ObjectLayout.Snapshots, id);
+        await Departures.Note(repository, [departing], CancellationToken.None);
+        await repository.Store.Delete(departing, CancellationToken.None);
         throw LockLost();
     }
 

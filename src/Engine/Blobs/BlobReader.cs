@@ -21,10 +21,12 @@ public sealed class BlobReader(Repository repository, BlobIndex index)
     public async Task<byte[]> Read(BlobType type, BlobId id, CancellationToken ct)
     {
         var place = Find(index, type, id);
-        var box = new byte[place.Entry.Length];
-        await repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, place.Pack), place.Entry.Offset, box, ct);
         var plain = new byte[place.Entry.DecodedLength];
-        Open(repository, place.Pack, place.Entry, box, plain);
+        await PackRuns.Read(repository, place.Pack, [place.Entry], (entry, box) =>
+        {
+            Open(repository, place.Pack, entry, box.Span, plain);
+            return Task.CompletedTask;
+        }, ct);
         return plain;
     }
 

@@ -25,8 +25,28 @@ static class PackRuns
 
     /// <summary>Reads a run with one request and hands out its sealed blobs one after another. The bytes may be changed, and are not to
     /// be used after the task that got them.</summary>
+    /// <remarks>Where <paramref name="use"/> finds a blob damaged and the repository has further places, the pack is put right and the
+    /// blob handed out once more.</remarks>
     /// <exception cref="Storage.StoreException">The pack is not there, or shorter than its index says.</exception>
     public static async Task Read(Repository repository, BlobId pack, List<PackEntry> run, Func<PackEntry, Memory<byte>, Task> use,
+        CancellationToken ct)
+    {
+        var done = 0;
+        try { await ReadOnce(repository, pack, run, Counting, ct); }
+        catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged && repository.Replicas is { } replicas)
+        {
+            if (!await replicas.Heal(ObjectLayout.Of(ObjectLayout.Data, pack), ct)) throw;
+            await ReadOnce(repository, pack, run[done..], use, ct);
+        }
+
+        async Task Counting(PackEntry entry, Memory<byte> box)
+        {
+            await use(entry, box);
+            done++;
+        }
+    }
+
+    static async Task ReadOnce(Repository repository, BlobId pack, List<PackEntry> run, Func<PackEntry, Memory<byte>, Task> use,
         CancellationToken ct)
     {
         var (begin, length) = (run[0].Offset, (int)(End(run[^1]) - run[0].Offset));

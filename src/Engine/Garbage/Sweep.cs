@@ -2,12 +2,14 @@ using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Memory;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Garbage;
 
 /// <summary>Removes marked packs, under a lock that keeps stock restic out and lets our own writers go on.</summary>
 /// <remarks>
-/// Source: docs/format/restic-v2.md, F-12.4 to F-12.6. The order is what a crash relies on: new index files, old index files, packs, mark.
+/// Source: docs/format/restic-v2.md, F-12.4 to F-12.6. The order is what a crash relies on: new index files, departures, old index files,
+/// packs, mark.
 /// </remarks>
 sealed class Sweep(Repository repository, RepositoryLock held)
 {
@@ -107,6 +109,9 @@ sealed class Sweep(Repository repository, RepositoryLock held)
             if (blobs >= BlobsInIndex) await Write();
         }
         if (rest.Count > 0) await Write();
+        // Noted only now that the new index is stored: whoever carries the removal out elsewhere finds the index that replaces the old one.
+        await Departures.Note(repository, [.. old.Select(id => ObjectLayout.Of(ObjectLayout.Index, id)),
+            .. _kill.Select(id => ObjectLayout.Of(ObjectLayout.Data, id))], ct);
         foreach (var id in old) await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Index, id), ct);
 
         async Task Write()

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using BackupDr.Contracts;
@@ -63,6 +64,17 @@ public sealed partial class RestoreRun
 
     async Task RestoreRange(BlobId pack, List<PlannedBlob> blobs, uint start, int length, CancellationToken ct)
     {
+        var damaged = await TryRestoreRange(pack, blobs, start, length, ct);
+        if (damaged.Count > 0 && _repository.Replicas is { } replicas && await replicas.Heal(ObjectLayout.Of(ObjectLayout.Data, pack), ct))
+            damaged = await TryRestoreRange(pack, [.. damaged.Select(one => one.Blob)], start, length, ct);
+        foreach (var (blob, wrong) in damaged) FailBlob(blob, wrong);
+    }
+
+    /// <summary>Restores what is right, and gives the rest with what is wrong.</summary>
+    async Task<IReadOnlyList<(PlannedBlob Blob, string Wrong)>> TryRestoreRange(BlobId pack, List<PlannedBlob> blobs, uint start,
+        int length, CancellationToken ct)
+    {
+        var damaged = new List<(PlannedBlob, string)>();
         var range = _repository.Buffers.Rent(length);
         var bench = _repository.RentBench();
         try
@@ -70,17 +82,19 @@ public sealed partial class RestoreRun
             try { await _repository.Store.Read(ObjectLayout.Of(ObjectLayout.Data, pack), start, range.AsMemory(0, length), ct); }
             catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead)
             {
-                foreach (var blob in blobs) FailBlob(blob, $"pack {pack}: {e.Message}");
-                return;
+                return [.. blobs.Select(blob => (blob, $"pack {pack}: {e.Message}"))];
             }
             using var run = new WriteRun(this);
             blobs.Sort(static (left, right) => left.Turn.CompareTo(right.Turn));   // as they follow each other in the files
             foreach (var blob in blobs)
             {
                 ct.ThrowIfCancellationRequested();
-                RestoreBlob(pack, blob, range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length), bench, run);
+                var box = range.AsSpan((int)(blob.Entry.Offset - start), (int)blob.Entry.Length);
+                if (!TryRestoreBlob(blob, box, bench, run, out var wrong))
+                    damaged.Add((blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}"));
             }
             run.Write();
+            return damaged;
         }
         finally
         {
@@ -89,14 +103,18 @@ public sealed partial class RestoreRun
         }
     }
 
-    void RestoreBlob(BlobId pack, PlannedBlob blob, Span<byte> box, BlobWorkbench bench, WriteRun run)
+    bool TryRestoreBlob(PlannedBlob blob, Span<byte> box, BlobWorkbench bench, WriteRun run, [NotNullWhen(false)] out string? wrong)
     {
         var length = blob.Entry.DecodedLength;
-        if (length > BlobReader.MaximumDecoded) { FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id} would be {length} bytes"); return; }
-        if (!bench.TryOpen(box, blob.Entry, run.Room(blob.Parts[0], (int)length), out var wrong))
-            FailBlob(blob, $"pack {pack}: blob {blob.Entry.Id}: {wrong}");
-        else run.Add(blob.Parts, (int)length);
+        wrong = $"it would be {length} bytes";
+        if (length > BlobReader.MaximumDecoded || !bench.TryOpen(box, blob.Entry, run.Room(blob.Parts[0], (int)length), out wrong))
+        {
+            wrong ??= "it does not open";
+            return false;
+        }
+        run.Add(blob.Parts, (int)length);
         Report();
+        return true;
     }
 
     void FailBlob(PlannedBlob blob, string message)

@@ -2,6 +2,7 @@ using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -77,6 +78,7 @@ public static class Forget
     {
         // Shared is enough: a snapshot fewer takes nothing away from what others need.
         await using var held = await RepositoryLock.Take(repository, LockKind.Shared, ct);
+        await Departures.Note(repository, [.. ids.Select(id => ObjectLayout.Of(ObjectLayout.Snapshots, id))], ct);
         var removed = 0;
         foreach (var id in ids)
             if (await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Snapshots, id), ct)) removed++;

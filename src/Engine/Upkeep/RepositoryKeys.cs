@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -51,7 +52,7 @@ public static class RepositoryKeys
         if (keys.All(key => key.Id != repository.KeyId))
             throw new BadInputException("key", "The key that opened the repository was removed meanwhile.",
                 "Open it with a password that is still valid, and look again.");
-        await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Keys, fitting[0].Id), ct);
+        await Remove(repository, fitting[0].Id, ct);
         return fitting[0].Id;
     }
 
@@ -64,7 +65,14 @@ public static class RepositoryKeys
         await using var held = await RepositoryLock.Take(repository, exclusive: true, ct);
         var made = await repository.AddKey(password, ct);
         using (await Repository.Open(repository.Store, password, repository.Options with { ExpectedId = repository.Id }, ct))
-            await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Keys, repository.KeyId), ct);
+            await Remove(repository, repository.KeyId, ct);
         return made;
+    }
+
+    static async Task Remove(Repository repository, BlobId id, CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(ObjectLayout.Keys, id);
+        await Departures.Note(repository, [name], ct);
+        await repository.Store.Delete(name, ct);
     }
 }

@@ -6,6 +6,7 @@ using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Memory;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -111,7 +112,9 @@ public static class SnapshotCopy
         var id = await to.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(copy), ct);
         if (await held.IsHeld(CancellationToken.None)) return id;
         // Between the check and the write somebody may have removed our lock and our packs: take the snapshot back.
-        await to.Store.Delete(ObjectLayout.Of(ObjectLayout.Snapshots, id), CancellationToken.None);
+        var departing = ObjectLayout.Of(ObjectLayout.Snapshots, id);
+        await Departures.Note(to, [departing], CancellationToken.None);
+        await to.Store.Delete(departing, CancellationToken.None);
         throw LockLost();
     }
 

@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -41,7 +42,9 @@ public static class SnapshotTags
                     "Run the command again.");
             var made = old with { Tags = tags, Original = old.Original ?? old.Id };
             made = made with { Id = await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(made), ct) };
-            await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Snapshots, old.Id), ct);
+            var departing = ObjectLayout.Of(ObjectLayout.Snapshots, old.Id);
+            await Departures.Note(repository, [departing], ct);
+            await repository.Store.Delete(departing, ct);
             changed.Add((old.Id, made));
         }
         return changed;

@@ -9,7 +9,7 @@ public sealed class MemoryStore : IObjectStore
 {
     readonly ConcurrentDictionary<string, byte[]> _objects = new(StringComparer.Ordinal);
 
-    public string Url => "memory:";
+    public string Url { get; init; } = "memory:";
 
     public StoreAbilities Abilities => StoreAbilities.ConditionalPut;
 

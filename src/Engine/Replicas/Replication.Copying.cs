@@ -1,0 +1,190 @@
+using BackupDr.Contracts;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
+using BackupDr.Engine.Garbage;
+using BackupDr.Engine.Locks;
+using BackupDr.Engine.Memory;
+using BackupDr.Engine.Upkeep;
+using BackupDr.Storage;
+
+namespace BackupDr.Engine.Replicas;
+
+/// <summary>Copies, rescues what a removal elsewhere would take from a snapshot, and removes what departed.</summary>
+public sealed partial class Replication
+{
+    async Task CopyFolder(string folder, CancellationToken ct)
+    {
+        var work = Work(folder).ToList();
+        await ParallelWork.Run(work, _options.Workers, async (one, token) =>
+        {
+            if (_request.IsPreview)
+                foreach (var place in one.Places.Where(place => !place.Objects[folder].ContainsKey(one.Id))) Count(place, one.Size);
+            else await CopyObject(folder, one.Id, one.Places, token);
+            Told(one.Places.Count, one.Size * one.Places.Count);
+        }, ct);
+    }
+
+    static void Count(Place place, long bytes)
+    {
+        Interlocked.Increment(ref place.Copied);
+        Interlocked.Add(ref place.CopiedBytes, bytes);
+    }
+
+    void Told(int objects, long bytes)
+    {
+        Interlocked.Add(ref _objects, objects);
+        Interlocked.Add(ref _bytes, bytes);
+        _request.Progress?.Report(new ReplicationProgress(Interlocked.Read(ref _objects), _objectsTotal,
+            Interlocked.Read(ref _bytes), _bytesTotal));
+    }
+
+    /// <summary>Finds a copy that is right and puts it where there is none, or one that is wrong.</summary>
+    async Task CopyObject(string folder, BlobId id, IReadOnlyList<Place> targets, CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(folder, id);
+        var (wrong, problems) = (new HashSet<Place>(), new List<string>());
+        byte[]? right = null;
+        // All targets that have one are looked at; of the others only until one is right.
+        foreach (var place in _places.Where(place => place.Objects.TryGetValue(folder, out var has) && has.ContainsKey(id)))
+        {
+            if (right is not null && !targets.Contains(place)) continue;
+            var (bytes, problem) = await TryRead(place, name, place.Objects[folder][id], id, ct);
+            if (problem is not null)
+            {
+                problems.Add($"{place.Store.Url}: {problem}");
+                if (targets.Contains(place) && place.IsUsable) wrong.Add(place);
+            }
+            right ??= bytes;
+        }
+        if (right is null)
+        {
+            if (!await IsRemovedMeanwhile(name, ct)) Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
+            return;
+        }
+        foreach (var place in targets.Where(place => place.IsUsable && (wrong.Contains(place) || !place.Objects[folder].ContainsKey(id))))
+            await Put(place, folder, id, right, wrong.Contains(place), ct);
+    }
+
+    void Damaged(ObjectName name, string problem)
+    {
+        lock (_damaged) _damaged.Add(new Problem(FilePath.FromText($"/{name}"), problem));
+    }
+
+    static async Task<(byte[]? Bytes, string? Problem)> TryRead(Place place, ObjectName name, long size, BlobId id, CancellationToken ct)
+    {
+        try
+        {
+            var bytes = await PackFile.Read(place.Store, new StoredObject(name, size), ct);
+            return PackFile.IsIntact(bytes, id) ? (bytes, null) : (null, "its bytes do not match its name");
+        }
+        catch (BackupDrException e) when (e is RepositoryException or StoreException { Fault: StoreFault.Missing or StoreFault.ShortRead })
+        {
+            return (null, e.Message);
+        }
+        catch (StoreException e)   // the place, not the object
+        {
+            place.Problem ??= e.Message;
+            return (null, e.Message);
+        }
+    }
+
+    /// <summary>A prune that runs beside us at one place removes what we were about to copy.</summary>
+    async Task<bool> IsRemovedMeanwhile(ObjectName name, CancellationToken ct)
+    {
+        foreach (var place in Usable)
+        {
+            try
+            {
+                if (await place.Store.Head(name, ct) is not null) return false;
+            }
+            catch (StoreException) { return false; }   // unknown is told as damage, never passed over
+        }
+        return true;
+    }
+
+    async Task Put(Place place, string folder, BlobId id, byte[] bytes, bool isWrong, CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(folder, id);
+        try
+        {
+            if (isWrong && await place.Store.Head(name, ct) is { } old) await Trash.Move(place.Store, _options.Clock, old, ct);
+            await place.Store.Put(name, bytes, ct);
+            if (isWrong) Interlocked.Increment(ref place.Healed);
+            else Count(place, bytes.Length);
+            lock (place.Objects) place.Objects[folder][id] = bytes.Length;
+        }
+        catch (StoreException e) when (e.Fault == StoreFault.Exists)
+        {
+            Damaged(name, $"{place.Store.Url} has another object of this name.");
+        }
+        catch (StoreException e) { place.Problem ??= e.Message; }
+    }
+
+    /// <summary>
+    /// A snapshot that was written at one place while another one was pruned may need a blob that departs. Such blobs are copied into new
+    /// packs before anything goes.
+    /// </summary>
+    async Task Rescue(CancellationToken ct)
+    {
+        foreach (var place in Usable.ToList())
+        {
+            var departing = place.Objects[ObjectLayout.Data].Keys
+                .Where(id => _gone.Contains(ObjectLayout.Of(ObjectLayout.Data, id))).ToHashSet();
+            if (departing.Count == 0) continue;
+            try { await Rescue(place, departing, ct); }
+            catch (BackupDrException e) when (e is RepositoryException or StoreException)
+            {
+                place.NotRemoved = $"{departing.Count} packs that were pruned elsewhere stay, because it cannot be seen whether a "
+                    + $"snapshot needs them: {e.Message}";
+            }
+        }
+    }
+
+    async Task Rescue(Place place, HashSet<BlobId> departing, CancellationToken ct)
+    {
+        var repository = place.Repository!;
+        // What the prune that removed these packs knew of, where there is a place at which it was carried out, needs no second look.
+        var pruned = Usable.Where(other => other != place && !departing.Any(other.Objects[ObjectLayout.Data].ContainsKey)).ToList();
+        var own = place.Objects[ObjectLayout.Snapshots].Keys.Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Snapshots, id)))
+            .Where(id => !pruned.Exists(other => other.Objects[ObjectLayout.Snapshots].ContainsKey(id))).ToHashSet();
+        if (own.Count == 0) return;
+        var snapshots = (await repository.Snapshots(SnapshotFilter.All, ct)).Where(snapshot => own.Contains(snapshot.Id));
+        var used = new UsedBlobs(repository, await repository.LoadIndex(departing, withMarked: true, ct));
+        await used.Walk(snapshots.Select(snapshot => snapshot.Tree), ct);
+        var needed = new HashSet<BlobId>();
+        await foreach (var pack in IndexScan.Packs(repository, ct))
+            if (departing.Contains(pack.Id) && pack.Blobs.Any(entry => Examination.IsNeededHere(used, pack.Id, entry))) needed.Add(pack.Id);
+        if (needed.Count == 0) return;
+        await new Repacking(repository, used).Run(needed, _ => { }, ct);
+        // The new packs and their index go to the others like all else.
+        foreach (var folder in (string[])[ObjectLayout.Index, ObjectLayout.Data])
+            place.Objects[folder] = await ListFolder(place, folder, ct);
+        await CopyFolder(ObjectLayout.Data, ct);
+        await CopyFolder(ObjectLayout.Index, ct);
+    }
+
+    /// <summary>Removes what departed, with nobody else at work at the place.</summary>
+    async Task RemoveDeparted(Place place, CancellationToken ct)
+    {
+        var names = ((string[])[ObjectLayout.Snapshots, ObjectLayout.Index, ObjectLayout.Data, ObjectLayout.Keys])
+            .SelectMany(folder => place.Objects[folder].Keys.Select(id => ObjectLayout.Of(folder, id))).Where(_gone.Contains).ToList();
+        if (names.Count == 0 || place.NotRemoved is not null) return;
+        try
+        {
+            await using var alone = await RepositoryLock.Take(place.Repository!, LockKind.Exclusive, ct);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, alone.Lost);
+            foreach (var kind in names.GroupBy(name => name.Value[..name.Value.IndexOf('/', StringComparison.Ordinal)]))
+                await ParallelWork.Run(kind, _options.Workers, async (name, token) =>
+                {
+                    if (await place.Store.Delete(name, token)) Interlocked.Increment(ref place.Removed);
+                }, stop.Token);
+        }
+        catch (Exception e) when (e is RepositoryException or StoreException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            var left = Math.Max(0, names.Count - place.Removed);
+            place.NotRemoved = $"{left} objects that were removed elsewhere are still there: {e.Message}";
+        }
+    }
+}
