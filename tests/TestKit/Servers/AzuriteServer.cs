@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Azure.Storage;
 using Azure.Storage.Sas;
 using BackupDr.Storage;
@@ -31,7 +32,13 @@ public sealed class AzuriteServer : IAsyncDisposable
     /// <summary>Address of the account: "http://127.0.0.1:PORT/backupdr".</summary>
     public string Endpoint => $"http://127.0.0.1:{_port}/{Account}";
 
-    static string Program => Path.Combine(Service.Checkout(), "artifacts/azurite/node_modules/azurite/dist/src/blob/main.js");
+    static string Installed => Path.Combine(Service.Checkout(), "artifacts/azurite/node_modules/azurite");
+
+    static string Program => Path.Combine(Installed, "dist/src/blob/main.js");
+
+    /// <summary>Which one is installed: "3.37.0". Only after <see cref="Start"/>.</summary>
+    public static string Version => JsonDocument.Parse(File.ReadAllText(Path.Combine(Installed, "package.json"))).RootElement
+        .GetProperty("version").GetString()!;
 
     /// <summary>Starts it if need be. Skips the test where it is not installed.</summary>
     public async Task Start()
