@@ -134,7 +134,10 @@ public sealed class StoreProbeTests(S3Server s3, AzuriteServer azure)
     {
         await using var store = Open(await s3.NewBucket(), secret: "another");
 
-        IsRefused(await Probe(store), "AccessDenied", "AWS_SECRET_ACCESS_KEY");
+        var lines = await Probe(store);
+
+        IsRefused(lines, "AccessDenied", "AWS_SECRET_ACCESS_KEY");
+        Assert.Equal("Nothing was put.", lines[ProbedAbility.CleanUp].Sentence);
     }
 
     [Fact]
@@ -240,7 +243,7 @@ public sealed class StoreProbeTests(S3Server s3, AzuriteServer azure)
 
         var lines = await Probe(store);
 
-        Assert.Equal((ProbeResult.DoesNot, "put: the connection was reset."),
+        Assert.Equal((ProbeResult.DoesNot, "Put: the connection was reset."),
             (lines[ProbedAbility.OneWinner].Result, lines[ProbedAbility.OneWinner].Sentence));
         Assert.Contains("Test again", lines[ProbedAbility.OneWinner].Advice, StringComparison.Ordinal);
         Assert.Equal("Not tried, because a race of two writers failed.", lines[ProbedAbility.Delete].Sentence);

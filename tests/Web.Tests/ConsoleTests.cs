@@ -166,7 +166,7 @@ public sealed class ConsoleTests(PostgresServer server, Browser browser)
         [
             .. Menu, $"/items/{item.Id}", $"/policies/{policy.Id}", $"/policies/{policy.Id}/edit", $"/agents/{agent.Host}",
                 $"/points/{point.Id}",
-            $"/restore/new?item={item.Id}", $"/storage/{item.Repository}", .. runs.Runs.Select(run
+            $"/restore/new?item={item.Id}", $"/storage/{item.Repository}", "/storage/new", .. runs.Runs.Select(run
                 => $"/runs/{run.Id}"), $"/runs/{runs.Runs[0].Id}/log",
         ];
         await using (var first = await browser.Visit(node.Url)) await first.SignIn(first: true);
@@ -201,7 +201,7 @@ public sealed class ConsoleTests(PostgresServer server, Browser browser)
         await visit.Reads("is not a item id");
         visit.Forgive("404");
         visit.Forgive("400");
-        await visit.Go("/storage");
+        await visit.Go("/storage/new");
         await visit.Fill("Name", "Relative");
         await visit.Fill("Folder", "backups");
         await visit.Press("Add location");

@@ -23,9 +23,11 @@ public sealed class GatewayPageTests(PostgresServer server, Browser browser)
         await visit.SignIn(first: true);
 
         await visit.Go("/storage");
+        await visit.Follow("Add a location");
+        await visit.Follow("Gateway");
+        await visit.Reads("they add to it and delete nothing");
         await visit.Fill("Name", "NAS");
         await visit.Fill("Folder", disk.At("nas"));
-        await visit.Page.GetByLabel("On", new() { Exact = true }).SelectOptionAsync("gateway");
         await visit.Fill("Quota for each host, in GiB", "many");
         await visit.Press("Add location");
         await visit.Reads("is no whole number of GiB");
@@ -33,7 +35,7 @@ public sealed class GatewayPageTests(PostgresServer server, Browser browser)
         visit.Forgive("400");
         await visit.Fill("Quota for each host, in GiB", "500");
         await visit.Press("Add location");
-        await visit.Reads("the nodes, which serve it to agents");
+        await visit.Reads("through the nodes, by every agent for its own host");
         await visit.Shot("gateway-added");
 
         var location = Assert.Single(await node.Get<ListLocations>().Handle(ConsoleNode.System, new ListLocationsRequest(), default));

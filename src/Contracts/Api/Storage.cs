@@ -62,6 +62,8 @@ public sealed record Location
     public long? QuotaBytes { get; init; }
     /// <summary>Repositories in it.</summary>
     public int Repositories { get; init; }
+    /// <summary>What its last test found; null where it was never tested.</summary>
+    public LocationTest? LastTest { get; init; }
     /// <summary>When it was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 }
@@ -74,6 +76,21 @@ public sealed record ReplaceLocationCredentialsRequest
     /// <summary>The new ones; null for what each agent's machine has.</summary>
     public StoreCredentials? Credentials { get; init; }
 }
+
+/// <summary>POST locations/{id}/test. Takes up to a minute.</summary>
+public sealed record TestLocationRequest
+{
+    /// <summary>Which location; not a folder of a host, which only that host's agent opens.</summary>
+    public LocationId Id { get; init; }
+    /// <summary>Whether object lock is tried too: it leaves an object of 64 bytes that cannot be deleted for a minute.</summary>
+    public bool TryLock { get; init; }
+}
+
+/// <summary>What a test of a location found.</summary>
+/// <param name="At">When it ended.</param>
+/// <param name="Node">The node that tested: another machine's network may be another.</param>
+/// <param name="Lines">One for each ability.</param>
+public sealed record LocationTest(DateTimeOffset At, string Node, IReadOnlyList<ProbeLine> Lines);
 
 /// <summary>How far a repository is.</summary>
 public enum RepositoryState

@@ -64,6 +64,7 @@ public static class Rights
         [typeof(SignIn)] = Right.SignIn,
         [typeof(CreateLocation)] = Right.StorageManage,
         [typeof(ReplaceLocationCredentials)] = Right.StorageManage,
+        [typeof(TestLocation)] = Right.StorageManage,
         [typeof(ListLocations)] = Right.StorageRead,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(CreateUser)] = Right.UserManage,

@@ -72,6 +72,9 @@ static class ApiEndpoints
         api.MapPut("locations/{id}/credentials", (Caller caller, string id, ReplaceLocationCredentialsRequest request,
             ReplaceLocationCredentials handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<ReplaceLocationCredentials>();
+        api.MapPost("locations/{id}/test", (Caller caller, string id, TestLocationRequest? request, TestLocation handler,
+            CancellationToken ct) => handler.Handle(caller, (request ?? new TestLocationRequest()) with { Id = LocationId.Parse(id) }, ct))
+            .For<TestLocation>();
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)

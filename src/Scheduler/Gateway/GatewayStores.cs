@@ -23,17 +23,30 @@ public sealed class GatewayStores(TimeProvider clock) : IAsyncDisposable
     public async Task<IObjectStore> Of(GatewayGrant grant, CancellationToken ct)
     {
         if (_open.TryGetValue(grant.Repository, out var open)) return open;
-        await using (var root = new FolderStore(grant.Root, clock))
-        {
-            if (await Owner(root, ct) is not { } owner || owner != grant.Location.ToString())
-                throw new UnavailableException("gateway.folder_absent",
-                    $"{grant.Root} on this node is not the folder of the location {grant.Location}.",
-                    "Mount its disk there; every node that serves agents needs the same folder.");
-        }
+        await (await Root(grant.Root, grant.Location, ct)).DisposeAsync();
         var made = new FolderStore(grant.Folder, clock);
         if (_open.TryAdd(grant.Repository, made)) return made;
         await made.DisposeAsync();
         return _open[grant.Repository];
+    }
+
+    /// <summary>The folder of a location itself; the caller disposes it.</summary>
+    /// <exception cref="UnavailableException">It is not on this node.</exception>
+    /// <exception cref="StoreException">It cannot be read.</exception>
+    internal async Task<IObjectStore> Root(FilePath folder, LocationId location, CancellationToken ct)
+    {
+        var root = new FolderStore(folder, clock);
+        try
+        {
+            if (await Owner(root, ct) is { } owner && owner == location.ToString()) return root;
+            throw new UnavailableException("gateway.folder_absent", $"{folder} on this node is not the folder of the location {location}.",
+                "Mount its disk there; every node that serves agents needs the same folder.");
+        }
+        catch
+        {
+            await root.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Makes a folder the one of a location.</summary>

@@ -12,6 +12,7 @@ public sealed class ListLocations(Postgres db)
 {
     internal const string Select = """
         select l.id, l.name, l.kind, l.path, l.address, l.options, l.credentials_set_at, l.host_id, l.quota_bytes, l.created_at,
+            l.tested_at, l.tested_on, l.test_lines,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -34,6 +35,8 @@ public sealed class ListLocations(Postgres db)
         Host = row.IdOrNull<HostId>("host_id"),
         QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Repositories = (int)row.Long("repositories"),
+        LastTest = row.Json("test_lines", WireJson.Default.IReadOnlyListProbeLine) is { } lines
+            ? new LocationTest(row.Time("tested_at"), row.Text("tested_on"), lines) : null,
         CreatedAt = row.Time("created_at"),
     };
 }

@@ -70,9 +70,9 @@ sealed class AzureErrors(string account, string? signature, TimeProvider clock)
                 or "InsufficientAccountPermissions"
                 => "The credentials do not allow this: add the permission, see the table of permissions in docs/operate/locations.md.",
             "AuthenticationFailed" when signature is null
-                => "Check AZURE_ACCOUNT_NAME and AZURE_ACCOUNT_KEY, and the clock of this machine.",
-            _ => signature is null ? "Check AZURE_ACCOUNT_KEY, and whether the account's firewall lets this machine in."
-                : "Check AZURE_ACCOUNT_SAS: its account, container, permissions, and whether its key was changed.",
+                => "Check account and key (AZURE_ACCOUNT_NAME, AZURE_ACCOUNT_KEY), and the clock of this machine.",
+            _ => signature is null ? "Check the account's key, AZURE_ACCOUNT_KEY, and whether the account's firewall lets this machine in."
+                : "Check the signature, AZURE_ACCOUNT_SAS: its account, container, permissions, and whether its key was changed.",
         };
     }
 

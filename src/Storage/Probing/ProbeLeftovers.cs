@@ -11,11 +11,19 @@ sealed class ProbeLeftovers(IObjectStore store, TimeProvider clock)
     readonly List<ObjectName> _made = [];
     readonly Dictionary<ObjectName, DateTimeOffset> _locked = [];
 
-    /// <summary>Notes a name before it is put.</summary>
-    public ObjectName New(string name)
+    /// <summary>Notes a name that others put.</summary>
+    public void Note(ObjectName name) => _made.Add(name);
+
+    /// <summary>Puts an object and notes it; one that was refused for good is not there.</summary>
+    public async Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
-        _made.Add(new ObjectName(name));
-        return _made[^1];
+        _made.Add(name);
+        try { await store.Put(name, content, ct); }
+        catch (StoreException e) when (!e.IsTransient)
+        {
+            _made.Remove(name);
+            throw;
+        }
     }
 
     /// <summary>Notes that it can not be deleted before a time.</summary>

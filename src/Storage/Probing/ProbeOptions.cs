@@ -17,8 +17,11 @@ public sealed record ProbeOptions
     /// <summary>The class that an object is moved to; null where no class is tried.</summary>
     public string? StorageClass { get; init; }
 
-    /// <summary>How often a request is tried again. Somebody waits for the answer: 3 s.</summary>
-    public RetryOptions Retry { get; init; } = new() { FirstPause = TimeSpan.FromMilliseconds(100), Budget = TimeSpan.FromSeconds(3) };
+    /// <summary>Retries for 3 s: somebody waits for the answer.</summary>
+    public static RetryOptions Impatient { get; } = new() { FirstPause = TimeSpan.FromMilliseconds(100), Budget = TimeSpan.FromSeconds(3) };
+
+    /// <summary>How often a request is tried again.</summary>
+    public RetryOptions Retry { get; init; } = Impatient;
 
     /// <summary>The system's clock unless a test has its own.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -48,8 +48,8 @@ public sealed class StoreProbe
     }
 
     /// <summary>The lines of a place that could not even be opened.</summary>
-    public static IReadOnlyList<ProbeLine> Unopened(BadInputException e) => [.. Enum.GetValues<ProbedAbility>().Select(ability
-        => ability == ProbedAbility.Write ? new ProbeLine(ability, ProbeResult.DoesNot, e.Message, e.Hint, 0)
+    public static IReadOnlyList<ProbeLine> Unopened(BackupDrException e) => [.. Enum.GetValues<ProbedAbility>().Select(ability
+        => ability == ProbedAbility.Write ? new ProbeLine(ability, ProbeResult.DoesNot, Finding.Words(e), e.Hint, 0)
             : new ProbeLine(ability, ProbeResult.Untested, "Not tried, because the place could not be opened.", null, 0))];
 
     async Task Look(CancellationToken ct)
@@ -104,7 +104,7 @@ public sealed class StoreProbe
         // A bucket that does not exist would be made by the first put: a test must not do that under a mistyped name.
         try { await foreach (var _ in _store.List(Folder, ct)) break; }
         catch (StoreException e) when (e.Fault == StoreFault.Denied) { /* whether it may list is a line of its own */ }
-        await _store.Put(_made.New($"{Folder}/{_random}.first"), _content, ct);
+        await _made.Put(First, _content, ct);
         return new Finding(ProbeResult.Works, "An object was put.");
     }
 
@@ -145,7 +145,8 @@ public sealed class StoreProbe
                 + "that they won.", harmless);
         for (var round = 0; round < Races; round++)
         {
-            var name = _made.New($"{Folder}/{_random}.race{round}");
+            var name = new ObjectName($"{Folder}/{_random}.race{round}");
+            _made.Note(name);
             var contents = new[] { RandomNumberGenerator.GetBytes(SmallBytes), RandomNumberGenerator.GetBytes(SmallBytes) };
             var won = await Task.WhenAll(contents.Select(content => Wins(name, content, ct)));
             if (won is [true, true])
@@ -172,8 +173,8 @@ public sealed class StoreProbe
         try { await _store.Delete(First, ct); }
         catch (StoreException e) when (e.Fault == StoreFault.Denied)
         {
-            return new Finding(ProbeResult.DoesNot, e.Message, "Backups need to remove their own locks: allow deletion below locks/ at "
-                + "least. Pruning needs it everywhere.");
+            return new Finding(ProbeResult.DoesNot, Finding.Words(e), "Backups need to remove their own locks: allow deletion "
+                + "below locks/ at least. Pruning needs it everywhere.");
         }
         return await _store.Head(First, ct) is null ? new Finding(ProbeResult.Works, "An object was deleted, and is gone.")
             : new Finding(ProbeResult.DoesNot, "A deleted object is still there.",
@@ -186,15 +187,15 @@ public sealed class StoreProbe
             return new Finding(ProbeResult.DoesNot, "This kind of place has no object lock that we could set.");
         if (!_options.TryLock)
             return new Finding(ProbeResult.Untested, "Not asked for: it leaves an object that cannot be deleted for a minute.");
-        var name = _made.New($"{Folder}/{_random}.lock");
-        await _store.Put(name, _content, ct);
+        var name = new ObjectName($"{Folder}/{_random}.lock");
+        await _made.Put(name, _content, ct);
         // By the store's clock: a date that has passed there would be refused.
         var until = _options.Clock.GetUtcNow() + LockedFor + (_store.ClockDifference ?? TimeSpan.Zero);
         try { await locks.Retain(name, new Retention(RetentionMode.Governance, until), ct); }
         catch (StoreException e) when (e.Fault == StoreFault.Unusable)
         {
-            return new Finding(ProbeResult.DoesNot, e.Message, "Object lock is chosen when a bucket is made: make a new one with it, where "
-                + "you want it.");
+            return new Finding(ProbeResult.DoesNot, Finding.Words(e), "Object lock is chosen when a bucket is made: make a new "
+                + "one with it, where you want it.");
         }
         _made.Locked(name, until);
         return await IsKept(name, ct) ? new Finding(ProbeResult.Works, "A retention was set, read back, and kept against a deletion.")
@@ -218,8 +219,8 @@ public sealed class StoreProbe
     {
         if (_store.Versions is not { } versions)
             return new Finding(ProbeResult.Untested, "This kind of place shows us no older versions.");
-        var name = _made.New($"{Folder}/{_random}.version");
-        await _store.Put(name, _content, ct);
+        var name = new ObjectName($"{Folder}/{_random}.version");
+        await _made.Put(name, _content, ct);
         try
         {
             await _store.Delete(name, ct);
@@ -238,8 +239,8 @@ public sealed class StoreProbe
     async Task<Finding> Classes(CancellationToken ct)
     {
         if (_store.Tiers is not { } tiers) return new Finding(ProbeResult.DoesNot, "This kind of place has one class for all objects.");
-        var name = _made.New($"{Folder}/{_random}.class");
-        await _store.Put(name, _content, ct);
+        var name = new ObjectName($"{Folder}/{_random}.class");
+        await _made.Put(name, _content, ct);
         var plain = (await tiers.Of(name, ct)).Class;
         if (_options.StorageClass is not { } wanted)
             return new Finding(ProbeResult.Untested, $"New objects lie in {plain}; no other class was tried.");
@@ -264,10 +265,10 @@ public sealed class StoreProbe
 
     async Task<Finding> Speed(CancellationToken ct)
     {
-        var name = _made.New($"{Folder}/{_random}.speed");
+        var name = new ObjectName($"{Folder}/{_random}.speed");
         var (sent, received) = (RandomNumberGenerator.GetBytes(LargeBytes), new byte[LargeBytes]);
         var begun = _options.Clock.GetTimestamp();
-        await _store.Put(name, sent, ct);
+        await _made.Put(name, sent, ct);
         var up = _options.Clock.GetElapsedTime(begun);
         begun = _options.Clock.GetTimestamp();
         await _store.Read(name, 0, received, ct);

@@ -34,9 +34,9 @@ static class S3Errors
             => (StoreFault.Throttled, null),
         ("InvalidRange", _) or (_, 416) => (StoreFault.ShortRead, null),
         ("RequestTimeTooSkewed", _) => (StoreFault.Denied, "The clock of this machine is wrong: set it, for example with chrony."),
-        ("InvalidAccessKeyId" or "InvalidClientTokenId", _) => (StoreFault.Denied, "No such key: check AWS_ACCESS_KEY_ID."),
+        ("InvalidAccessKeyId" or "InvalidClientTokenId", _) => (StoreFault.Denied, "No such key: check the access key, AWS_ACCESS_KEY_ID."),
         ("SignatureDoesNotMatch", _)
-            => (StoreFault.Denied, "Check AWS_SECRET_ACCESS_KEY; if it is right, the region: set the option s3.region."),
+            => (StoreFault.Denied, "Check the secret key, AWS_SECRET_ACCESS_KEY; if it is right, the region: set the option s3.region."),
         ("ExpiredToken" or "TokenRefreshRequired", _) => (StoreFault.Denied, "The session's credentials have ended: fetch new ones."),
         ("AuthorizationHeaderMalformed" or "PermanentRedirect" or "IllegalLocationConstraintException" or "InvalidLocationConstraint", _)
             or (_, 301) => (StoreFault.Unusable, "The bucket lies in another region: set the option s3.region."),
@@ -48,7 +48,7 @@ static class S3Errors
         ("RequestTimeout" or "InternalError" or "ServiceUnavailable" or "BadDigest" or "IncompleteBody", _)
             => (StoreFault.Unavailable, null),
         (_, 401 or 403) => (StoreFault.Denied,
-            "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what the key may do with this bucket and prefix."),
+            "Check access key and secret key (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), and what they may do with this bucket."),
         (_, 404) => (StoreFault.Missing, null),
         (_, 408 or >= 500) => (StoreFault.Unavailable, null),
         _ => (StoreFault.Unusable, null),

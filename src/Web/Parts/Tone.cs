@@ -1,3 +1,4 @@
+using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 
@@ -45,6 +46,25 @@ public static class Tones
         RepositoryState.Pending => (Tone.Off, "Pending"),
         _ => (Tone.Broken, "Failed"),
     };
+
+    /// <summary>Of one line of a test. What no backup needs is no fault where it is missing.</summary>
+    public static (Tone Tone, string Word) Of(ProbeLine line) => (line.Result, line.Ability) switch
+    {
+        (ProbeResult.Works, _) => (Tone.Proven, "Works"),
+        (ProbeResult.Untested, _) => (Tone.Off, "Untested"),
+        (_, ProbedAbility.ObjectLock or ProbedAbility.Versions or ProbedAbility.StorageClasses) => (Tone.Off, "Does not"),
+        (_, ProbedAbility.NoOverwrite or ProbedAbility.OneWinner or ProbedAbility.Clock or ProbedAbility.CleanUp)
+            => (Tone.Unproven, "Does not"),
+        _ => (Tone.Broken, "Does not"),
+    };
+
+    public static (Tone Tone, string Word) Of(LocationTest? test)
+    {
+        if (test is null) return (Tone.Off, "Not tested");
+        var worst = test.Lines.Select(line => Of(line).Tone).ToHashSet();
+        return worst.Contains(Tone.Broken) ? (Tone.Broken, "Not usable")
+            : worst.Contains(Tone.Unproven) ? (Tone.Unproven, "Usable with care") : (Tone.Proven, "Tested");
+    }
 
     public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
     {

@@ -1,0 +1,88 @@
+using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Repositories;
+using BackupDr.TestKit;
+using BackupDr.TestKit.Servers;
+using BackupDr.Web.Tests.Fixtures;
+
+[assembly: AssemblyFixture(typeof(S3Server))]
+
+namespace BackupDr.Web.Tests;
+
+/// <summary>A person adds a bucket with a mistyped secret, is told so by the test, replaces it, and sees what the bucket does.</summary>
+[Collection(Browser.OneVisitor)]
+public sealed class ObjectStorePageTests(PostgresServer server, S3Server s3, Browser browser)
+{
+    const string Mistyped = "a-mistyped-secret";
+
+    [Theory]
+    [InlineData(false, 1440)]
+    [InlineData(true, 900)]
+    public async Task A_bucket_is_added_tested_and_its_credentials_replaced(bool dark, int width)
+    {
+        var address = await s3.NewBucket("fleet");
+        await using var node = await ConsoleNode.Start(server);
+        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await visit.SignIn(first: true);
+
+        await Add(visit, address.ToString());
+        await visit.Reads("Not tested yet");
+        await visit.Shot("location-untested");
+        await visit.Press("Test location");
+        await visit.Reads("Not usable");
+        await visit.Reads("AWS_SECRET_ACCESS_KEY");
+        await visit.Reads("Not tried, because writing failed.");
+        await visit.Shot("location-refused");
+
+        await visit.Page.GetByText("Replace them").ClickAsync();
+        await visit.Fill("Access key", S3Server.Access);
+        await visit.Press("Replace credentials");
+        await visit.Reads("The secret key is missing.");
+        await visit.Shot("location-half");
+        visit.Forgive("400");
+        await visit.Fill("Access key", S3Server.Access);
+        await visit.Fill("Secret key", S3Server.Secret);
+        await visit.Press("Replace credentials");
+        await visit.Reads("The credentials were replaced after this test.");
+        Assert.DoesNotContain(Mistyped, await visit.Page.ContentAsync(), StringComparison.Ordinal);
+
+        await visit.Page.GetByText("Try object lock too").ClickAsync();
+        await visit.Press("Test location");
+        await visit.Reads("Everything that was put is gone.");
+        await visit.Reads("make a new one with it");
+        await visit.Shot("location-tested");
+        await visit.Go("/storage");
+        await visit.Reads("an object store, to which each agent goes");
+        await visit.Shot("location-listed");
+        await visit.Go("/audit");
+        await visit.Reads("location.credentials");
+        Assert.DoesNotContain(S3Server.Secret, await visit.Page.ContentAsync(), StringComparison.Ordinal);
+        visit.IsClean();
+
+        var location = Assert.Single(await node.Get<ListLocations>().Handle(ConsoleNode.System, new ListLocationsRequest(), default));
+        Assert.Equal((LocationKind.S3, address.ToString()), (location.Kind, location.Address));
+        Assert.Equal(["s3.region=us-east-1"], location.Options);
+        Assert.NotNull(location.LastTest);
+    }
+
+    static async Task Add(Visit visit, string address)
+    {
+        await visit.Go("/storage");
+        await visit.Follow("Add a location");
+        await visit.Follow("Azure Blob");
+        await visit.Reads("Connection string");
+        await visit.Shot("location-azure");
+        await visit.Follow("S3");
+        await visit.Reads("Secret key");
+        await visit.Fill("Name", "Bucket");
+        await visit.Fill("Address", "s3:https://host-without-bucket");
+        await visit.Press("Add location");
+        await visit.Reads("the bucket is missing");
+        await visit.Shot("location-address");
+        visit.Forgive("400");
+        await visit.Fill("Address", address);
+        await visit.Fill("Access key", S3Server.Access);
+        await visit.Fill("Secret key", Mistyped);
+        await visit.Fill("Options, one a line", "s3.region=us-east-1\n\n");
+        await visit.Press("Add location");
+    }
+}
