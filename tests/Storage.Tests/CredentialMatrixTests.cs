@@ -74,6 +74,30 @@ public sealed partial class CredentialMatrixTests(S3Server s3, AzuriteServer azu
         Assert.Contains($"| Azurite | {Version.Match(AzuriteServer.Version).Value}", MatrixPage.Read(), StringComparison.Ordinal);
     }
 
+    // Who may list only a prefix is not told of a name in it that nothing is there: HEAD and GET are refused.
+    [Fact]
+    public async Task What_went_away_is_missing_though_the_server_only_says_no()
+    {
+        const string user = "reader", gone = "locks/gone";
+        await s3.Start();
+        User(user);
+        using var owner = Client(new ImmutableCredentials(S3Server.Access, S3Server.Secret, null));
+        var bucket = await Bucket(owner, "of-a-reader", isLocked: false, user);
+        var environment = new Dictionary<string, string> { ["AWS_ACCESS_KEY_ID"] = user, ["AWS_SECRET_ACCESS_KEY"] = user };
+        await using var store = new S3Store(new S3Address(new Uri(s3.Endpoint), bucket, Prefix),
+            S3Server.Options() with { Environment = environment.GetValueOrDefault });
+        await store.Put(new ObjectName(gone + "-not"), new byte[1], None);
+
+        Assert.Null(await store.Head(new ObjectName(gone), None));
+        Assert.False(await store.Delete(new ObjectName(gone), None));
+        var e = await Assert.ThrowsAsync<StoreException>(() => store.Read(new ObjectName(gone), 0, new byte[1], None));
+        Assert.Equal(StoreFault.Missing, e.Fault);
+        await using var foreign = new S3Store(new S3Address(new Uri(s3.Endpoint), bucket, "another"),
+            S3Server.Options() with { Environment = environment.GetValueOrDefault });
+        var denied = await Assert.ThrowsAsync<StoreException>(() => foreign.Head(new ObjectName("config"), None));
+        Assert.Equal(StoreFault.Denied, denied.Fault);
+    }
+
     async Task<List<(string, string)>> Attempts(AmazonS3Client owner, string bucket, ImmutableCredentials stolen)
     {
         var address = new S3Address(new Uri(s3.Endpoint), bucket, Prefix);
@@ -144,10 +168,10 @@ public sealed partial class CredentialMatrixTests(S3Server s3, AzuriteServer azu
 
     static ImmutableCredentials Keys(string user) => new(user, user, null);
 
-    static async Task<string> Bucket(AmazonS3Client owner, string name, bool isLocked)
+    static async Task<string> Bucket(AmazonS3Client owner, string name, bool isLocked, string agent = Agent)
     {
         await owner.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = isLocked });
-        await owner.PutBucketPolicyAsync(name, Policy(name).ToJsonString());
+        await owner.PutBucketPolicyAsync(name, Policy(name, agent).ToJsonString());
         if (!isLocked) return name;
         var daily = new DefaultRetention { Mode = ObjectLockRetentionMode.Governance, Days = 1 };
         await owner.PutObjectLockConfigurationAsync(new PutObjectLockConfigurationRequest
@@ -180,11 +204,11 @@ public sealed partial class CredentialMatrixTests(S3Server s3, AzuriteServer azu
     }
 
     /// <summary>The file that is shipped, with the names that its reader puts into it.</summary>
-    static JsonObject Policy(string bucket)
+    static JsonObject Policy(string bucket, string agent = Agent)
     {
         var text = File.ReadAllText(Path.Combine(Service.Checkout(), "deploy/s3/agent-policy.json"));
         foreach (var (word, meaning) in ((string, string)[])
-            [("BUCKET", bucket), ("PREFIX", Prefix), ("AGENT", "arn:aws:iam:::user/agent"), ("OWNER", "arn:aws:iam:::user/backupdr")])
+            [("BUCKET", bucket), ("PREFIX", Prefix), ("AGENT", $"arn:aws:iam:::user/{agent}"), ("OWNER", "arn:aws:iam:::user/backupdr")])
             text = text.Replace(word, meaning, StringComparison.Ordinal);
         return JsonNode.Parse(text)!.AsObject();
     }

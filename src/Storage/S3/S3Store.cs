@@ -90,42 +90,39 @@ public sealed class S3Store : IObjectStore
             if (offset > size) throw Short(name, offset, 0, 0);
             return;
         }
-        var filled = 0;
-        await Guarded($"read {name}", ct, async stall =>
+        int filled;
+        try { filled = await Fill(name, offset, target, ct); }
+        catch (StoreException e) when (e.Fault == StoreFault.Denied)
         {
-            using var response = await Client.GetObjectAsync(new GetObjectRequest
-            {
-                BucketName = Bucket,
-                Key = Key(name),
-                ByteRange = new ByteRange(offset, checked(offset + target.Length - 1)),
-            }, stall.Token);
-            // A server that ignores the range answers with the object's beginning, which would be taken for the part asked for.
-            if (offset > 0 && string.IsNullOrEmpty(response.ContentRange))
-                throw new StoreException(StoreFault.Unusable, $"read {name} in {Url}: the server does not honour ranges.");
-            while (filled < target.Length)
-            {
-                var count = await response.ResponseStream.ReadAsync(target[filled..], stall.Token);
-                if (count == 0) break;
-                filled += count;
-                stall.Moved();
-            }
-            return true;
-        });
+            if (!await IsUnlisted(name, ct)) throw;
+            throw new StoreException(StoreFault.Missing, $"read {name} in {Url}: there is no such object.", null, e);
+        }
         _bucketSeen = true;
         if (filled < target.Length) throw Short(name, offset, target.Length, filled);
     }
 
     /// <inheritdoc/>
-    public Task<StoredObject?> Head(ObjectName name, CancellationToken ct) => Guarded<StoredObject?>($"look at {name}", ct, async stall =>
+    public async Task<StoredObject?> Head(ObjectName name, CancellationToken ct)
     {
         try
         {
-            var found = await Client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Bucket, Key = Key(name) },
-                stall.Token);
-            return new StoredObject(name, found.ContentLength);
+            return await Guarded<StoredObject?>($"look at {name}", ct, async stall =>
+            {
+                try
+                {
+                    var found = await Client.GetObjectMetadataAsync(
+                        new GetObjectMetadataRequest { BucketName = Bucket, Key = Key(name) }, stall.Token);
+                    return new StoredObject(name, found.ContentLength);
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.NotFound) { return null; }
+            });
         }
-        catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.NotFound) { return null; }
-    });
+        catch (StoreException e) when (e.Fault == StoreFault.Denied)
+        {
+            if (await IsUnlisted(name, ct)) return null;
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     /// <remarks>A page that fails for a passing reason is asked for again; one that stays away ends the listing with its error.</remarks>
@@ -175,6 +172,41 @@ public sealed class S3Store : IObjectStore
         => Stall.Guard($"{what} in {Url}", _options.Clock, StallPatience, request, static (tried, e)
             => e is Amazon.Runtime.AmazonClientException or Amazon.Runtime.AmazonServiceException or HttpRequestException or IOException
                 or StoreException ? S3Errors.Translate(tried, e) : null, ct);
+
+    Task<int> Fill(ObjectName name, long offset, Memory<byte> target, CancellationToken ct)
+        => Guarded($"read {name}", ct, async stall =>
+        {
+            var filled = 0;
+            using var response = await Client.GetObjectAsync(new GetObjectRequest
+            {
+                BucketName = Bucket,
+                Key = Key(name),
+                ByteRange = new ByteRange(offset, checked(offset + target.Length - 1)),
+            }, stall.Token);
+            // A server that ignores the range answers with the object's beginning, which would be taken for the part asked for.
+            if (offset > 0 && string.IsNullOrEmpty(response.ContentRange))
+                throw new StoreException(StoreFault.Unusable, $"read {name} in {Url}: the server does not honour ranges.");
+            while (filled < target.Length)
+            {
+                var count = await response.ResponseStream.ReadAsync(target[filled..], stall.Token);
+                if (count == 0) break;
+                filled += count;
+                stall.Moved();
+            }
+            return filled;
+        });
+
+    // Who may list only a prefix is told "denied" of a name in it that is not there, by AWS and by Ceph. The listing knows better.
+    async Task<bool> IsUnlisted(ObjectName name, CancellationToken ct)
+    {
+        var request = new ListObjectsV2Request { BucketName = Bucket, Prefix = Key(name), MaxKeys = 1 };
+        try
+        {
+            var page = await Guarded($"look for {name}", ct, stall => Client.ListObjectsV2Async(request, stall.Token));
+            return page.S3Objects?.FirstOrDefault()?.Key != Key(name);   // of all keys that begin with it, it is the first
+        }
+        catch (StoreException e) when (e.Fault == StoreFault.Denied) { return false; }
+    }
 
     // Asked before the first body goes out, not learnt from its refusal: a server that answers before it has read the body may take the
     // body for the next request on that connection.
