@@ -21,7 +21,7 @@ sealed class S3Locks(S3Store store) : IObjectLocks
                         new DateTimeOffset(until.ToUniversalTime()))
                     : null;
             }
-            catch (AmazonS3Exception e) when (e.ErrorCode is "NoSuchObjectLockConfiguration" or "InvalidRequest") { return null; }
+            catch (AmazonS3Exception e) when (SaysNone(e)) { return null; }
         });
 
     public async Task Retain(ObjectName name, Retention retention, CancellationToken ct)
@@ -48,7 +48,7 @@ sealed class S3Locks(S3Store store) : IObjectLocks
                 new GetObjectLegalHoldRequest { BucketName = store.Bucket, Key = store.Key(name) }, stall.Token);
             return answer.LegalHold?.Status == ObjectLockLegalHoldStatus.On;
         }
-        catch (AmazonS3Exception e) when (e.ErrorCode is "NoSuchObjectLockConfiguration" or "InvalidRequest") { return false; }
+        catch (AmazonS3Exception e) when (SaysNone(e)) { return false; }
     });
 
     public async Task Hold(ObjectName name, bool held, CancellationToken ct)
@@ -61,6 +61,10 @@ sealed class S3Locks(S3Store store) : IObjectLocks
         }, stall.Token));
         if (await IsHeld(name, ct) != held) throw NotDone($"hold {name}");
     }
+
+    // AWS has one code for an object without and another for a bucket without; Ceph has the configuration's code for the object, too.
+    static bool SaysNone(AmazonS3Exception e)
+        => e.ErrorCode is "NoSuchObjectLockConfiguration" or "ObjectLockConfigurationNotFoundError" or "InvalidRequest";
 
     StoreException NotDone(string what) => new(StoreFault.Unusable,
         $"{what} in {store.Url}: the store accepted it and then told something else.", "Use a bucket that was made with object lock.");

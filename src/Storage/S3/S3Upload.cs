@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Amazon.S3;
 using Amazon.S3.Model;
 using BackupDr.Storage.Http;
+using BackupDr.Storage.Layers;
 
 namespace BackupDr.Storage.S3;
 
@@ -15,13 +16,14 @@ sealed class S3Upload
     readonly int _partsFrom;
     readonly int _partBytes;
     readonly TimeProvider _clock;
+    readonly RetryOptions _retry;
     readonly S3StorageClass? _class;
     readonly TimeSpan? _retention;
     readonly ObjectLockMode _mode;
 
     public S3Upload(S3Store store, StoreOptions options, int partsFrom)
     {
-        (_store, _partsFrom, _clock) = (store, partsFrom, options.Clock);
+        (_store, _partsFrom, _clock, _retry) = (store, partsFrom, options.Clock, options.Retry);
         _partBytes = Math.Clamp(partsFrom, SmallestPart, PartBytes);
         _class = options.Text("s3.storage-class") is { } named ? new S3StorageClass(named) : null;
         _retention = options.Number("s3.retention-days", 1, 36_500) is { } days ? TimeSpan.FromDays(days) : null;
@@ -90,6 +92,7 @@ sealed class S3Upload
             // Some servers answer a completion before they have put the parts together; only what they then tell counts.
             if (await _store.Head(name, ct) is not { } stored || stored.SizeBytes != content.Length)
                 throw new StoreException(StoreFault.Unavailable, $"put {name} in {_store.Url}: the parts did not become the whole object.");
+            if (begin.ObjectLockRetainUntilDate is { } until) await NeedRetention(name, until, ct);
         }
         catch (Exception e) when (e is StoreException or OperationCanceledException)
         {
@@ -115,6 +118,15 @@ sealed class S3Upload
             }, stall.Token);
             return new PartETag(number, done.ETag);
         });
+
+    // Ceph takes the retention of an upload in parts and forgets it. Tried again here: a put that is tried again finds the object there.
+    Task NeedRetention(ObjectName name, DateTime until, CancellationToken ct) => Retries.Run(async () =>
+    {
+        if (await _store.Locks.Of(name, ct) is not null) return true;
+        var mode = _mode == ObjectLockMode.Compliance ? RetentionMode.Compliance : RetentionMode.Governance;
+        await _store.Locks.Retain(name, new Retention(mode, until), ct);
+        return true;
+    }, _retry, _clock, ct);
 
     // What is left of an upload costs money and shows nowhere. The caller may be cancelled: this request is not.
     async Task Abort(ObjectName name, string upload)
