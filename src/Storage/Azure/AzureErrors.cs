@@ -32,7 +32,7 @@ sealed class AzureErrors(string account, string? signature, TimeProvider clock)
     (StoreFault, string?) Of(RequestFailedException e) => (e.ErrorCode, e.Status) switch
     {
         ("ContainerNotFound", _)
-            => (StoreFault.Unusable, "Check the container's name; 'backupdr init' makes a container that does not exist."),
+            => (StoreFault.Unusable, "Check the container's name; 'backupdr repo init' makes a container that does not exist."),
         ("ContainerBeingDeleted", _)
             => (StoreFault.Unusable, "The container was deleted a moment ago: wait a minute, or use another name."),
         ("AccountIsDisabled" or "ContainerDisabled", _) => (StoreFault.Unusable, "Enable the account, or have it enabled."),

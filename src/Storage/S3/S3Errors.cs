@@ -22,7 +22,7 @@ static class S3Errors
 
     static (StoreFault, string?) Of(AmazonServiceException e) => (e.ErrorCode, (int)e.StatusCode) switch
     {
-        ("NoSuchBucket", _) => (StoreFault.Unusable, "Check the bucket's name; 'backupdr init' makes a bucket that does not exist."),
+        ("NoSuchBucket", _) => (StoreFault.Unusable, "Check the bucket's name; 'backupdr repo init' makes a bucket that does not exist."),
         ("NoSuchKey" or "NotFound", _) => (StoreFault.Missing, null),
         ("PreconditionFailed", _) or (_, 412) => (StoreFault.Exists, null),
         // Another conditional write of the name was under way: one of them has won when we ask again.
