@@ -9,11 +9,17 @@ namespace BackupDr.Agent.Requests;
 public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : IDisposable
 {
     const int Most = 4;
+    static readonly IReadOnlyDictionary<string, string> Nothing = new Dictionary<string, string>();
     static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(10), IndexAge = TimeSpan.FromSeconds(30);
 
-    sealed class Entry(Repository repository)
+    sealed class Entry(Repository repository, RepositoryAccess access)
     {
         public Repository Repository { get; } = repository;
+
+        /// <summary>Whether it was opened the same way. Credentials that were replaced open it anew: the former may have ended.</summary>
+        public bool IsBy(RepositoryAccess now) => now.Url == access.Url && (now.Options ?? []).SequenceEqual(access.Options ?? [])
+            && (now.Variables ?? Nothing).ToHashSet().SetEquals(access.Variables ?? Nothing);
+
         public TreeBrowser? Browser { get; set; }
         public long LoadedAt { get; set; }
         public long UsedAt { get; set; }
@@ -44,8 +50,9 @@ public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : I
     async Task<Entry> Get(RepositoryAccess access, CancellationToken ct)
     {
         foreach (var (id, old) in _open.ToArray())
-            if (id != access.Id && (clock.GetElapsedTime(old.UsedAt) > KeepFor || (_open.Count >= Most && !_open.ContainsKey(access.Id)
-                && old.UsedAt == _open.Values.Min(entry => entry.UsedAt))))
+            if (id == access.Id ? !old.IsBy(access)
+                : clock.GetElapsedTime(old.UsedAt) > KeepFor || (_open.Count >= Most && !_open.ContainsKey(access.Id)
+                    && old.UsedAt == _open.Values.Min(entry => entry.UsedAt)))
             {
                 old.Repository.Dispose();
                 _open.Remove(id);
@@ -54,7 +61,7 @@ public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : I
         {
             using var password = Secret.FromText(access.Password);
             found = _open[access.Id] = new Entry(await Repository.Open(stores.Open(access), password,
-                new RepositoryOptions { ExpectedId = access.ConfigId }, ct));
+                new RepositoryOptions { ExpectedId = access.ConfigId }, ct), access);
         }
         found.UsedAt = clock.GetTimestamp();
         return found;
