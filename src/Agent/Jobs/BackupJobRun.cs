@@ -3,8 +3,11 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
+using BackupDr.Engine;
 using BackupDr.Engine.Backup;
+using BackupDr.Engine.Replicas;
 using BackupDr.Sources.Files;
+using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
 
@@ -15,8 +18,48 @@ static class BackupJobRun
 
     public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, BackupJob job, RunReporter reporter, CancellationToken ct)
     {
+        var places = run.Job.Repository.Replicas is { Count: > 0 } ? jobs.Places(run) : [];
+        if (places.Count == 0)
+            using (var repository = await jobs.Open(run, reporter, ct)) return await Take(repository, null, job, reporter, ct);
+        try { return await TakeSomewhere(jobs, run, job, places, reporter, ct); }
+        finally
+        {
+            foreach (var (_, store) in places) await store.DisposeAsync();
+        }
+    }
+
+    /// <summary>At the repository's own place, and where that fails at the next: a recovery point elsewhere is better than none.</summary>
+    static async Task<JobResult> TakeSomewhere(JobRunner jobs, LeasedRun run, BackupJob job,
+        IReadOnlyList<(LocationId? Location, IObjectStore Store)> places, RunReporter reporter, CancellationToken ct)
+    {
+        BackupDrException? first = null;
+        for (var at = 0; at < places.Count; at++)
+        {
+            var (location, store) = places[at];
+            // The others answer what this one cannot read; only what this one holds counts as stored.
+            IObjectStore[] order = [store, .. places.Where((_, other) => other != at).Select(other => other.Store)];
+            try
+            {
+                var over = await ReplicatedStore.Open(order, ReplicaUse.Write, TimeProvider.System, ct);
+                using var repository = await jobs.Open(run, over, reporter, ct);
+                return await Take(repository, at == 0 ? null : location, job, reporter, ct);
+            }
+            catch (BackupDrException e) when (e is StoreException { Fault: not StoreFault.Full }
+                or RepositoryException { Fault: RepositoryFault.Missing })
+            {
+                first ??= e;
+                if (at + 1 < places.Count) reporter.Event(EventLevel.Warning, "backup.failover",
+                    $"{store.Url} cannot be used: {e.Message} The backup goes to {places[at + 1].Store.Url}; both are made equal later.");
+            }
+        }
+        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first!);
+        throw first!;
+    }
+
+    static async Task<JobResult> Take(Repository repository, LocationId? elsewhere, BackupJob job, RunReporter reporter,
+        CancellationToken ct)
+    {
         using var source = Open(job.Source);
-        using var repository = await jobs.Open(run, reporter, ct);
         reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {string.Join(", ", source.Paths)} to {repository.Store.Url}.");
         var progress = new JobRunner.Direct<BackupProgress>(now => reporter.Progress(new JobProgress
         {
@@ -45,8 +88,10 @@ static class BackupJobRun
         return new JobResult
         {
             Outcome = summary.IsComplete ? JobOutcome.Complete : JobOutcome.Incomplete,
+            Healed = JobRunner.Healed(repository, reporter),
             Backup = new BackupResult
             {
+                Location = elsewhere,
                 SnapshotId = summary.SnapshotId.ToString(),
                 ParentId = summary.ParentId?.ToString(),
                 TakenAt = summary.Time,

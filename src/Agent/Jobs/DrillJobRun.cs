@@ -41,7 +41,7 @@ static class DrillJobRun
     static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun,
         CancellationToken ct)
     {
-        using var repository = await jobs.Open(run, reporter, ct);
+        using var repository = await jobs.OpenToRead(run, reporter, ct);
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run.RunId);
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no "
@@ -62,6 +62,7 @@ static class DrillJobRun
             ? $"Proven: {findings.FilesCompared} files equal the snapshot; {findings.LiveEqual} also equal the live source, "
                 + $"{findings.LiveChanged} changed there since."
             : $"Not proven: {problems.Count} entries differ.");
+        var healed = JobRunner.Healed(repository, reporter);
         return Result(new DrillResult
         {
             Result = proven ? ProofResult.Proven : ProofResult.Failed,
@@ -75,7 +76,8 @@ static class DrillJobRun
                 findings.LiveChanged,
             RestoreSeconds = restoreSeconds,
             Seconds = Seconds(begun),
-        });
+        }) with
+        { Healed = healed };
     }
 
     static async Task<ProofFindings> Compare(Repository repository, Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job,

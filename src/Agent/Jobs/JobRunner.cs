@@ -4,6 +4,7 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Engine;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
@@ -12,6 +13,8 @@ namespace BackupDr.Agent.Jobs;
 /// agent.</summary>
 public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentStores stores)
 {
+    const int MaximumLines = 100, MaximumCopies = 1000;
+
     /// <summary>Does the job.</summary>
     public async Task<JobResult> Run(LeasedRun run, RunReporter reporter, CancellationToken ct)
     {
@@ -25,6 +28,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 JobKind.Restore => await RestoreJobRun.Run(this, run, Part(job.Restore), reporter, ct),
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
+                JobKind.Replicate => await ReplicateJobRun.Run(this, run, Part(job.Replicate), reporter, ct),
                 _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.",
                     "Install the agent of the node's version."),
             };
@@ -55,13 +59,22 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     /// <summary>The store that a run's repository is to be made in.</summary>
     internal IObjectStore Store(RepositoryAccess access) => stores.Open(access);
 
+    /// <summary>The places of a run's repository, its own first.</summary>
+    internal IReadOnlyList<(LocationId? Location, IObjectStore Store)> Places(LeasedRun run) => stores.OpenAll(run.Job.Repository);
+
+    /// <summary>Opens a run's repository over all of its places, to read.</summary>
+    internal async Task<Repository> OpenToRead(LeasedRun run, RunReporter reporter, CancellationToken ct)
+        => await Open(run, await stores.OpenToRead(run.Job.Repository, ct), reporter, ct);
+
+    /// <summary>Opens a run's repository at its own place.</summary>
+    internal Task<Repository> Open(LeasedRun run, RunReporter reporter, CancellationToken ct)
+        => Open(run, stores.Open(run.Job.Repository), reporter, ct);
+
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>
-    internal async Task<Repository> Open(LeasedRun run, RunReporter reporter, CancellationToken ct)
+    internal async Task<Repository> Open(LeasedRun run, IObjectStore store, RunReporter reporter, CancellationToken ct)
     {
-        var access = run.Job.Repository;
-        using var password = Secret.FromText(access.Password);
-        var options = Options(run) with { LockRemoved = removed => reporter.Event(EventLevel.Info, "lock.removed", removed.ToString()) };
-        var repository = await Repository.Open(stores.Open(access), password, options, ct);
+        using var password = Secret.FromText(run.Job.Repository.Password);
+        var repository = await Repository.Open(store, password, Telling(run, reporter), ct);
         if (run.Epoch > 1)
         {
             // This lease is newer than theirs, so whoever held them may write nothing more.
@@ -70,6 +83,22 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 $"Removed {removed} lock(s) that an interrupted lease of this run left.");
         }
         return repository;
+    }
+
+    /// <summary>Options for a run, with what happens to locks told in its log.</summary>
+    internal RepositoryOptions Telling(LeasedRun run, RunReporter reporter)
+        => Options(run) with { LockRemoved = removed => reporter.Event(EventLevel.Info, "lock.removed", removed.ToString()) };
+
+    /// <summary>Tells what other places answered for; gives it for the result, or null.</summary>
+    internal static IReadOnlyList<HealedCopy>? Healed(Repository repository, RunReporter reporter)
+    {
+        if (repository.Store is not ReplicatedStore places) return null;
+        foreach (var (place, problem) in places.Absent)
+            reporter.Event(EventLevel.Warning, "replica.absent", $"{place} was not used: {problem}");
+        foreach (var one in places.Healed.Take(MaximumLines))
+            reporter.Event(EventLevel.Warning, "replica.healed", $"{one.Name} came from {one.From}; in {one.Place}: {one.Problem}");
+        return places.Healed.Count == 0 ? null
+            : [.. places.Healed.Take(MaximumCopies).Select(one => new HealedCopy(one.Name.Value, one.Place, one.Problem, one.From))];
     }
 
     /// <summary>A list short enough for the wire.</summary>

@@ -14,7 +14,7 @@ static class RestoreJobRun
 
     public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, RestoreJob job, RunReporter reporter, CancellationToken ct)
     {
-        using var repository = await jobs.Open(run, reporter, ct);
+        using var repository = await jobs.OpenToRead(run, reporter, ct);
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var target = FileTarget.Open(job.Target, job.Overwrite);
         reporter.Event(EventLevel.Info, "restore.begin", $"Restoring snapshot {snapshot.ShortId} to {job.Target}.");
@@ -27,10 +27,12 @@ static class RestoreJobRun
             $"{remark.Path}: {remark.Message}");
         reporter.Event(EventLevel.Info, "restore.done",
             $"Restored {summary.Files} {(summary.Files == 1 ? "file" : "files")}, {summary.Bytes} bytes.");
+        var healed = JobRunner.Healed(repository, reporter);
         var problems = summary.Failed.Concat(summary.Kept).ToList();
         return new JobResult
         {
             Outcome = problems.Count == 0 ? JobOutcome.Complete : JobOutcome.Incomplete,
+            Healed = healed,
             Restore = new RestoreResult
             {
                 Target = job.Target,

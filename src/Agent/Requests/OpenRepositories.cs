@@ -1,3 +1,4 @@
+using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Engine;
@@ -9,7 +10,6 @@ namespace BackupDr.Agent.Requests;
 public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : IDisposable
 {
     const int Most = 4;
-    static readonly IReadOnlyDictionary<string, string> Nothing = new Dictionary<string, string>();
     static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(10), IndexAge = TimeSpan.FromSeconds(30);
 
     sealed class Entry(Repository repository, RepositoryAccess access)
@@ -17,8 +17,10 @@ public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : I
         public Repository Repository { get; } = repository;
 
         /// <summary>Whether it was opened the same way. Credentials that were replaced open it anew: the former may have ended.</summary>
-        public bool IsBy(RepositoryAccess now) => now.Url == access.Url && (now.Options ?? []).SequenceEqual(access.Options ?? [])
-            && (now.Variables ?? Nothing).ToHashSet().SetEquals(access.Variables ?? Nothing);
+        public bool IsBy(RepositoryAccess now) => Words(now) == Words(access);
+
+        // All that leads to it, further places too.
+        static string Words(RepositoryAccess access) => JsonSerializer.Serialize(access, WireJson.Default.RepositoryAccess);
 
         public TreeBrowser? Browser { get; set; }
         public long LoadedAt { get; set; }
@@ -60,7 +62,7 @@ public sealed class OpenRepositories(AgentStores stores, TimeProvider clock) : I
         if (!_open.TryGetValue(access.Id, out var found))
         {
             using var password = Secret.FromText(access.Password);
-            found = _open[access.Id] = new Entry(await Repository.Open(stores.Open(access), password,
+            found = _open[access.Id] = new Entry(await Repository.Open(await stores.OpenToRead(access, ct), password,
                 new RepositoryOptions { ExpectedId = access.ConfigId }, ct), access);
         }
         found.UsedAt = clock.GetTimestamp();

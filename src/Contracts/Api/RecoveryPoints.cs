@@ -41,6 +41,8 @@ public sealed record RecoveryPoint
     public ProofResult? Proof { get; init; }
     /// <summary>When that was.</summary>
     public DateTimeOffset? ProofAt { get; init; }
+    /// <summary>Names of the locations that are known to hold it.</summary>
+    public IReadOnlyList<string> Locations { get; init; } = [];
     /// <summary>The run that made it.</summary>
     public required RunId Run { get; init; }
     /// <summary>The run that drilled it.</summary>

@@ -131,7 +131,47 @@ public sealed record RepositorySummary
     public int RecoveryPoints { get; init; }
     /// <summary>Bytes that its backups added.</summary>
     public long StoredBytes { get; init; }
+    /// <summary>Its further places.</summary>
+    public IReadOnlyList<Replica> Replicas { get; init; } = [];
 }
+
+/// <summary>A further place of a repository, and how far it is behind.</summary>
+public sealed record Replica
+{
+    /// <summary>The location.</summary>
+    public required LocationId Location { get; init; }
+    /// <summary>The location's name.</summary>
+    public required string LocationName { get; init; }
+    /// <summary>As restic writes it.</summary>
+    public required string Url { get; init; }
+    /// <summary>When it was last tried.</summary>
+    public DateTimeOffset? TriedAt { get; init; }
+    /// <summary>When it was last found equal to the others.</summary>
+    public DateTimeOffset? EqualAt { get; init; }
+    /// <summary>Why it is not, by the last try; null where it was.</summary>
+    public string? Problem { get; init; }
+    /// <summary>Recovery points of the repository that it has not got.</summary>
+    public int PointsBehind { get; init; }
+    /// <summary>Bytes that the backups of these added.</summary>
+    public long BytesBehind { get; init; }
+    /// <summary>When the oldest of these was taken; null where nothing is missing.</summary>
+    public DateTimeOffset? BehindSince { get; init; }
+}
+
+/// <summary>POST repositories/{id}/replicas: keeps the repository in a further location.</summary>
+/// <param name="Id">The repository.</param>
+/// <param name="Location">Where.</param>
+public sealed record AddReplicaRequest(RepositoryId Id, LocationId Location);
+
+/// <summary>DELETE repositories/{id}/replicas/{location}: no longer keeps it there. What is there stays.</summary>
+/// <param name="Id">The repository.</param>
+/// <param name="Location">Where.</param>
+public sealed record RemoveReplicaRequest(RepositoryId Id, LocationId Location);
+
+/// <summary>POST repositories/{id}/replicate: brings all places to the same state now.</summary>
+/// <param name="Id">The repository.</param>
+/// <param name="ReadData">Whether every object is read at every place.</param>
+public sealed record ReplicateRepositoryRequest(RepositoryId Id, bool ReadData = false);
 
 /// <summary>POST repositories/{id}/reveal: the password, audited.</summary>
 public sealed record RevealRepositoryPasswordRequest(RepositoryId Id);

@@ -16,6 +16,8 @@ public enum JobKind
     Drill,
     /// <summary>Check a repository.</summary>
     Check,
+    /// <summary>Bring all places of a repository to the same state.</summary>
+    Replicate,
 }
 
 /// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init).</summary>
@@ -33,6 +35,8 @@ public sealed record Job
     public DrillJob? Drill { get; init; }
     /// <summary>Set for Check.</summary>
     public CheckJob? Check { get; init; }
+    /// <summary>Set for Replicate.</summary>
+    public ReplicateJob? Replicate { get; init; }
 }
 
 /// <summary>Where a repository is and what opens it. Lives in an agent's memory for the run only; never logged, never written.</summary>
@@ -58,8 +62,30 @@ public sealed record RepositoryAccess
     /// variables count only where this is null.</summary>
     public IReadOnlyDictionary<string, string>? Variables { get; init; }
 
+    /// <summary>The location that it is in.</summary>
+    public LocationId? Location { get; init; }
+
+    /// <summary>Its further places, in the order in which they are asked; null where there are none.</summary>
+    public IReadOnlyList<RepositoryPlace>? Replicas { get; init; }
+
     /// <summary>Shows no password and no credentials.</summary>
     public override string ToString() => $"{Id} at {Url}";
+}
+
+/// <summary>A further place of a repository, and the way to it.</summary>
+public sealed record RepositoryPlace
+{
+    /// <summary>The location.</summary>
+    public required LocationId Location { get; init; }
+    /// <summary>As restic writes it.</summary>
+    public required string Url { get; init; }
+    /// <summary>Options of the store, each NAME=VALUE.</summary>
+    public IReadOnlyList<string>? Options { get; init; }
+    /// <summary>Credentials, as <see cref="RepositoryAccess.Variables"/>.</summary>
+    public IReadOnlyDictionary<string, string>? Variables { get; init; }
+
+    /// <summary>Shows no credentials.</summary>
+    public override string ToString() => Url;
 }
 
 /// <summary>Take a snapshot.</summary>
@@ -99,5 +125,12 @@ public sealed record DrillJob
 public sealed record CheckJob
 {
     /// <summary>Whether every stored byte is read.</summary>
+    public bool ReadData { get; init; }
+}
+
+/// <summary>Bring all places of a repository to the same state.</summary>
+public sealed record ReplicateJob
+{
+    /// <summary>Whether every object is read at every place.</summary>
     public bool ReadData { get; init; }
 }

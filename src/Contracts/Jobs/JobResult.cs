@@ -30,7 +30,18 @@ public sealed record JobResult
     public DrillResult? Drill { get; init; }
     /// <summary>What a Check found.</summary>
     public CheckResult? Check { get; init; }
+    /// <summary>What a Replicate did.</summary>
+    public ReplicateResult? Replicate { get; init; }
+    /// <summary>Objects that another place answered for, whatever the job; at most 1,000. Null where there were none.</summary>
+    public IReadOnlyList<HealedCopy>? Healed { get; init; }
 }
+
+/// <summary>An object that one place of a repository had not, or not rightly, and another one had.</summary>
+/// <param name="Name">The object.</param>
+/// <param name="Place">Address of the place that failed.</param>
+/// <param name="Problem">What was wrong, and whether it is right now.</param>
+/// <param name="From">Address of the place that had it.</param>
+public sealed record HealedCopy(string Name, string Place, string Problem, string From);
 
 /// <summary>A failure as it crosses the wire.</summary>
 /// <param name="Code">Stable code.</param>
@@ -49,6 +60,8 @@ public sealed record BackupResult
 {
     /// <summary>restic's snapshot id, 64 hex characters.</summary>
     public required string SnapshotId { get; init; }
+    /// <summary>The location that it went to; null where that is the repository's own.</summary>
+    public LocationId? Location { get; init; }
     /// <summary>Snapshot it was based on, or null.</summary>
     public string? ParentId { get; init; }
     /// <summary>Time in the snapshot.</summary>
@@ -137,6 +150,38 @@ public sealed record CheckResult
     public long Packs { get; init; }
     /// <summary>Bytes read.</summary>
     public long BytesRead { get; init; }
+}
+
+/// <summary>What was done to bring the places of a repository to the same state.</summary>
+public sealed record ReplicateResult
+{
+    /// <summary>One for each place.</summary>
+    public IReadOnlyList<ReplicatedPlaceResult> Places { get; init; } = [];
+    /// <summary>Objects of which no place has a copy that is right; at most 1,000.</summary>
+    public IReadOnlyList<string> Damaged { get; init; } = [];
+    /// <summary>Seconds from start to end.</summary>
+    public double Seconds { get; init; }
+}
+
+/// <summary>What was done at one place. Sizes in bytes.</summary>
+public sealed record ReplicatedPlaceResult
+{
+    /// <summary>The location.</summary>
+    public required LocationId Location { get; init; }
+    /// <summary>Why it is not as the others; null where it is.</summary>
+    public string? Problem { get; init; }
+    /// <summary>Whether there was no repository before.</summary>
+    public bool WasEmpty { get; init; }
+    /// <summary>Objects that it got.</summary>
+    public long Objects { get; init; }
+    /// <summary>Their bytes.</summary>
+    public long Bytes { get; init; }
+    /// <summary>Damaged objects that are right again.</summary>
+    public long Healed { get; init; }
+    /// <summary>Objects that were removed because they were removed elsewhere.</summary>
+    public long Removed { get; init; }
+    /// <summary>Ids of the snapshots that it holds; null where it could not be looked at.</summary>
+    public IReadOnlyList<string>? Snapshots { get; init; }
 }
 
 /// <summary>How far a job is. Totals are null while unknown.</summary>

@@ -49,27 +49,18 @@ public sealed class ReplicatedStore : IObjectStore
     ReplicatedStore(Place[] places, ReplicaUse use, TimeProvider clock) => (_places, _use, _clock) = (places, use, clock);
 
     /// <summary>Looks which of the places hold the repository.</summary>
-    /// <param name="places">The first is the primary; at least one. Owned by the store that is made; with this method's failure
-    /// too.</param>
+    /// <param name="places">The first is the primary; at least one. Owned by the store that is made.</param>
     /// <param name="use">What for.</param>
     /// <param name="clock">For the rest of places that failed.</param>
     /// <param name="ct">Cancels.</param>
-    /// <exception cref="StoreException">No place answers.</exception>
+    /// <exception cref="StoreException">No place answers, or the first does not and is to be written.</exception>
     public static async Task<ReplicatedStore> Open(IReadOnlyList<IObjectStore> places, ReplicaUse use, TimeProvider clock,
         CancellationToken ct)
     {
         ArgumentOutOfRangeException.ThrowIfZero(places.Count);
         var made = new ReplicatedStore([.. places.Select(store => new Place(store))], use, clock);
-        try
-        {
-            await made.LookForConfig(ct);
-            return made;
-        }
-        catch
-        {
-            await made.DisposeAsync();
-            throw;
-        }
+        await made.LookForConfig(ct);
+        return made;
     }
 
     /// <inheritdoc/>
@@ -100,6 +91,7 @@ public sealed class ReplicatedStore : IObjectStore
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { empty.Add(place); }
             catch (StoreException e)
             {
+                if (_use == ReplicaUse.Write && place == _places[0]) throw;
                 first ??= e;
                 Rests(place, e);
             }

@@ -66,6 +66,9 @@ public static class Rights
         [typeof(ReplaceLocationCredentials)] = Right.StorageManage,
         [typeof(TestLocation)] = Right.StorageManage,
         [typeof(ListLocations)] = Right.StorageRead,
+        [typeof(AddReplica)] = Right.StorageManage,
+        [typeof(RemoveReplica)] = Right.StorageManage,
+        [typeof(ReplicateRepository)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(CreateUser)] = Right.UserManage,
     }.ToFrozenDictionary();

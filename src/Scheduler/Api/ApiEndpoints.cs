@@ -83,6 +83,19 @@ static class ApiEndpoints
             => handler.Handle(caller, new CreateGatewayUserRequest(RepositoryId.Parse(id)), ct)).For<CreateGatewayUser>();
         api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
+        MapReplicas(api);
+    }
+
+    static void MapReplicas(RouteGroupBuilder api)
+    {
+        api.MapPost("repositories/{id}/replicas", (Caller caller, string id, AddReplicaRequest request, AddReplica handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<AddReplica>();
+        api.MapDelete("repositories/{id}/replicas/{location}", (Caller caller, string id, string location, RemoveReplica handler,
+            CancellationToken ct) => Done(handler.Handle(caller, new RemoveReplicaRequest(RepositoryId.Parse(id),
+                LocationId.Parse(location)), ct))).For<RemoveReplica>();
+        api.MapPost("repositories/{id}/replicate", (Caller caller, string id, ReplicateRepositoryRequest request,
+            ReplicateRepository handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<ReplicateRepository>();
     }
 
     static void MapPolicies(RouteGroupBuilder api)

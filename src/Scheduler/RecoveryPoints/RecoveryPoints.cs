@@ -15,7 +15,9 @@ static class RecoveryPointTable
 {
     public const string Select = """
         select p.id, p.item_id, i.name, i.host_id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
-        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id
+        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id,
+        array(select l.name from recovery_point_place w join location l on l.id = w.location_id where w.point_id = p.id order by 1)
+        as locations
         from recovery_point p join item i on i.id = p.item_id join host h on h.id = i.host_id
         """;
 
@@ -38,6 +40,7 @@ static class RecoveryPointTable
         ProofAt = row.TimeOrNull(12),
         Run = row.Id<RunId>(13),
         ProofRun = row.IdOrNull<RunId>(14),
+        Locations = row.Texts("locations"),
     };
 
     public static async Task<RecoveryPointId> Add(Transaction tx, TimeProvider clock, ItemId item, EndedRun run, BackupResult backup,

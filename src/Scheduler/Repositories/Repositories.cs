@@ -11,6 +11,7 @@ public sealed class ListRepositories(Postgres db)
     public async Task<IReadOnlyList<RepositorySummary>> Handle(Caller caller, ListRepositoriesRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageRead);
+        var replicas = await ReplicaTable.All(db, ct);
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state,
@@ -32,6 +33,7 @@ public sealed class ListRepositories(Postgres db)
             State = row.Word<RepositoryState>("state"),
             RecoveryPoints = (int)row.Long("points"),
             StoredBytes = row.Long("stored"),
+            Replicas = [.. replicas[row.Id<RepositoryId>("id")]],
         }, ct);
     }
 }

@@ -58,6 +58,26 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
 
     /// <summary>What an agent needs to open a repository; password and credentials are opened for this one answer.</summary>
     internal async Task<RepositoryAccess> Access(SqlSource db, RepositoryId id, CancellationToken ct)
+    {
+        var access = await Own(db, id, ct);
+        var replicas = await db.Query("""
+            select c.repository_id as id, c.url, l.kind, l.id as location_id, l.options, l.credentials_sealed
+            from replica c join location l on l.id = c.location_id where c.repository_id = $1 order by c.added_at, l.id
+            """, [id], row =>
+        {
+            var way = WayTo(row);
+            return new RepositoryPlace
+            {
+                Location = row.Id<LocationId>("location_id"),
+                Url = way.Url,
+                Options = way.Options,
+                Variables = way.Variables,
+            };
+        }, ct);
+        return replicas.Count == 0 ? access : access with { Replicas = replicas };
+    }
+
+    async Task<RepositoryAccess> Own(SqlSource db, RepositoryId id, CancellationToken ct)
         => await db.First($"select r.config_id, r.password_sealed, {WayColumns} from repository r join location l on l.id = r.location_id "
             + "where r.id = $1", [id], row =>
         {
@@ -65,6 +85,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
             return new RepositoryAccess
             {
                 Id = id,
+                Location = row.Id<LocationId>("location_id"),
                 Url = way.Url,
                 IsGateway = way.IsGateway,
                 Options = way.Options,

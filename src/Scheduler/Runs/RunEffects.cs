@@ -11,11 +11,21 @@ namespace BackupDr.Scheduler.Runs;
 /// <summary>What the end of a run brings about, in the transaction of its end.</summary>
 public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
 {
-    internal Task Apply(Transaction tx, EndedRun run, JobResult result, CancellationToken ct) => run.Kind switch
+    /// <summary>After a replication that did not make all places equal.</summary>
+    static readonly TimeSpan NextTry = TimeSpan.FromMinutes(10);
+
+    internal async Task Apply(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        await OfKind(tx, run, result, ct);
+        foreach (var copy in result.Healed ?? []) await Healed(tx, run, copy, ct);
+    }
+
+    Task OfKind(Transaction tx, EndedRun run, JobResult result, CancellationToken ct) => run.Kind switch
     {
         JobKind.Init => RepositoryTable.Initialised(tx, run.Repository, result.ConfigId, ct),
         JobKind.Backup when result.Backup is not null => Backup(tx, run, result, ct),
         JobKind.Drill => Drill(tx, run, result, ct),
+        JobKind.Replicate => Replicate(tx, run, result, ct),
         JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
         _ => Task.CompletedTask,
     };
@@ -24,6 +34,8 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
     {
         if (run.Item is not { } item) return;
         var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete, ct);
+        await ReplicaTable.Holds(tx, point, result.Backup!.Location, run.Repository, ct);
+        await ReplicaTable.Start(tx, run.Repository, RunId.New(clock), "system: after a backup", false, TimeSpan.Zero, ct);
         var (spec, source, name, hasProof) = await tx.First("""
             select p.spec, i.source, i.name, exists (select 1 from recovery_point r where r.item_id = i.id and r.proof is not null)
                    or exists (select 1 from run d where d.item_id = i.id and d.kind = 'Drill' and d.state in ('Queued', 'Leased',
@@ -75,6 +87,38 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
                 drill.Isolated ? "yes" : "no",
         }), ct);
     }
+
+    async Task Replicate(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        await ReplicaTable.Replicated(tx, run.Repository, result, ct);
+        await Notifications.Changed(tx, "storage", run.Repository.ToString(), ct);
+        if (result.Outcome is JobOutcome.Failed or JobOutcome.Incomplete)
+            await ReplicaTable.Start(tx, run.Repository, RunId.New(clock), "system: places differ", false, NextTry, ct);
+        foreach (var place in result.Replicate?.Places ?? [])
+        {
+            if (!place.WasEmpty && place.Healed == 0) continue;
+            await evidence.Append(tx, "replica", run.Repository.ToString(), Body(new()
+            {
+                ["run"] = run.Id.ToString(),
+                ["location"] = place.Location.ToString(),
+                ["wasEmpty"] = place.WasEmpty ? "yes" : "no",
+                ["objects"] = Text(place.Objects),
+                ["bytes"] = Text(place.Bytes),
+                ["healed"] = Text(place.Healed),
+            }), ct);
+        }
+    }
+
+    /// <summary>A copy that was bad is evidence, whoever found it.</summary>
+    Task Healed(Transaction tx, EndedRun run, HealedCopy copy, CancellationToken ct)
+        => evidence.Append(tx, "heal", run.Repository.ToString(), Body(new()
+        {
+            ["run"] = run.Id.ToString(),
+            ["object"] = copy.Name,
+            ["place"] = copy.Place,
+            ["problem"] = copy.Problem,
+            ["from"] = copy.From,
+        }), ct);
 
     static JsonElement Body(Dictionary<string, string> members) => JsonSerializer.SerializeToElement(members,
         EvidenceJson.Default.DictionaryStringString);

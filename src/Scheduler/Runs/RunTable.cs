@@ -21,10 +21,13 @@ sealed record NewRun
     public PolicyId? Policy { get; init; }
     public RecoveryPointId? Point { get; init; }
     public DateTimeOffset? NominalAt { get; init; }
+    /// <summary>How long it waits before an agent may take it.</summary>
+    public TimeSpan After { get; init; }
 }
 
 /// <summary>A job as it is kept: without the repository's password, which is opened for each lease.</summary>
-sealed record StoredJob(BackupJob? Backup = null, RestoreJob? Restore = null, DrillJob? Drill = null, CheckJob? Check = null);
+sealed record StoredJob(BackupJob? Backup = null, RestoreJob? Restore = null, DrillJob? Drill = null, CheckJob? Check = null,
+    ReplicateJob? Replicate = null);
 
 /// <summary>Writes and reads runs and their events. Every change of state is a guarded update and an event in one transaction.</summary>
 static class RunTable
@@ -33,17 +36,22 @@ static class RunTable
     public static async Task<bool> Add(Transaction tx, NewRun run, CancellationToken ct)
     {
         var made = await tx.Execute("""
-            insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job)
-            values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing
+            insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job,
+                due_at)
+            values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, clock() + $12) on conflict do nothing
             """,
             [run.Id.Value, run.Kind.ToString(), run.Title, run.Item?.Value, run.Policy?.Value, run.Host.Value, run.Repository.Value,
-                run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job))], ct);
+                run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job)), run.After], ct);
         if (made == 0) return false;
         await Event(tx, run.Id, 0, EventLevel.Info, "run.queued", $"Queued by {run.RequestedBy}.", ct);
         await Notifications.WakeHost(tx, run.Host, ct);
         await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         return true;
     }
+
+    /// <summary>A run that waits for its time need not wait any longer.</summary>
+    public static Task Hurry(Transaction tx, RunId run, CancellationToken ct)
+        => tx.Execute("update run set due_at = clock() where id = $1 and state = 'Queued'", [run], ct);
 
     /// <summary>Says in the log of an item's unfinished backup that a later firing made no run because of it. The run's own firing, told
     /// twice, says nothing.</summary>
@@ -73,8 +81,8 @@ static class RunTable
             Backup = job.Backup,
             Restore = job.Restore,
             Drill = job.Drill,
-            Check =
-            job.Check
+            Check = job.Check,
+            Replicate = job.Replicate,
         }, WireJson.Default.Job);
 
     // The column holds the wire's shape with an empty repository, so that there is one shape; kind and repository are columns of their own.
@@ -129,7 +137,7 @@ static class RunTable
         if (row.IsNull(19) || !row.Bool(19)) return $"the agent on {row.Text(7)}, which is not online";
         if (row.Text(1) != nameof(JobKind.Init) && row.Text(20) != nameof(RepositoryState.Ready))
             return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
-        if (row.Bool(21)) return "a pause after a lost lease";
+        if (row.Bool(21)) return "its time: a pause after something that failed";
         return row.Bool(22) ? "another backup of the same item to end" : $"a free slot on {row.Text(7)}";
     }
 }

@@ -129,7 +129,7 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
                 Repository =
                     old.Repository,
                 Point = old.Point,
-                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check),
+                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check, job.Replicate),
                 RequestedBy = caller.Name,
             }, ct);
             await Audit.Add(tx, caller, "run.retry", id.ToString(), request.Id.ToString(), ct);

@@ -66,6 +66,14 @@ public static class Tones
             : worst.Contains(Tone.Unproven) ? (Tone.Unproven, "Usable with care") : (Tone.Proven, "Tested");
     }
 
+    public static (Tone Tone, string Word) Of(Replica replica) => replica switch
+    {
+        { TriedAt: null } => (Tone.Running, "Being filled"),
+        { Problem: not null } => (Tone.Broken, "Not up to date"),
+        { PointsBehind: > 0 } => (Tone.Unproven, "Behind"),
+        _ => (Tone.Proven, "Equal"),
+    };
+
     public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
     {
         { Proof: ProofResult.Failed } => (Tone.Broken, "Proof failed"),

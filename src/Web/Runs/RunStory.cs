@@ -61,6 +61,7 @@ public static class RunStory
             JobKind.Restore => [("restoring", "Write the files")],
             JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
             JobKind.Check => [("checking", "Check the repository")],
+            JobKind.Replicate => [("replicating", "Copy what places lack")],
             _ => [("init", "Make the repository")],
         };
         var end = run.Kind switch

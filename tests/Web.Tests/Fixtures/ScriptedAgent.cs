@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -21,6 +22,7 @@ public sealed class ScriptedAgent : IAsyncDisposable
     readonly ConsoleNode _node;
     readonly CancellationTokenSource _stop = new();
     readonly Task _work;
+    readonly ConcurrentBag<string> _taken = [];   // snapshots
 
     ScriptedAgent(ConsoleNode node, HostId host)
     {
@@ -138,12 +140,36 @@ public sealed class ScriptedAgent : IAsyncDisposable
                 Seconds = 1500,
             },
         },
+        JobKind.Replicate => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Replicate = new ReplicateResult
+            {
+                Places = [Place(job.Repository.Location!.Value, 0),
+                    .. job.Repository.Replicas!.Select(place => Place(place.Location, 2_810))],
+            },
+        },
         _ => new JobResult { Outcome = JobOutcome.Complete, Check = new CheckResult { Packs = 2_804, BytesRead = 33_112_332_211 } },
+    };
+
+    string Taken(string snapshot)
+    {
+        _taken.Add(snapshot);
+        return snapshot;
+    }
+
+    ReplicatedPlaceResult Place(LocationId location, long objects) => new()
+    {
+        Location = location,
+        WasEmpty = objects > 0,
+        Objects = objects,
+        Bytes = objects << 24,
+        Snapshots = [.. _taken],
     };
 
     BackupResult Backup() => new()
     {
-        SnapshotId = Hex(RunId.New(TimeProvider.System).ToString()),
+        SnapshotId = Taken(Hex(RunId.New(TimeProvider.System).ToString())),
         TakenAt = TimeProvider.System.GetUtcNow(),
         Files = 128_412,
         Folders = 8_123,
