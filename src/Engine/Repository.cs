@@ -157,23 +157,27 @@ public sealed class Repository : IDisposable
     }
 
     /// <summary>Reads a JSON text, checking the name against the bytes.</summary>
-    internal async Task<ReadOnlyMemory<byte>> ReadUnpacked(string folder, BlobId id, CancellationToken ct)
+    /// <param name="folder">Where it lies.</param>
+    /// <param name="id">Its name.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <param name="listedBytes">Its size where a listing told it, which saves asking the store once more.</param>
+    internal async Task<ReadOnlyMemory<byte>> ReadUnpacked(string folder, BlobId id, CancellationToken ct, long? listedBytes = null)
     {
-        try { return await ReadUnpackedOnce(folder, id, ct); }
+        try { return await ReadUnpackedOnce(folder, id, listedBytes, ct); }
         catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged && Replicas is not null)
         {
             if (!await Replicas.Heal(ObjectLayout.Of(folder, id), ct)) throw;
-            return await ReadUnpackedOnce(folder, id, ct);
+            return await ReadUnpackedOnce(folder, id, null, ct);   // the listing may have told the size of the damaged one
         }
     }
 
-    async Task<ReadOnlyMemory<byte>> ReadUnpackedOnce(string folder, BlobId id, CancellationToken ct)
+    async Task<ReadOnlyMemory<byte>> ReadUnpackedOnce(string folder, BlobId id, long? listedBytes, CancellationToken ct)
     {
         var name = ObjectLayout.Of(folder, id);
-        var head = await Store.Head(name, ct) ?? throw new StoreException(StoreFault.Missing,
-            $"read {name} in {Store.Url}: there is no such object");
-        if (head.SizeBytes > MaximumUnpackedBytes) throw RepositoryException.Damaged(name.Value, $"{head.SizeBytes} bytes are too many.");
-        var stored = new byte[head.SizeBytes];
+        var size = listedBytes ?? (await Store.Head(name, ct) ?? throw new StoreException(StoreFault.Missing,
+            $"read {name} in {Store.Url}: there is no such object")).SizeBytes;
+        if (size > MaximumUnpackedBytes) throw RepositoryException.Damaged(name.Value, $"{size} bytes are too many.");
+        var stored = new byte[size];
         await Store.Read(name, 0, stored, ct);
         if (new BlobId(SHA256.HashData(stored)) != id) throw RepositoryException.Damaged(name.Value, "its bytes do not match its name.");
         var bench = RentBench();
@@ -189,7 +193,7 @@ public sealed class Repository : IDisposable
         await foreach (var listed in Store.List(ObjectLayout.Snapshots, ct))
         {
             if (!ObjectLayout.TryId(listed, out var id)) continue;
-            try { found.Add(SnapshotFile.Read((await ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id)); }
+            try { found.Add(SnapshotFile.Read((await ReadUnpacked(ObjectLayout.Snapshots, id, ct, listed.SizeBytes)).Span, id)); }
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // forgotten meanwhile
         }
         return [.. found.Where(filter.Fits).OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)];

@@ -3,6 +3,7 @@ using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
+using BackupDr.Storage;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Stores;
 
@@ -58,6 +59,24 @@ public sealed class IndexCacheTests : IDisposable
 
         var index = await Load(repository, second);
         Assert.All(first.Pack.Blobs, blob => Assert.False(index.Contains(blob.Type, blob.Id)));
+    }
+
+    [Fact]
+    public async Task Files_that_vanish_many_times_in_a_row_only_make_it_list_again()
+    {
+        using (var repository = await Open()) await Put(repository, 3);
+        var left = 20;
+        var busy = new FaultyStore(_store)
+        {
+            Before = (verb, name, _) => verb == StoreVerb.Read && name.StartsWith("index/", StringComparison.Ordinal)
+                && Interlocked.Decrement(ref left) >= 0 ? new StoreException(StoreFault.Missing, "read: it was rewritten just now") : null,
+        };
+
+        using var opened = await Repository.Open(busy, Secret.FromText("a password for tests"), new RepositoryOptions(), None);
+        var index = await opened.LoadIndex(None);
+
+        Assert.True(left < 0);
+        Assert.Equal(3, index.Rows);
     }
 
     [Fact]

@@ -56,7 +56,7 @@ sealed class MarkSet
         {
             if (!ObjectLayout.TryId(listed, out var id)) continue;
             ReadOnlyMemory<byte> json;
-            try { json = await repository.ReadUnpacked(folder, id, ct); }
+            try { json = await repository.ReadUnpacked(folder, id, ct, listed.SizeBytes); }
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // swept meanwhile
             yield return (id, json);
         }

@@ -17,7 +17,8 @@ namespace BackupDr.Engine.Indexing;
 /// <param name="withMarked">They count where no other pack has a blob.</param>
 sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool withMarked)
 {
-    const int Attempts = 5, MostFilesBeside = 16;
+    // A prune that runs again and again on a busy machine takes files away between our listing and our reading many times in a row.
+    const int Attempts = 50, MostFilesBeside = 16;
     const long MostBytesBeside = 2 << 20;
     const string FileName = "index";
 
@@ -44,7 +45,7 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
         foreach (var id in listed.Keys)
         {
             if (cached?.Files.Contains(id) == true) continue;
-            foreach (var pack in await Read(id, ct))
+            foreach (var pack in await Read(id, listed[id], ct))
             {
                 if (!marked.Contains(pack.Id)) index.Load(pack);
                 else if (withMarked) behind.Add(pack);
@@ -54,8 +55,8 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
         return index;
     }
 
-    async Task<List<IndexedPack>> Read(BlobId id, CancellationToken ct)
-        => IndexFile.Read((await repository.ReadUnpacked(ObjectLayout.Index, id, ct)).Span, $"index {id}");
+    async Task<List<IndexedPack>> Read(BlobId id, long listedBytes, CancellationToken ct)
+        => IndexFile.Read((await repository.ReadUnpacked(ObjectLayout.Index, id, ct, listedBytes)).Span, $"index {id}");
 
     /// <summary>The cache with nearly all of these index files and no other; null where none can be had.</summary>
     async Task<SortedIndex?> OpenCache(Dictionary<BlobId, long> listed, CancellationToken ct)
@@ -79,7 +80,7 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
                 return found;
             }
             using var folder = PrivateFolder.Open(path);
-            await Build(folder, found, [.. beside.Select(index => index.Key)], listed.Keys, ct);
+            await Build(folder, found, beside, listed.Keys, ct);
             found?.Close();
             return SortedIndex.TryOpen(file, repository.Id);
         }
@@ -98,12 +99,13 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
         _ = folder.TrySetTimes(new PosixTime(now.Seconds, now.Nanoseconds), new PosixTime(now.Seconds, now.Nanoseconds));
     }
 
-    async Task Build(Descriptor folder, SortedIndex? before, List<BlobId> fresh, IReadOnlyCollection<BlobId> all, CancellationToken ct)
+    async Task Build(Descriptor folder, SortedIndex? before, List<KeyValuePair<BlobId, long>> fresh, IReadOnlyCollection<BlobId> all,
+        CancellationToken ct)
     {
         using var builder = new SortedIndexBuilder(folder, FileName);
         if (before is not null) builder.AddBase(before);
-        foreach (var id in fresh)
-            foreach (var pack in await Read(id, ct)) builder.Add(pack);
+        foreach (var (id, bytes) in fresh)
+            foreach (var pack in await Read(id, bytes, ct)) builder.Add(pack);
         builder.Finish(repository.Id, all);
     }
 }

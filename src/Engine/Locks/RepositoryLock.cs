@@ -91,7 +91,11 @@ public sealed class RepositoryLock : IAsyncDisposable
         await foreach (var listed in repository.Store.List(ObjectLayout.Locks, ct))
         {
             if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes == 0) continue;
-            try { found.Add((id, LockFile.Read((await repository.ReadUnpacked(ObjectLayout.Locks, id, ct)).Span, $"lock {id}"))); }
+            try
+            {
+                var json = await repository.ReadUnpacked(ObjectLayout.Locks, id, ct, listed.SizeBytes);
+                found.Add((id, LockFile.Read(json.Span, $"lock {id}")));
+            }
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // refreshed or released meanwhile
             catch (RepositoryException e) when (e.Fault == RepositoryFault.Damaged)
             {
