@@ -206,6 +206,8 @@ public sealed class Repository : IDisposable
     /// <exception cref="RepositoryException">NoSuchSnapshot.</exception>
     public async Task<Snapshot> FindSnapshot(string idPrefixOrLatest, SnapshotFilter filter, CancellationToken ct)
     {
+        // Somebody else's repository may hold ten thousand: a whole id needs no other one to be read.
+        if (BlobId.TryParse(idPrefixOrLatest, out var whole) && await TrySnapshot(whole, ct) is { } exact) return exact;
         var latest = idPrefixOrLatest == "latest";
         var snapshots = await Snapshots(latest ? filter : SnapshotFilter.All, ct);
         if (latest)
@@ -219,6 +221,12 @@ public sealed class Repository : IDisposable
                 : $"'{idPrefixOrLatest}' fits {fitting.Count} snapshots: "
                     + string.Join(", ", fitting.Take(8).Select(snapshot => snapshot.Id.ToString()[..16])) + ".",
             fitting.Count == 0 ? "List them with 'backupdr snapshots'." : "Write more characters of the id.");
+    }
+
+    async Task<Snapshot?> TrySnapshot(BlobId id, CancellationToken ct)
+    {
+        try { return SnapshotFile.Read((await ReadUnpacked(ObjectLayout.Snapshots, id, ct)).Span, id); }
+        catch (StoreException e) when (e.Fault == StoreFault.Missing) { return null; }
     }
 
     /// <summary>Loads the union of all index files. Load snapshots before the index, never after.</summary>

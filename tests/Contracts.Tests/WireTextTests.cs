@@ -64,6 +64,24 @@ public sealed class WireTextTests
                 Seconds = 1.5
             },
         }),
+        ["complete-request-adopt"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Incomplete,
+            ConfigId = Samples.SnapshotId,
+            Adopt = new AdoptResult
+            {
+                Snapshots = [new FoundSnapshot { SnapshotId = Samples.SnapshotId, TakenAt = Samples.Noon, HostName = "laptop",
+                    UserName = "anna", Paths = ["/srv/anna"], Tags = ["weekly"], ProgramVersion = "restic 0.17.3", Files = 3,
+                    Bytes = 300, BytesAdded = 100 }],
+                SnapshotCount = 2,
+                NotListed = 1,
+                Problems = [new SnapshotProblem(Samples.SnapshotId, "its bytes do not match its name.")],
+                ProblemCount = 1,
+                Trees = 2,
+                Blobs = 7,
+                Seconds = 1.5,
+            },
+        }),
         ["inventory-request"] = new InventoryRequest
         {
             Mounts = [new MountFound(FilePath.FromText("/"), "ext4", 1_000, 500)],

@@ -29,6 +29,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
                 JobKind.Replicate => await ReplicateJobRun.Run(this, run, Part(job.Replicate), reporter, ct),
+                JobKind.Adopt => await AdoptJobRun.Run(this, run, reporter, ct),
                 _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.",
                     "Install the agent of the node's version."),
             };
@@ -65,6 +66,13 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     /// <summary>Opens a run's repository over all of its places, to read.</summary>
     internal async Task<Repository> OpenToRead(LeasedRun run, RunReporter reporter, CancellationToken ct)
         => await Open(run, await stores.OpenToRead(run.Job.Repository, ct), reporter, ct);
+
+    /// <summary>Opens a run's repository at its own place without removing even our own locks, so that nothing is written.</summary>
+    internal async Task<Repository> OpenReadOnly(LeasedRun run, CancellationToken ct)
+    {
+        using var password = Secret.FromText(run.Job.Repository.Password);
+        return await Repository.Open(stores.Open(run.Job.Repository), password, Options(run), ct);
+    }
 
     /// <summary>Opens a run's repository at its own place.</summary>
     internal Task<Repository> Open(LeasedRun run, RunReporter reporter, CancellationToken ct)

@@ -19,6 +19,8 @@ public sealed record CreatePolicyRequest
     public required IReadOnlyList<NewItem> Items { get; init; }
     /// <summary>Where it is kept; null for the only location, or one made on the host where there is none.</summary>
     public LocationId? Location { get; init; }
+    /// <summary>The adopted repository that it continues, instead of a location; all items are then of that repository's host.</summary>
+    public RepositoryId? Repository { get; init; }
     /// <summary>What it wants and does.</summary>
     public PolicySpec Spec { get; init; } = new();
     /// <summary>Whether the first backup starts at once.</summary>

@@ -7,7 +7,10 @@ namespace BackupDr.Contracts.Api;
 /// <summary>GET points: newest first.</summary>
 /// <param name="Item">Only of this item.</param>
 /// <param name="Limit">1 to 1,000.</param>
-public sealed record ListRecoveryPointsRequest(ItemId? Item = null, int Limit = 200);
+/// <param name="Repository">Only in this repository.</param>
+/// <param name="Before">Only those that come after this one in the list: the last of the page before.</param>
+public sealed record ListRecoveryPointsRequest(ItemId? Item = null, int Limit = 200, RepositoryId? Repository = null,
+    RecoveryPointId? Before = null);
 
 /// <summary>GET points/{id}.</summary>
 public sealed record ShowRecoveryPointRequest(RecoveryPointId Id);
@@ -17,11 +20,11 @@ public sealed record RecoveryPoint
 {
     /// <summary>Its id.</summary>
     public required RecoveryPointId Id { get; init; }
-    /// <summary>The item.</summary>
-    public required ItemId Item { get; init; }
-    /// <summary>The item's name.</summary>
+    /// <summary>The item; null for a snapshot that was found in an adopted repository.</summary>
+    public ItemId? Item { get; init; }
+    /// <summary>The item's name, or the paths and the host that a found snapshot records.</summary>
     public required string ItemName { get; init; }
-    /// <summary>The host that it was taken from.</summary>
+    /// <summary>The host that it was taken from; for a found snapshot the one whose agent reaches the repository.</summary>
     public required HostId Host { get; init; }
     /// <summary>That host's name.</summary>
     public required string HostName { get; init; }
@@ -33,17 +36,21 @@ public sealed record RecoveryPoint
     public required DateTimeOffset TakenAt { get; init; }
     /// <summary>When the control plane learned of it, by the database's clock.</summary>
     public required DateTimeOffset ReceivedAt { get; init; }
-    /// <summary>Whether nothing is missing in it.</summary>
+    /// <summary>Whether nothing is known to be missing in it. Stock restic does not record what it could not read.</summary>
     public required bool IsComplete { get; init; }
-    /// <summary>Numbers.</summary>
+    /// <summary>Numbers; 0 where a found snapshot does not record them.</summary>
     public required BackupResult Backup { get; init; }
+    /// <summary>What a snapshot that was found in an adopted repository records; null for one that a backup of ours made.</summary>
+    public FoundSnapshot? Found { get; init; }
+    /// <summary>When it was found to have been removed from its repository by somebody else; nothing can be restored from it.</summary>
+    public DateTimeOffset? GoneAt { get; init; }
     /// <summary>Result of the newest drill of it, or null.</summary>
     public ProofResult? Proof { get; init; }
     /// <summary>When that was.</summary>
     public DateTimeOffset? ProofAt { get; init; }
     /// <summary>Names of the locations that are known to hold it.</summary>
     public IReadOnlyList<string> Locations { get; init; } = [];
-    /// <summary>The run that made it.</summary>
+    /// <summary>The run that made it, or found it.</summary>
     public required RunId Run { get; init; }
     /// <summary>The run that drilled it.</summary>
     public RunId? ProofRun { get; init; }
@@ -56,14 +63,16 @@ public sealed record BrowseRecoveryPointRequest(RecoveryPointId Id, FilePath Pat
 public sealed record RequestDrillRequest(RecoveryPointId Id);
 
 /// <summary>POST restores/preview: what the restore page shows before anything is done.</summary>
-public sealed record PlanRestoreRequest(ItemId Item);
+/// <param name="Item">The item to be restored.</param>
+/// <param name="Point">Or this point.</param>
+public sealed record PlanRestoreRequest(ItemId? Item = null, RecoveryPointId? Point = null);
 
 /// <summary>What a restore would take and where it would write.</summary>
-/// <param name="Item">The item.</param>
-/// <param name="Point">The newest proven point, else the newest complete one, else the newest.</param>
+/// <param name="Item">The item; null for a point that has none.</param>
+/// <param name="Point">The one that was asked for, else the newest proven point, else the newest complete one, else the newest.</param>
 /// <param name="Target">A folder beside the source that does not exist yet.</param>
 /// <param name="EstimatedTime">From measured drills; null without one.</param>
-public sealed record RestorePlan(Item Item, RecoveryPoint? Point, FilePath Target, TimeSpan? EstimatedTime);
+public sealed record RestorePlan(Item? Item, RecoveryPoint? Point, FilePath Target, TimeSpan? EstimatedTime);
 
 /// <summary>POST restores.</summary>
 public sealed record RequestRestoreRequest

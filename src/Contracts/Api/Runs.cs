@@ -66,6 +66,8 @@ public sealed record Run
     public required HostId Host { get; init; }
     /// <summary>That host's name.</summary>
     public required string HostName { get; init; }
+    /// <summary>The repository that it works on.</summary>
+    public RepositoryId Repository { get; init; }
     /// <summary>Nominal time of the firing that made it; null for one that a person started.</summary>
     public DateTimeOffset? NominalAt { get; init; }
     /// <summary>When it was made.</summary>

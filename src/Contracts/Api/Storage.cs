@@ -62,6 +62,8 @@ public sealed record Location
     public long? QuotaBytes { get; init; }
     /// <summary>Repositories in it.</summary>
     public int Repositories { get; init; }
+    /// <summary>Whether it is the place of one adopted repository, in which nothing else is put and nothing is tested.</summary>
+    public bool IsClosed { get; init; }
     /// <summary>What its last test found; null where it was never tested.</summary>
     public LocationTest? LastTest { get; init; }
     /// <summary>When it was made.</summary>
@@ -95,18 +97,18 @@ public sealed record LocationTest(DateTimeOffset At, string Node, IReadOnlyList<
 /// <summary>How far a repository is.</summary>
 public enum RepositoryState
 {
-    /// <summary>To be made by the next Init run.</summary>
+    /// <summary>To be made by the next Init run, or looked through by an Adopt run.</summary>
     Pending,
     /// <summary>Usable.</summary>
     Ready,
-    /// <summary>Could not be made; the run tells why.</summary>
+    /// <summary>Could not be made or adopted; the run tells why.</summary>
     Failed,
 }
 
 /// <summary>GET repositories.</summary>
 public sealed record ListRepositoriesRequest;
 
-/// <summary>restic-format data in a location; one per host.</summary>
+/// <summary>restic-format data in a location: one for each host, and those that were adopted.</summary>
 public sealed record RepositorySummary
 {
     /// <summary>Its id here.</summary>
@@ -127,6 +129,8 @@ public sealed record RepositorySummary
     public required string Url { get; init; }
     /// <summary>How far it is.</summary>
     public required RepositoryState State { get; init; }
+    /// <summary>Set where stock restic made it and it was attached later.</summary>
+    public Adoption? Adoption { get; init; }
     /// <summary>Recovery points in it.</summary>
     public int RecoveryPoints { get; init; }
     /// <summary>Bytes that its backups added.</summary>

@@ -18,9 +18,12 @@ public enum JobKind
     Check,
     /// <summary>Bring all places of a repository to the same state.</summary>
     Replicate,
+    /// <summary>Look through a repository that stock restic made, without writing to it, and tell its snapshots.</summary>
+    Adopt,
 }
 
-/// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init).</summary>
+/// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init and
+/// Adopt).</summary>
 public sealed record Job
 {
     /// <summary>Which member is set.</summary>
@@ -46,7 +49,8 @@ public sealed record RepositoryAccess
     public required RepositoryId Id { get; init; }
     /// <summary>As restic writes it: "/srv/backups/host_…".</summary>
     public required string Url { get; init; }
-    /// <summary>Id in the repository's config file, 64 hex characters; null before Init. A repository with another id is refused.</summary>
+    /// <summary>Id in the repository's config file, 64 hex characters; null before Init or Adopt. A repository with
+    /// another id is refused.</summary>
     public string? ConfigId { get; init; }
     /// <summary>The password in clear.</summary>
     public required string Password { get; init; }

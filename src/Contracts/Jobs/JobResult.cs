@@ -20,7 +20,7 @@ public sealed record JobResult
     public required JobOutcome Outcome { get; init; }
     /// <summary>Set where it failed.</summary>
     public JobError? Error { get; init; }
-    /// <summary>What an Init made: the 64 hex characters of the repository's config.</summary>
+    /// <summary>What an Init made or an Adopt found: the 64 hex characters of the repository's config.</summary>
     public string? ConfigId { get; init; }
     /// <summary>What a Backup made.</summary>
     public BackupResult? Backup { get; init; }
@@ -32,6 +32,8 @@ public sealed record JobResult
     public CheckResult? Check { get; init; }
     /// <summary>What a Replicate did.</summary>
     public ReplicateResult? Replicate { get; init; }
+    /// <summary>What an Adopt found.</summary>
+    public AdoptResult? Adopt { get; init; }
     /// <summary>Objects that another place answered for, whatever the job; at most 1,000. Null where there were none.</summary>
     public IReadOnlyList<HealedCopy>? Healed { get; init; }
 }

@@ -40,6 +40,26 @@ public sealed record Snapshot
 
     /// <summary>The first eight characters of the id, as people quote it.</summary>
     public string ShortId => Id.ToString()[..8];
+
+    /// <summary>Files, plain bytes and bytes that the repository grew by, as the writer counted them; null where it did not, as restic
+    /// before 0.17.</summary>
+    /// <exception cref="RepositoryException">Damaged.</exception>
+    public (long? Files, long? Bytes, long? BytesAdded) Numbers()
+    {
+        (long? Files, long? Bytes, long? BytesAdded) numbers = default;
+        if (Summary is null) return numbers;
+        var input = new JsonInput(Summary, $"snapshot {Id}");
+        input.Next();
+        input.Expect(JsonTokenType.StartObject);
+        while (input.NextMember(out var member))
+        {
+            if (member.SequenceEqual("total_files_processed"u8)) numbers.Files = (long)Math.Min(input.Unsigned(), long.MaxValue);
+            else if (member.SequenceEqual("total_bytes_processed"u8)) numbers.Bytes = (long)Math.Min(input.Unsigned(), long.MaxValue);
+            else if (member.SequenceEqual("data_added_packed"u8)) numbers.BytesAdded = (long)Math.Min(input.Unsigned(), long.MaxValue);
+            else input.Skip();
+        }
+        return numbers;
+    }
 }
 
 /// <summary>Numbers of a backup that are kept in its snapshot.</summary>

@@ -84,6 +84,20 @@ static class ApiEndpoints
         api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
         MapReplicas(api);
+        MapAdoption(api);
+    }
+
+    static void MapAdoption(RouteGroupBuilder api)
+    {
+        api.MapPost("repositories", (Caller caller, AdoptRepositoryRequest request, AdoptRepository handler, CancellationToken ct)
+            => handler.Handle(caller, request, ct)).For<AdoptRepository>();
+        api.MapPost("repositories/{id}/look", (Caller caller, string id, LookAgainRequest? request, LookAgain handler, CancellationToken ct)
+            => handler.Handle(caller, (request ?? new LookAgainRequest(default)) with { Id = RepositoryId.Parse(id) }, ct))
+            .For<LookAgain>();
+        api.MapPut("repositories/{id}/upkeep", (Caller caller, string id, AllowUpkeepRequest request, AllowUpkeep handler,
+            CancellationToken ct) => Done(handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct))).For<AllowUpkeep>();
+        api.MapDelete("repositories/{id}", (Caller caller, string id, RemoveRepository handler, CancellationToken ct)
+            => Done(handler.Handle(caller, new RemoveRepositoryRequest(RepositoryId.Parse(id)), ct))).For<RemoveRepository>();
     }
 
     static void MapReplicas(RouteGroupBuilder api)
@@ -149,8 +163,10 @@ static class ApiEndpoints
 
     static void MapPoints(RouteGroupBuilder api)
     {
-        api.MapGet("points", (Caller caller, string? item, int? limit, ListRecoveryPoints handler, CancellationToken ct)
-            => handler.Handle(caller, new ListRecoveryPointsRequest(item is null ? null : ItemId.Parse(item), limit ?? 200), ct))
+        api.MapGet("points", (Caller caller, string? item, string? repository, string? before, int? limit,
+            ListRecoveryPoints handler, CancellationToken ct) => handler.Handle(caller, new ListRecoveryPointsRequest(
+                item is null ? null : ItemId.Parse(item), limit ?? 200, repository is null ? null : RepositoryId.Parse(repository),
+                before is null ? null : RecoveryPointId.Parse(before)), ct))
                 .For<ListRecoveryPoints>();
         api.MapGet("points/{id}", (Caller caller, string id, ShowRecoveryPoint handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowRecoveryPointRequest(RecoveryPointId.Parse(id)), ct)).For<ShowRecoveryPoint>();

@@ -28,6 +28,10 @@ public sealed class GatewayUsers(Postgres db)
         return await db.Scalar<bool>("select exists (select from gateway_user where repository_id = $1 and hash = $2)",
             [repository, TokenHash.Of(text[(colon + 1)..])], ct) ? Caller.RepositoryUser(repository, address) : null;
     }
+
+    /// <summary>Forgets the user of a repository that is detached.</summary>
+    internal static Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)
+        => tx.Execute("delete from gateway_user where repository_id = $1", [repository], ct);
 }
 
 /// <summary>Makes, or makes anew, the user with which stock restic reaches a repository through the gateway. The former password

@@ -46,6 +46,10 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
             "See on the Agents page whether it is online.");
     }
 
+    /// <summary>Forgets what was asked about a repository that is detached.</summary>
+    internal static Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)
+        => tx.Execute("delete from agent_request where repository_id = $1", [repository], ct);
+
     Task<AgentRequestAnswer?> Answer(RequestId id, CancellationToken ct)
         => db.First("select answer from agent_request where id = $1", [id], row => row.Json("answer", WireJson.Default.AgentRequestAnswer),
             ct);

@@ -13,12 +13,16 @@ namespace BackupDr.Scheduler.Policies;
 public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, PolicyRuns runs, IFiringEngine firing, TimeProvider clock)
 {
     /// <summary>Makes it; the same client-made id again gives the policy that was made.</summary>
-    /// <exception cref="BadInputException">An objective, the schedule, a path or the location cannot be.</exception>
+    /// <exception cref="BadInputException">An objective, the schedule, a path, the location or the repository cannot be.</exception>
+    /// <exception cref="ConflictException">The repository that it continues was not looked through yet.</exception>
     public async Task<Policy> Handle(Caller caller, CreatePolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
         if (request.Items.Count == 0) throw new BadInputException("items", "A policy protects at least one source.",
             "Choose a host and a folder on it.");
+        if (request.Repository is not null && request.Location is not null)
+            throw new BadInputException("location", "Both a location and a repository are named.",
+                "Name the adopted repository alone: it says where it is.");
         foreach (var item in request.Items) Check(item.Source);
         PolicyTable.Check(request.Spec);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
@@ -41,8 +45,8 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         {
             var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0),
                 ct) ?? throw new NotFoundException("A host in service with this id");
-            var location = await repositories.Choose(tx, request.Location, item.Host, ct);
-            var repository = await repositories.For(tx, location, item.Host, ct);
+            var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
+                : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
             await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
                 [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Files!.Paths[0]} on {host}",
                 JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);

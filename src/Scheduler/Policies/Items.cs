@@ -16,13 +16,14 @@ static class ItemTable
                p.paused_at is not null or p.removed_at is not null or i.retired_at is not null or h.retired_at is not null,
                h.last_seen_at > clock() - $1, h.last_seen_at,
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
-               (select count(*)::int from recovery_point r where r.item_id = i.id), clock()
+               (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock()
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
-        r.is_complete order by taken_at desc limit 1) c on true
-        left join lateral (select taken_at from recovery_point r where r.item_id = i.id order by taken_at desc limit 1) n on true
-        left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.proof = 'Proven' order by taken_at
-        desc limit 1) v on true
+        r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
+        left join lateral (select taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null order by taken_at desc
+        limit 1) n on true
+        left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null and
+        r.proof = 'Proven' order by taken_at desc limit 1) v on true
         left join lateral (select proof, proof_at, proof_restore_seconds from recovery_point r where r.item_id = i.id and r.proof is
         not null order by proof_at desc limit 1) l on true
         """;

@@ -14,44 +14,122 @@ namespace BackupDr.Scheduler.RecoveryPoints;
 static class RecoveryPointTable
 {
     public const string Select = """
-        select p.id, p.item_id, i.name, i.host_id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
-        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id,
+        select p.id, p.item_id, i.name, h.id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
+        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id, p.found, p.gone_at,
         array(select l.name from recovery_point_place w join location l on l.id = w.location_id where w.point_id = p.id order by 1)
         as locations
-        from recovery_point p join item i on i.id = p.item_id join host h on h.id = i.host_id
+        from recovery_point p join repository r on r.id = p.repository_id left join item i on i.id = p.item_id
+        join host h on h.id = coalesce(i.host_id, r.host_id)
         """;
 
-    public static RecoveryPoint Read(Row row) => new()
+    public static RecoveryPoint Read(Row row)
     {
-        Id = row.Id<RecoveryPointId>(0),
-        Item = row.Id<ItemId>(1),
-        ItemName = row.Text(2),
-        Host = row.Id<HostId>(3),
-        HostName =
-            row.Text(4),
-        Repository = row.Id<RepositoryId>(5),
-        SnapshotId = row.Text(6),
-        TakenAt = row.Time(7),
-        ReceivedAt = row.Time(8),
-        IsComplete = row.Bool(9),
-        Backup = JsonSerializer.Deserialize(row.Text(10), WireJson.Default.BackupResult)!,
-        Proof = row.IsNull(11) ? null
+        var found = row.Json("found", WireJson.Default.FoundSnapshot);
+        return new RecoveryPoint
+        {
+            Id = row.Id<RecoveryPointId>(0),
+            Item = row.IdOrNull<ItemId>(1),
+            ItemName = row.TextOrNull(2) ?? Name(found!),
+            Host = row.Id<HostId>(3),
+            HostName = row.Text(4),
+            Repository = row.Id<RepositoryId>(5),
+            SnapshotId = row.Text(6),
+            TakenAt = row.Time(7),
+            ReceivedAt = row.Time(8),
+            IsComplete = row.Bool(9),
+            Backup = JsonSerializer.Deserialize(row.Text(10), WireJson.Default.BackupResult)!,
+            Proof = row.IsNull(11) ? null
             : row.Word<ProofResult>(11),
-        ProofAt = row.TimeOrNull(12),
-        Run = row.Id<RunId>(13),
-        ProofRun = row.IdOrNull<RunId>(14),
-        Locations = row.Texts("locations"),
-    };
+            ProofAt = row.TimeOrNull(12),
+            Run = row.Id<RunId>(13),
+            ProofRun = row.IdOrNull<RunId>(14),
+            Found = row.IsNull(1) ? found : null,
+            GoneAt = row.TimeOrNull("gone_at"),
+            Locations = row.Texts("locations"),
+        };
+    }
+
+    /// <summary>What a found snapshot is about, in the words in which an item of ours would be named.</summary>
+    static string Name(FoundSnapshot found)
+    {
+        var paths = found.Paths.Count switch
+        {
+            0 => "nothing",
+            1 => found.Paths[0],
+            _ => $"{found.Paths[0]} and {found.Paths.Count - 1} more",
+        };
+        return found.HostName.Length == 0 ? paths : $"{paths} on {found.HostName}";
+    }
 
     public static async Task<RecoveryPointId> Add(Transaction tx, TimeProvider clock, ItemId item, EndedRun run, BackupResult backup,
         bool isComplete, CancellationToken ct)
     {
-        var id = RecoveryPointId.New(clock);
-        await tx.Execute("insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup) "
-            + "values ($1, $2, $3, $4, $5, $6, $7, $8)", [id.Value, item.Value, run.Repository.Value, run.Id.Value, backup.SnapshotId,
-                backup.TakenAt.UtcDateTime, isComplete, JsonText.Of(backup, WireJson.Default.BackupResult)], ct);
+        // A look through the repository may have found the snapshot before its own run told of it.
+        var id = await tx.First("""
+            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            on conflict (repository_id, snapshot_id) do update set item_id = excluded.item_id, run_id = excluded.run_id,
+                taken_at = excluded.taken_at, is_complete = excluded.is_complete, backup = excluded.backup, gone_at = null
+            returning id
+            """, [RecoveryPointId.New(clock), item, run.Repository, run.Id, backup.SnapshotId, backup.TakenAt, isComplete,
+                JsonText.Of(backup, WireJson.Default.BackupResult)], row => row.Id<RecoveryPointId>("id"), ct);
         await Notifications.Changed(tx, "points", id.ToString(), ct);
         return id;
+    }
+
+    /// <summary>Keeps what a look through a repository found: what is new is added, what came back is there again, and what was there
+    /// before the look began and was not found is gone.</summary>
+    public static async Task Found(Transaction tx, TimeProvider clock, EndedRun run, AdoptResult look, CancellationToken ct)
+    {
+        var found = look.Snapshots;
+        await tx.Execute("""
+            insert into recovery_point (id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found)
+            select s.id, $1, $2, s.snapshot, s.taken, true, s.backup::jsonb, s.found::jsonb
+            from unnest($3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[]) as s (id, snapshot, taken, backup, found)
+            on conflict (repository_id, snapshot_id) do update set gone_at = null where recovery_point.gone_at is not null
+            """,
+            [run.Repository, run.Id, found.Select(_ => RecoveryPointId.New(clock).Value).ToArray(),
+                found.Select(one => one.SnapshotId).ToArray(), found.Select(one => one.TakenAt.UtcDateTime).ToArray(),
+                found.Select(one => JsonSerializer.Serialize(Numbers(one), WireJson.Default.BackupResult)).ToArray(),
+                found.Select(one => JsonSerializer.Serialize(one, WireJson.Default.FoundSnapshot)).ToArray()], ct);
+        // A snapshot that cannot be read is still there; of those that were too many to be told nothing is known.
+        await tx.Execute("""
+            update recovery_point p set gone_at = clock() from run r
+            where r.id = $2 and p.repository_id = $1 and p.gone_at is null and not p.snapshot_id = any($3)
+              and p.received_at < r.started_at and ($4::timestamptz is null or p.taken_at >= $4)
+            """,
+            [run.Repository, run.Id, found.Select(one => one.SnapshotId)
+                .Concat(look.Problems.Select(problem => problem.SnapshotId)).ToArray(),
+                look.NotListed > 0 || look.ProblemCount > look.Problems.Count ? OldestTold(look) : null], ct);
+        await Notifications.Changed(tx, "points", null, ct);
+    }
+
+    static DateTimeOffset OldestTold(AdoptResult look)
+        => look.ProblemCount == look.Problems.Count && look.Snapshots.Count > 0 ? look.Snapshots[^1].TakenAt : DateTimeOffset.MaxValue;
+
+    static BackupResult Numbers(FoundSnapshot found) => new()
+    {
+        SnapshotId = found.SnapshotId,
+        TakenAt = found.TakenAt,
+        Files = found.Files ?? 0,
+        Bytes = found.Bytes ?? 0,
+        BytesAdded = found.BytesAdded ?? 0,
+    };
+
+    /// <summary>Refuses what needs the snapshot of a point that is gone.</summary>
+    /// <exception cref="ConflictException">It is gone.</exception>
+    public static void MustBeThere(RecoveryPoint point)
+    {
+        if (point.GoneAt is { } gone)
+            throw new ConflictException("point.gone", $"The snapshot {point.SnapshotId[..8]} was removed from its repository by somebody "
+                + $"else; a look found that on {gone.UtcDateTime:yyyy-MM-dd}.", "Choose another recovery point.");
+    }
+
+    /// <summary>Forgets the points of a repository that is detached.</summary>
+    public static async Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)
+    {
+        await tx.Execute("delete from recovery_point where repository_id = $1", [repository], ct);
+        await Notifications.Changed(tx, "points", null, ct);
     }
 
     public static async Task Proven(Transaction tx, RecoveryPointId point, RunId run, DrillResult drill, CancellationToken ct)
@@ -69,8 +147,12 @@ public sealed class ListRecoveryPoints(Postgres db)
     public async Task<IReadOnlyList<RecoveryPoint>> Handle(Caller caller, ListRecoveryPointsRequest request, CancellationToken ct)
     {
         caller.Must(Right.PointRead);
-        return await db.Query($"{RecoveryPointTable.Select} where $1::uuid is null or p.item_id = $1 order by p.taken_at desc, p.id desc "
-            + $"limit $2", [request.Item?.Value, Math.Clamp(request.Limit, 1, 1000)], RecoveryPointTable.Read, ct);
+        return await db.Query($"""
+            {RecoveryPointTable.Select}
+            where ($1::uuid is null or p.item_id = $1) and ($3::uuid is null or p.repository_id = $3)
+              and ($4::uuid is null or (p.taken_at, p.id) < (select b.taken_at, b.id from recovery_point b where b.id = $4))
+            order by p.taken_at desc, p.id desc limit $2
+            """, [request.Item, Math.Clamp(request.Limit, 1, 1000), request.Repository, request.Before], RecoveryPointTable.Read, ct);
     }
 }
 
@@ -94,6 +176,7 @@ public sealed class BrowseRecoveryPoint(ShowRecoveryPoint show, AgentQuestions q
     {
         caller.Must(Right.PointBrowse);
         var point = await show.Handle(caller, new ShowRecoveryPointRequest(request.Id), ct);
+        RecoveryPointTable.MustBeThere(point);
         return new BrowseAnswer(await questions.Ask(point.Host, AgentRequestKind.ListSnapshotFolder, request.Path, point.Repository,
             point.SnapshotId, ct));
     }
@@ -107,10 +190,14 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
     {
         caller.Must(Right.DrillStart);
         var point = await show.Handle(caller, new ShowRecoveryPointRequest(request.Id), ct);
+        RecoveryPointTable.MustBeThere(point);
         return await db.InTransaction(async tx =>
         {
-            var (policy, source) = await tx.First("select policy_id, source from item where id = $1", [point.Item.Value], row =>
-                (row.Id<PolicyId>(0), row.Text(1)), ct);
+            var of = await tx.First("select policy_id, source from item where id = $1", [point.Item], row => new
+            {
+                Policy = row.Id<PolicyId>(0),
+                Source = row.Json("source", WireJson.Default.SourceSpec),
+            }, ct);
             var id = RunId.New(clock);
             await RunTable.Add(tx, new NewRun
             {
@@ -118,7 +205,7 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
                 Kind = JobKind.Drill,
                 Title = $"Drill {point.ItemName}",
                 Item = point.Item,
-                Policy = policy,
+                Policy = of?.Policy,
                 Host = point.Host,
                 Repository = point.Repository,
                 Point = point.Id,
@@ -126,8 +213,7 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
                 Job = new StoredJob(Drill: new DrillJob
                 {
                     SnapshotId = point.SnapshotId,
-                    LiveSource =
-                    JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec)
+                    LiveSource = of?.Source,
                 }),
             }, ct);
             await Audit.Add(tx, caller, "drill.request", id.ToString(), point.Id.ToString(), ct);

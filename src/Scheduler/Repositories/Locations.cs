@@ -12,7 +12,7 @@ public sealed class ListLocations(Postgres db)
 {
     internal const string Select = """
         select l.id, l.name, l.kind, l.path, l.address, l.options, l.credentials_set_at, l.host_id, l.quota_bytes, l.created_at,
-            l.tested_at, l.tested_on, l.test_lines,
+            l.tested_at, l.tested_on, l.test_lines, l.is_closed,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -35,6 +35,7 @@ public sealed class ListLocations(Postgres db)
         Host = row.IdOrNull<HostId>("host_id"),
         QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Repositories = (int)row.Long("repositories"),
+        IsClosed = row.Bool("is_closed"),
         LastTest = row.Json("test_lines", WireJson.Default.IReadOnlyListProbeLine) is { } lines
             ? new LocationTest(row.Time("tested_at"), row.Text("tested_on"), lines) : null,
         CreatedAt = row.Time("created_at"),
@@ -51,30 +52,46 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Gateway
     public async Task<Location> Handle(Caller caller, CreateLocationRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
-        var name = request.Name.Trim();
-        if (name.Length is 0 or > LongestName || name.Any(char.IsControl))
-            throw new BadInputException("name", $"A location needs a name of 1 to {LongestName} characters.",
-                "For example: NAS in the cellar.");
+        var name = Name(request.Name);
         var place = await LocationPlace.Of(request);
         await using var tx = await db.Begin(ct);
+        if (await Add(tx, name, request, place, isClosed: false, ct) is not { } location)
+            return await Present(tx, name, request, place, ct);
+        if (place.Path is { } path && request.Kind == LocationKind.Gateway) await Claim(path, location.Id, ct);
+        await Audit.Add(tx, caller, "location.create", location.Id.ToString(), $"{name}: {location.Address}", ct);
+        await tx.Commit(ct);
+        return location;
+    }
+
+    /// <summary>A name without spaces around it.</summary>
+    /// <exception cref="BadInputException">It cannot be one.</exception>
+    internal static string Name(string text)
+    {
+        var name = text.Trim();
+        return name.Length is > 0 and <= LongestName && !name.Any(char.IsControl) ? name
+            : throw new BadInputException("name", $"A name of 1 to {LongestName} characters is needed.", "For example: NAS in the cellar.");
+    }
+
+    /// <summary>Inserts a location; null where the name or the address is another one's.</summary>
+    /// <exception cref="BadInputException">Its host is not in service.</exception>
+    internal async Task<Location?> Add(Transaction tx, string name, CreateLocationRequest request, LocationPlace place, bool isClosed,
+        CancellationToken ct)
+    {
         if (request.Host is { } host && !await tx.Scalar<bool>("select exists (select from host where id = $1 and retired_at is null)",
             [host], ct))
             throw new BadInputException("host", "There is no host in service with this id.", "Choose one of the hosts, or leave it out.");
         var id = LocationId.New(clock);
         var made = await tx.Execute("""
-            insert into location (id, name, kind, path, address, options, credentials_sealed, credentials_set_at, host_id, quota_bytes)
-            values ($1, $2, $3, $4, $5, $6, $7, case when $7::bytea is null then null else clock() end, $8, $9) on conflict do nothing
+            insert into location (id, name, kind, path, address, options, credentials_sealed, credentials_set_at, host_id, quota_bytes,
+                is_closed)
+            values ($1, $2, $3, $4, $5, $6, $7, case when $7::bytea is null then null else clock() end, $8, $9, $10) on conflict do nothing
             """,
             [id, name, request.Kind, place.Path, place.Address, place.Options, secrets.Seal(id, request.Credentials), request.Host,
-                request.QuotaBytes], ct);
-        if (made == 0) return await Present(tx, name, request, place, ct);
-        var location = await tx.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)
+                request.QuotaBytes, isClosed], ct);
+        if (made == 0) return null;
+        await Notifications.Changed(tx, "storage", id.ToString(), ct);
+        return await tx.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)
             ?? throw new InvalidOperationException("A row that was inserted in this transaction is not there.");
-        if (place.Path is { } path && request.Kind == LocationKind.Gateway) await Claim(path, location.Id, ct);
-        await Notifications.Changed(tx, "storage", location.Id.ToString(), ct);
-        await Audit.Add(tx, caller, "location.create", location.Id.ToString(), $"{name}: {location.Address}", ct);
-        await tx.Commit(ct);
-        return location;
     }
 
     /// <summary>The location that is there already, where it is the one asked for.</summary>

@@ -19,7 +19,7 @@ static class ReplicaTable
             from replica c join location l on l.id = c.location_id
             cross join lateral (
                 select count(*) as points, coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint as bytes, min(p.taken_at) as since
-                from recovery_point p where p.repository_id = c.repository_id and not exists (
+                from recovery_point p where p.repository_id = c.repository_id and p.gone_at is null and not exists (
                     select from recovery_point_place w where w.point_id = p.id and w.location_id = c.location_id)) b
             order by c.added_at, c.location_id
             """, [], row => (Repository: row.Id<RepositoryId>(0), Replica: new Replica
@@ -50,13 +50,13 @@ static class ReplicaTable
     /// <param name="readData">Whether every object is read.</param>
     /// <param name="after">How long it waits first.</param>
     /// <param name="ct">Cancels.</param>
-    /// <returns>The run, also where it waited already; null without replicas.</returns>
+    /// <returns>The run, also where it waited already; null without replicas, or where upkeep is not allowed.</returns>
     public static async Task<RunId?> Start(Transaction tx, RepositoryId repository, RunId run, string requestedBy, bool readData,
         TimeSpan after, CancellationToken ct)
     {
         var found = await tx.First("""
             select r.host_id, h.name from repository r join host h on h.id = r.host_id
-            where r.id = $1 and exists (select from replica c where c.repository_id = r.id) for update of r
+            where r.id = $1 and r.upkeep_allowed and exists (select from replica c where c.repository_id = r.id) for update of r
             """, [repository], row => (Host: row.Id<HostId>(0), Name: row.Text(1)), ct);
         if (found.Name is null) return null;
         var waits = await tx.First($"select id from run where repository_id = $1 and {Waiting} order by id limit 1", [repository],
@@ -108,6 +108,29 @@ static class ReplicaTable
         }
     }
 
+    /// <summary>Snapshots that a look found lie in the repository's own location, and those that are gone do not.</summary>
+    public static async Task Found(Transaction tx, RepositoryId repository, CancellationToken ct)
+    {
+        await tx.Execute("""
+            insert into recovery_point_place (point_id, location_id)
+            select p.id, r.location_id from recovery_point p join repository r on r.id = p.repository_id
+            where r.id = $1 and p.item_id is null and p.gone_at is null on conflict do nothing
+            """, [repository], ct);
+        await tx.Execute("""
+            delete from recovery_point_place w using recovery_point p, repository r
+            where w.point_id = p.id and r.id = p.repository_id and r.id = $1 and w.location_id = r.location_id and p.gone_at is not null
+            """, [repository], ct);
+    }
+
+    /// <summary>Forgets where a repository that is detached lies.</summary>
+    public static async Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)
+    {
+        await tx.Execute("""
+            delete from recovery_point_place w using recovery_point p where w.point_id = p.id and p.repository_id = $1
+            """, [repository], ct);
+        await tx.Execute("delete from replica where repository_id = $1", [repository], ct);
+    }
+
     static string Elsewhere(ReplicateResult done) => done.Damaged.Count > 0 ? $"{done.Damaged.Count} objects are damaged at every place."
         : "Another place could not be brought up to date.";
 }
@@ -125,9 +148,17 @@ public sealed class AddReplica(Postgres db, TimeProvider clock)
             var repository = await tx.First("select host_id, location_id, state from repository where id = $1", [request.Id],
                 row => new { Host = row.Id<HostId>(0), Location = row.Id<LocationId>(1), State = row.Word<RepositoryState>(2) }, ct)
                 ?? throw new NotFoundException("A repository with this id");
-            var location = await tx.First("select name, kind, host_id from location where id = $1", [request.Location],
-                row => new { Name = row.Text(0), Kind = row.Word<LocationKind>(1), Host = row.IdOrNull<HostId>(2) }, ct)
+            var location = await tx.First("select name, kind, host_id, is_closed from location where id = $1",
+                [request.Location], row => new
+                {
+                    Name = row.Text(0),
+                    Kind = row.Word<LocationKind>(1),
+                    Host = row.IdOrNull<HostId>(2),
+                    IsClosed = row.Bool("is_closed"),
+                }, ct)
                 ?? throw new NotFoundException("A location with this id");
+            await RepositoryTable.MustAllowUpkeep(tx, request.Id, ct);
+            if (location.IsClosed) throw RepositoryTable.Closed();
             if (request.Location == repository.Location)
                 throw new BadInputException("location", $"The repository is in '{location.Name}' already.", "Choose another location.");
             if (location.Kind == LocationKind.Gateway)
@@ -183,6 +214,7 @@ public sealed class ReplicateRepository(Postgres db, TimeProvider clock)
         caller.Must(Right.RunStart);
         return await db.InTransaction(async tx =>
         {
+            await RepositoryTable.MustAllowUpkeep(tx, request.Id, ct);
             var run = await ReplicaTable.Start(tx, request.Id, RunId.New(clock), caller.Name, request.ReadData, TimeSpan.Zero, ct)
                 ?? throw new ConflictException("repository.one_place", "This repository is in one place only.", "Add a replica first.");
             await Audit.Add(tx, caller, "repository.replicate", request.Id.ToString(), run.ToString(), ct);

@@ -14,12 +14,18 @@ public sealed class ListRepositories(Postgres db)
         var replicas = await ReplicaTable.All(db, ct);
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
-                r.url, r.state,
-                (select count(*) from recovery_point p where p.repository_id = r.id) as points,
-                (select coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint from recovery_point p where p.repository_id = r.id)
-                as stored
+                r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
+                p.points, p.gone, p.stored, k.id as look_id, k.is_looking,
+                (select count(*) from item i where i.repository_id = r.id and i.retired_at is null) as items
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id
-            order by lower(h.name), lower(l.name), r.id
+            cross join lateral (
+                select count(*) filter (where gone_at is null) as points, count(*) filter (where gone_at is not null) as gone,
+                    coalesce(sum((backup->>'bytesAdded')::bigint) filter (where gone_at is null), 0)::bigint as stored
+                from recovery_point where repository_id = r.id) p
+            left join lateral (
+                select id, state in ('Queued', 'Leased', 'Running') as is_looking from run
+                where r.adopted_at is not null and repository_id = r.id and kind = 'Adopt' order by id desc limit 1) k on true
+            order by r.adopted_at is not null, lower(h.name), lower(l.name), r.id
             """, [], row => new RepositorySummary
         {
             Id = row.Id<RepositoryId>("id"),
@@ -31,11 +37,31 @@ public sealed class ListRepositories(Postgres db)
             LocationKind = row.Word<LocationKind>("location_kind"),
             Url = row.Text("url"),
             State = row.Word<RepositoryState>("state"),
+            Adoption = row.TimeOrNull("adopted_at") is { } added ? Adoption(row, added) : null,
             RecoveryPoints = (int)row.Long("points"),
             StoredBytes = row.Long("stored"),
             Replicas = [.. replicas[row.Id<RepositoryId>("id")]],
         }, ct);
     }
+
+    static Adoption Adoption(Row row, DateTimeOffset added) => new()
+    {
+        Name = row.Text("name"),
+        AddedAt = added,
+        LookedAt = row.TimeOrNull("looked_at"),
+        Problem = row.TextOrNull("look_problem"),
+        Look = row.IdOrNull<RunId>("look_id"),
+        IsLooking = !row.IsNull("is_looking") && row.Bool("is_looking"),
+        UpkeepAllowed = row.Bool("upkeep_allowed"),
+        UpkeepReason = (row.Bool("upkeep_allowed"), row.TextOrNull("upkeep_set_by")) switch
+        {
+            (false, null) => "Stock restic made it, and its owner has not said that we may.",
+            (var allowed, var who) => $"{who} {(allowed ? "allowed" : "withdrew")} it on "
+                + $"{row.Time("upkeep_set_at").UtcDateTime:yyyy-MM-dd HH:mm} UTC.",
+        },
+        Gone = (int)row.Long("gone"),
+        Items = (int)row.Long("items"),
+    };
 }
 
 /// <summary>Shows a repository's password and the stock command that restores without us. Audited each time.</summary>

@@ -22,14 +22,51 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         await tx.Execute("""
             insert into repository (id, location_id, host_id, url, state, password_sealed)
             select $1, l.id, $3, rtrim(coalesce(l.address, l.path), '/') || '/' || $4, $5, $6 from location l where l.id = $2
-            on conflict (location_id, host_id) do nothing
+            on conflict (location_id, host_id) where adopted_at is null do nothing
             """,
             [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password",
                 password.Bytes)], ct);
         await Notifications.Changed(tx, "storage", null, ct);
-        return await tx.First("select id from repository where location_id = $1 and host_id = $2", [location, host],
+        return await tx.First("select id from repository where location_id = $1 and host_id = $2 and adopted_at is null", [location, host],
             row => (RepositoryId?)row.Id<RepositoryId>("id"), ct) ?? throw new NotFoundException("A location with this id");
     }
+
+    /// <summary>The adopted repository that a policy continues.</summary>
+    /// <exception cref="NotFoundException">There is no adopted one with this id.</exception>
+    /// <exception cref="BadInputException">It is another host's.</exception>
+    /// <exception cref="ConflictException">It was not looked through yet.</exception>
+    internal static async Task<RepositoryId> Continue(Transaction tx, RepositoryId wanted, HostId host, CancellationToken ct)
+    {
+        var found = await tx.First("""
+            select r.host_id, h.name as host_name, r.state from repository r join host h on h.id = r.host_id
+            where r.id = $1 and r.adopted_at is not null
+            """, [wanted], row => new
+        {
+            Host = row.Id<HostId>("host_id"),
+            HostName = row.Text("host_name"),
+            State = row.Word<RepositoryState>("state"),
+        }, ct) ?? throw new NotFoundException("An adopted repository with this id");
+        if (found.Host != host)
+            throw new BadInputException("repository", $"This repository was attached to {found.HostName}, and only that host continues it.",
+                $"Choose a folder of {found.HostName}, or attach the repository to the other host as well.");
+        return found.State == RepositoryState.Ready ? wanted : throw new ConflictException("repository.not_ready",
+            $"The repository is {found.State}: it was not looked through to the end yet.", "Wait for the look, or look again.");
+    }
+
+    /// <summary>Refuses what removes, rewrites or repairs something in a repository, where its owner has not allowed that.</summary>
+    /// <exception cref="ConflictException">It is not allowed.</exception>
+    internal static async Task MustAllowUpkeep(SqlSource db, RepositoryId id, CancellationToken ct)
+    {
+        if (!await db.Scalar<bool>("select exists (select from repository where id = $1 and not upkeep_allowed)", [id], ct)) return;
+        throw new ConflictException("repository.upkeep", "This repository was adopted, and its owner has not allowed that anything in it "
+            + "is removed, rewritten or repaired.", "Allow upkeep on the repository's page, if it is yours to allow.");
+    }
+
+    /// <summary>Kinds of jobs that remove, rewrite or repair what is in a repository. A backup only adds to it.</summary>
+    internal static readonly string[] UpkeepKinds = [nameof(JobKind.Replicate)];
+
+    internal static BadInputException Closed() => new("location", "This location is the place of an adopted repository, and nothing else "
+        + "is put there.", "Choose another location; a policy continues an adopted repository by naming the repository.");
 
     /// <summary>The location for a host: the one asked for, else a fitting one, else a folder on each protected host itself, made
     /// now.</summary>
@@ -38,16 +75,18 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
     {
         if (wanted is { } asked)
         {
-            var found = await tx.Query("select host_id from location where id = $1", [asked], row => row.IdOrNull<HostId>("host_id"), ct);
-            if (found.Count == 0) throw new NotFoundException("A location with this id");
-            if (found[0] is { } machine && machine != host)
+            var found = await tx.First("select host_id, is_closed from location where id = $1", [asked],
+                row => new { Host = row.IdOrNull<HostId>("host_id"), IsClosed = row.Bool("is_closed") }, ct)
+                ?? throw new NotFoundException("A location with this id");
+            if (found.IsClosed) throw Closed();
+            if (found.Host is { } machine && machine != host)
                 throw new BadInputException("location", "This location is a folder of another machine, and a folder location belongs to "
                     + "one machine.",
                     "Choose a folder on the host itself, or a location of the kind Gateway.");
             return asked;
         }
-        var fitting = await tx.First("select id from location where host_id = $1 or host_id is null order by host_id nulls last, "
-            + "created_at limit 1", [host],
+        var fitting = await tx.First("select id from location where (host_id = $1 or host_id is null) and not is_closed "
+            + "order by host_id nulls last, created_at limit 1", [host],
             row => (LocationId?)row.Id<LocationId>("id"), ct);
         if (fitting is { } one) return one;
         var made = LocationId.New(clock);
@@ -60,9 +99,11 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
     internal async Task<RepositoryAccess> Access(SqlSource db, RepositoryId id, CancellationToken ct)
     {
         var access = await Own(db, id, ct);
+        // Reading from several places mends the one that was wrong, so it is upkeep.
         var replicas = await db.Query("""
             select c.repository_id as id, c.url, l.kind, l.id as location_id, l.options, l.credentials_sealed
-            from replica c join location l on l.id = c.location_id where c.repository_id = $1 order by c.added_at, l.id
+            from replica c join location l on l.id = c.location_id join repository r on r.id = c.repository_id
+            where r.id = $1 and r.upkeep_allowed order by c.added_at, l.id
             """, [id], row =>
         {
             var way = WayTo(row);
@@ -118,7 +159,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         await Notifications.Changed(tx, "storage", id.ToString(), ct);
     }
 
-    /// <summary>A repository whose making failed is to be made again.</summary>
+    /// <summary>A repository whose making or adoption failed is to be tried again.</summary>
     internal static Task AwaitInit(Transaction tx, RepositoryId id, CancellationToken ct)
         => tx.Execute("update repository set state = $2 where id = $1 and state = $3",
             [id, RepositoryState.Pending, RepositoryState.Failed], ct);

@@ -12,18 +12,21 @@ namespace BackupDr.Scheduler.Repositories;
 /// <remarks>Without credentials of its own an object store is opened with this node's: its variables, profile or role.</remarks>
 public sealed class TestLocation(Postgres db, LocationSecrets secrets, GatewayStores gateway, NodeOptions node, TimeProvider clock)
 {
-    sealed record Place(LocationKind Kind, FilePath? Path, string? Address, StoreOptions Options);
+    sealed record Place(bool IsClosed, LocationKind Kind, FilePath? Path, string? Address, StoreOptions Options);
 
-    /// <exception cref="ConflictException">The location is a folder of a host.</exception>
+    /// <exception cref="ConflictException">The location is a folder of a host, or an adopted repository's.</exception>
     public async Task<Location> Handle(Caller caller, TestLocationRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
         var place = await db.First("""
-            select id as location_id, kind, path, address, options, credentials_sealed from location where id = $1
+            select id as location_id, kind, path, address, options, credentials_sealed, is_closed from location where id = $1
             """, [request.Id], Read, ct) ?? throw new NotFoundException("A location with this id");
         if (place.Kind == LocationKind.Folder)
             throw new ConflictException("location.on_host", "The folder is on a host, and only that machine's agent opens it: a node "
                 + "cannot test it.", "Back up into it; the run tells what does not work.");
+        if (place.IsClosed)
+            throw new ConflictException("location.closed", "A test writes and deletes, and this is the place of an adopted repository.",
+                "Look again at the repository: that tells whether it can be read.");
         var lines = await Probe(place, request, ct);
         return await Keep(caller, request.Id, lines, ct);
     }
@@ -32,8 +35,8 @@ public sealed class TestLocation(Postgres db, LocationSecrets secrets, GatewaySt
     {
         var variables = secrets.Variables(row);
         var options = new StoreOptions(row.Texts("options")) { Retry = ProbeOptions.Impatient, Clock = clock };
-        return new Place(row.Word<LocationKind>("kind"), row.PathOrNull("path"), row.TextOrNull("address"), variables is null ? options
-            : options with { Environment = name => variables.GetValueOrDefault(name) });
+        return new Place(row.Bool("is_closed"), row.Word<LocationKind>("kind"), row.PathOrNull("path"), row.TextOrNull("address"),
+            variables is null ? options : options with { Environment = name => variables.GetValueOrDefault(name) });
     }
 
     async Task<IReadOnlyList<ProbeLine>> Probe(Place place, TestLocationRequest request, CancellationToken ct)

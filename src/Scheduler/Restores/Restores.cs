@@ -11,23 +11,36 @@ using BackupDr.Scheduler.Runs;
 namespace BackupDr.Scheduler.Restores;
 
 /// <summary>What a restore of an item would take and where it would write, before anything is done.</summary>
-public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints, TimeProvider clock)
+public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints, ShowRecoveryPoint showPoint, TimeProvider clock)
 {
-    /// <summary>Plans: the newest proven point, else the newest complete one, else the newest; beside the source.</summary>
+    /// <summary>Plans: the point asked for, else the newest proven point, else the newest complete one, else the newest; beside the
+    /// source.</summary>
     public async Task<RestorePlan> Handle(Caller caller, PlanRestoreRequest request, CancellationToken ct)
     {
         caller.Must(Right.RestoreRead);
-        var item = await showItem.Handle(caller, new ShowItemRequest(request.Item), ct);
-        var points = await listPoints.Handle(caller, new ListRecoveryPointsRequest(request.Item), ct);
-        var point = points.FirstOrDefault(found => found.Proof == ProofResult.Proven) ?? points.FirstOrDefault(found => found.IsComplete)
-            ?? (points.Count > 0 ? points[0] : null);
-        return new RestorePlan(item, point, Beside(item, clock.GetUtcNow()), item.MeasuredRto);
+        var point = request.Point is { } asked ? await showPoint.Handle(caller, new ShowRecoveryPointRequest(asked), ct) : null;
+        if ((request.Item ?? point?.Item) is not { } id)
+            return point is null ? throw new BadInputException("item", "Neither an item nor a recovery point was named.", "Name one.")
+                : new RestorePlan(null, point, Beside(FirstPath(point, null), clock.GetUtcNow()), null);
+        var item = await showItem.Handle(caller, new ShowItemRequest(id), ct);
+        point ??= Choose(await listPoints.Handle(caller, new ListRecoveryPointsRequest(item.Id), ct));
+        return new RestorePlan(item, point, Beside(FirstPath(point, item), clock.GetUtcNow()), item.MeasuredRto);
     }
 
-    /// <summary>A folder beside the item's first path that does not exist yet: "/srv/data.restored-20261121-140300".</summary>
-    internal static FilePath Beside(Item item, DateTimeOffset now)
+    static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all)
     {
-        var path = item.Source.Files!.Paths[0];
+        var points = all.Where(point => point.GoneAt is null).ToList();
+        return points.Find(point => point.Proof == ProofResult.Proven) ?? points.Find(point => point.IsComplete)
+            ?? (points.Count > 0 ? points[0] : null);
+    }
+
+    /// <summary>What a restore is put beside: the item's first path, or the one that a found snapshot records.</summary>
+    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => item is not null ? item.Source.Files!.Paths[0]
+        : FilePath.FromText(point?.Found?.Paths.FirstOrDefault(path => path.StartsWith('/')) ?? "/");
+
+    /// <summary>A folder beside a path that does not exist yet: "/srv/data.restored-20261121-140300".</summary>
+    internal static FilePath Beside(FilePath path, DateTimeOffset now)
+    {
         var moment = now.UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
         var suffix = System.Text.Encoding.ASCII.GetBytes($".restored-{moment}");
         var parts = path.Parts();
@@ -45,8 +58,9 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
     {
         caller.Must(Right.RestoreStart);
         var point = await showPoint.Handle(caller, new ShowRecoveryPointRequest(request.Point), ct);
-        var item = await showItem.Handle(caller, new ShowItemRequest(point.Item), ct);
-        var target = request.Target ?? PlanRestore.Beside(item, clock.GetUtcNow());
+        RecoveryPointTable.MustBeThere(point);
+        var item = point.Item is { } of ? await showItem.Handle(caller, new ShowItemRequest(of), ct) : null;
+        var target = request.Target ?? PlanRestore.Beside(PlanRestore.FirstPath(point, item), clock.GetUtcNow());
         if (!target.IsAbsolute || target.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("target",
             $"'{target}' is no absolute folder.", "For example /srv/restored");
         if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths",
@@ -65,10 +79,9 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             {
                 Id = id,
                 Kind = JobKind.Restore,
-                Title = $"Restore {item.Name} to {target}",
-                Item = item.Id,
-                Policy =
-                    item.Policy,
+                Title = $"Restore {point.ItemName} to {target}",
+                Item = item?.Id,
+                Policy = item?.Policy,
                 Host = host,
                 Repository = point.Repository,
                 Point = point.Id,

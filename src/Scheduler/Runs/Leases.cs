@@ -91,12 +91,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
             coalesce(started_at, clock()), report_seq = 0, progress = null
             where id = (
                 select r.id from run r join repository s on s.id = r.repository_id
-                where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind = 'Init' or s.state = 'Ready')
+                where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
+                  and (s.upkeep_allowed or not r.kind = any($3))
                   and (r.kind <> 'Backup' or not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and
                   o.state in ('Leased', 'Running')))
                 order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1)
             returning id, kind, lease_epoch, job, repository_id
-            """, [host, AgentProtocol.LeaseDuration],
+            """, [host, AgentProtocol.LeaseDuration, RepositoryTable.UpkeepKinds],
             row => (row.Id<RunId>(0), row.Word<JobKind>(1), row.Long(2), row.Text(3), row.Id<RepositoryId>(4)), ct);
         if (id.Value == Guid.Empty) return null;
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
@@ -149,11 +150,13 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
     public async Task Handle(Caller caller, CompleteRequest request, CancellationToken ct)
     {
         caller.Must(Right.AgentWork);
+        // Snapshots that were found are kept as recovery points, which a list of runs need not read.
+        var kept = request.Result.Adopt is { } look ? request.Result with { Adopt = look with { Snapshots = [] } } : request.Result;
         await db.InTransaction(async tx =>
         {
             var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
                 + "> clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update",
-                    [request.RunId.Value, caller.MustBeHost(), JsonText.Of(request.Result, WireJson.Default.JobResult)], row => new EndedRun
+                    [request.RunId.Value, caller.MustBeHost(), JsonText.Of(kept, WireJson.Default.JobResult)], row => new EndedRun
                     {
                         Id = request.RunId,
                         State = row.Word<RunState>(0),
@@ -175,7 +178,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
             if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome),
                 out var to)) throw ReportRun.LeaseLost(request.RunId);
             await tx.Execute("update run set state = $2, result = $3, finished_at = clock(), lease_until = null where id = $1",
-                [run.Id.Value, to.ToString(), JsonText.Of(request.Result, WireJson.Default.JobResult)], ct);
+                [run.Id.Value, to.ToString(), JsonText.Of(kept, WireJson.Default.JobResult)], ct);
             var level = to is RunState.Complete ? EventLevel.Info : to is RunState.Failed ? EventLevel.Error : EventLevel.Warning;
             await RunTable.Event(tx, run.Id, run.Epoch, level, request.Result.Error?.Code ?? $"run.{to.ToString().ToLowerInvariant()}",
                 request.Result.Error?.Message ?? $"{to}.", ct);
@@ -258,6 +261,8 @@ public sealed class LeaseExpiry(Postgres db)
                 _ => $"The agent stopped reporting {run.Epoch} times. Nothing more is tried.",
             }, ct);
             if (run.Kind == JobKind.Init && RunStates.IsOver(to)) await RepositoryTable.Initialised(tx, run.Repository, null, ct);
+            if (run.Kind == JobKind.Adopt && RunStates.IsOver(to))
+                await AdoptionTable.Failed(tx, run.Repository, GaveUp.Error!.Message, ct);
             await Notifications.WakeHost(tx, run.Host, ct);
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         }

@@ -26,6 +26,7 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
         JobKind.Backup when result.Backup is not null => Backup(tx, run, result, ct),
         JobKind.Drill => Drill(tx, run, result, ct),
         JobKind.Replicate => Replicate(tx, run, result, ct),
+        JobKind.Adopt => Adopt(tx, run, result, ct),
         JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
         _ => Task.CompletedTask,
     };
@@ -86,6 +87,18 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
             ["isolated"] =
                 drill.Isolated ? "yes" : "no",
         }), ct);
+    }
+
+    async Task Adopt(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        if (result is not { Adopt: { } look, ConfigId: { } config })
+        {
+            await AdoptionTable.Failed(tx, run.Repository, result.Error?.Message ?? "It was cancelled.", ct);
+            return;
+        }
+        await AdoptionTable.Looked(tx, run.Repository, config, look, ct);
+        await RecoveryPointTable.Found(tx, clock, run, look, ct);
+        await ReplicaTable.Found(tx, run.Repository, ct);
     }
 
     async Task Replicate(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)

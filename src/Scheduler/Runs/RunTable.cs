@@ -4,6 +4,7 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Repositories;
 
 namespace BackupDr.Scheduler.Runs;
 
@@ -33,8 +34,10 @@ sealed record StoredJob(BackupJob? Backup = null, RestoreJob? Restore = null, Dr
 static class RunTable
 {
     /// <summary>Inserts a run and wakes its host. False where the same firing or the same id made one already.</summary>
+    /// <exception cref="ConflictException">It would be upkeep, and the repository's owner has not allowed that.</exception>
     public static async Task<bool> Add(Transaction tx, NewRun run, CancellationToken ct)
     {
+        if (RepositoryTable.UpkeepKinds.Contains(run.Kind.ToString())) await RepositoryTable.MustAllowUpkeep(tx, run.Repository, ct);
         var made = await tx.Execute("""
             insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job,
                 due_at)
@@ -66,6 +69,19 @@ static class RunTable
                 $"The firing of {nominalAt.UtcDateTime:u} made no run: this one is not over yet.", ct);
     }
 
+    /// <summary>Forgets the runs of a repository that is detached. What they proved stays in the evidence.</summary>
+    /// <exception cref="ConflictException">One of them is not over.</exception>
+    public static async Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)
+    {
+        var busy = await tx.First("select title from run where repository_id = $1 and state in ('Queued', 'Leased', 'Running') limit 1",
+            [repository], row => row.Text("title"), ct);
+        if (busy is not null)
+            throw new ConflictException("repository.busy", $"A run of this repository is not over: {busy}.", "Wait for it, or cancel it.");
+        await tx.Execute("delete from run_event where run_id in (select id from run where repository_id = $1)", [repository], ct);
+        await tx.Execute("delete from run where repository_id = $1", [repository], ct);
+        await Notifications.Changed(tx, "runs", null, ct);
+    }
+
     /// <summary>Adds a line of the control plane to a run's log.</summary>
     public static Task Event(Transaction tx, RunId run, long epoch, EventLevel level, string code, string text, CancellationToken ct)
         => tx.Execute("""
@@ -95,10 +111,10 @@ static class RunTable
         select r.id, r.kind, r.state, r.title, r.item_id, r.policy_id, r.host_id, h.name, r.nominal_at, r.created_at, r.started_at,
         r.finished_at, r.lease_epoch,
                r.requested_by, r.cancel_asked_at is not null, r.progress, r.result, coalesce(r.point_id, (select p.id from
-               recovery_point p where p.run_id = r.id)), r.job,
+               recovery_point p where p.run_id = r.id and p.item_id is not null)), r.job,
                h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
                r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in
-               ('Leased', 'Running') and o.id <> r.id)
+               ('Leased', 'Running') and o.id <> r.id), s.upkeep_allowed, r.repository_id
         from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id
         """;
 
@@ -116,6 +132,7 @@ static class RunTable
             Policy = row.IdOrNull<PolicyId>(5),
             Host = row.Id<HostId>(6),
             HostName = row.Text(7),
+            Repository = row.Id<RepositoryId>("repository_id"),
             NominalAt = row.TimeOrNull(8),
             CreatedAt = row.Time(9),
             StartedAt =
@@ -135,8 +152,10 @@ static class RunTable
     static string WaitsFor(Row row)
     {
         if (row.IsNull(19) || !row.Bool(19)) return $"the agent on {row.Text(7)}, which is not online";
-        if (row.Text(1) != nameof(JobKind.Init) && row.Text(20) != nameof(RepositoryState.Ready))
+        if (row.Text(1) is not (nameof(JobKind.Init) or nameof(JobKind.Adopt)) && row.Text(20) != nameof(RepositoryState.Ready))
             return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
+        if (!row.Bool("upkeep_allowed") && RepositoryTable.UpkeepKinds.Contains(row.Text(1)))
+            return "its repository's owner to allow upkeep";
         if (row.Bool(21)) return "its time: a pause after something that failed";
         return row.Bool(22) ? "another backup of the same item to end" : $"a free slot on {row.Text(7)}";
     }

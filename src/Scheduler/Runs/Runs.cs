@@ -115,7 +115,7 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
                 }, ct) ?? throw new NotFoundException("A run with this id");
             if (!RunStates.IsOver(old.State)) throw new ConflictException("run.not_over", $"The run is {old.State}.",
                 "Wait until it is over, or cancel it.");
-            if (old.Kind == JobKind.Init) await RepositoryTable.AwaitInit(tx, old.Repository, ct);
+            if (old.Kind is JobKind.Init or JobKind.Adopt) await RepositoryTable.AwaitInit(tx, old.Repository, ct);
             var job = RunTable.ReadJob(old.Job, old.Kind, new RepositoryAccess { Id = old.Repository, Url = "", Password = "" });
             var id = RunId.New(clock);
             await RunTable.Add(tx, new NewRun

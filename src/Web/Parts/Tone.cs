@@ -47,6 +47,16 @@ public static class Tones
         _ => (Tone.Broken, "Failed"),
     };
 
+    public static (Tone Tone, string Word) Of(RepositorySummary repository) => repository switch
+    {
+        { State: RepositoryState.Pending, Adoption.IsLooking: true } => (Tone.Running, "Being looked through"),
+        { State: RepositoryState.Pending, Adoption: not null } => (Tone.Off, "Not looked through"),
+        { State: RepositoryState.Failed, Adoption: not null } => (Tone.Broken, "Not adopted"),
+        { State: RepositoryState.Ready, Adoption.Problem: not null } => (Tone.Unproven, "Needs a look"),
+        { State: RepositoryState.Ready, Adoption: not null } => (Tone.Proven, "Adopted"),
+        _ => Of(repository.State),
+    };
+
     /// <summary>Of one line of a test. What no backup needs is no fault where it is missing.</summary>
     public static (Tone Tone, string Word) Of(ProbeLine line) => (line.Result, line.Ability) switch
     {
@@ -74,8 +84,11 @@ public static class Tones
         _ => (Tone.Proven, "Equal"),
     };
 
+    public static (Tone Tone, string Word) OfUpkeep(bool allowed) => allowed ? (Tone.Proven, "Allowed") : (Tone.Off, "Not allowed");
+
     public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
     {
+        { GoneAt: not null } => (Tone.Off, "Gone"),
         { Proof: ProofResult.Failed } => (Tone.Broken, "Proof failed"),
         { IsComplete: false } => (Tone.Unproven, "Incomplete"),
         { Proof: ProofResult.Proven } => (Tone.Proven, "Proven"),

@@ -14,6 +14,8 @@ public sealed class PolicyDraft
     public List<string>? Paths { get; set; }
     public string? Typed { get; set; }
     public string? Browse { get; set; }
+
+    /// <summary>A location, or the adopted repository that is continued.</summary>
     public string? Location { get; set; }
     public string? Excludes { get; set; }
     public bool ExcludeCaches { get; set; }
@@ -104,6 +106,7 @@ public sealed class PolicyDraft
             "Choose the machine whose folder is to be protected.");
         if (Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
             "Press Protect beside a folder, or write its path.");
+        RepositoryId? repository = TypedId.TryParse<RepositoryId>(Location ?? "", out var adopted) ? adopted : null;
         return new CreatePolicyRequest
         {
             Id = PolicyId.Parse(Id ?? ""),
@@ -119,7 +122,8 @@ public sealed class PolicyDraft
                     OneFileSystem = OneFileSystem,
                 },
             })],
-            Location = string.IsNullOrEmpty(Location) ? null : LocationId.Parse(Location),
+            Location = string.IsNullOrEmpty(Location) || repository is not null ? null : LocationId.Parse(Location),
+            Repository = repository,
             Spec = Spec(),
             RunNow = RunNow,
         };

@@ -26,6 +26,8 @@ public static class RunStory
         { Drill: { } d } => d.Reason ?? d.Result.ToString(),
         { Check: { Errors.Count: > 0 } c } => Words.Count(c.Errors.Count, "error"),
         { Check: { } c } => $"{Words.Count(c.Packs, "pack")}, no error",
+        { Adopt: { ProblemCount: > 0 } a } => $"{Words.Count(a.SnapshotCount, "snapshot")}, {a.ProblemCount} cannot be read",
+        { Adopt: { } a } => Words.Count(a.SnapshotCount, "snapshot"),
         { ConfigId: not null } => "repository made",
         _ => run.CancelAsked && run.FinishedAt is null ? "asked to stop" : "",
     };
@@ -62,12 +64,14 @@ public static class RunStory
             JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
             JobKind.Check => [("checking", "Check the repository")],
             JobKind.Replicate => [("replicating", "Copy what places lack")],
+            JobKind.Adopt => [("looking", "Read index, snapshots and their first folders")],
             _ => [("init", "Make the repository")],
         };
         var end = run.Kind switch
         {
             JobKind.Backup => "Record the recovery point",
             JobKind.Drill => "Record the proof",
+            JobKind.Adopt => "Record the recovery points",
             _ => "Record the result",
         };
         var over = run.FinishedAt is not null;

@@ -36,6 +36,24 @@ public sealed class ScriptedAgent : IAsyncDisposable
     /// <summary>While set, a backup stays at half its way until somebody cancels it or this is released.</summary>
     public TaskCompletionSource? Hold { get; set; }
 
+    /// <summary>The password with which it opens no repository.</summary>
+    public const string WrongPassword = "mistyped";
+
+    /// <summary>What it finds in a repository that is adopted.</summary>
+    public IReadOnlyList<FoundSnapshot> Found { get; set; } = [.. Enumerable.Range(0, 12).Select(number => new FoundSnapshot
+    {
+        SnapshotId = Hex($"found {number}"),
+        TakenAt = Long.AddDays(-number),
+        HostName = number % 3 == 0 ? "build-server-17.example.org" : Hostile,
+        UserName = "backup",
+        Paths = number % 3 == 0 ? ["/srv/data"] : ["/home", "/etc"],
+        Tags = ["weekly"],
+        ProgramVersion = number % 2 == 0 ? "restic 0.17.3" : null,
+        Files = number % 2 == 0 ? 128_412 : null,
+        Bytes = number % 2 == 0 ? 44_112_332_211 : null,
+        BytesAdded = number % 2 == 0 ? 312_332_211 : null,
+    })];
+
     /// <summary>Entries that the next backups leave out.</summary>
     public IReadOnlyList<PathProblem> Missing { get; set; } = [];
 
@@ -147,6 +165,25 @@ public sealed class ScriptedAgent : IAsyncDisposable
             {
                 Places = [Place(job.Repository.Location!.Value, 0),
                     .. job.Repository.Replicas!.Select(place => Place(place.Location, 2_810))],
+            },
+        },
+        JobKind.Adopt when job.Repository.Password == WrongPassword => new JobResult
+        {
+            Outcome = JobOutcome.Failed,
+            Error = new JobError("repository.wrong_password", $"Wrong password: none of the 1 key file(s) of {job.Repository.Url} opens "
+                + "with it.", "Check the password file.", false),
+        },
+        JobKind.Adopt => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            ConfigId = Hex(job.Repository.Url),
+            Adopt = new AdoptResult
+            {
+                Snapshots = Found,
+                SnapshotCount = Found.Count,
+                Trees = Found.Count,
+                Blobs = 812_412,
+                Seconds = 41,
             },
         },
         _ => new JobResult { Outcome = JobOutcome.Complete, Check = new CheckResult { Packs = 2_804, BytesRead = 33_112_332_211 } },
