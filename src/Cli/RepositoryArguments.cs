@@ -78,7 +78,12 @@ sealed class RepositoryArguments
             CaCertificateFile = given.GetValue(_authorities),
             Retry = retry,
         };
-        return new RetryingStore(StoreFactory.Open(url, options), retry, TimeProvider.System);
+        var store = StoreFactory.Open(url, options);
+        // A further place may be of another kind. The repository itself must not lie unlocked where locks were asked for.
+        if (options.Text("s3.retention-days") is not null && store.Locks?.Rule is null && url == Url(given))
+            throw new BadInputException("--option", $"s3.retention-days has no meaning for {url}.",
+                "Leave it out, or use a bucket with object lock.");
+        return new RetryingStore(store, retry, TimeProvider.System);
     }
 
     /// <summary>Opens the repository, with the further places that were named.</summary>

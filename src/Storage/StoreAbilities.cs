@@ -33,9 +33,17 @@ public enum RetentionMode
 /// <param name="Until">The moment from which it can be deleted again.</param>
 public readonly record struct Retention(RetentionMode Mode, DateTimeOffset Until);
 
+/// <summary>The retention that a store gives to each object that it is handed, but for repository locks and our own notes.</summary>
+/// <param name="Mode">How strictly.</param>
+/// <param name="Period">How long from the put on; above zero.</param>
+public sealed record RetentionRule(RetentionMode Mode, TimeSpan Period);
+
 /// <summary>Retention and legal hold of objects, where a store has them. Failures are <see cref="StoreException"/>.</summary>
 public interface IObjectLocks
 {
+    /// <summary>What was asked for new objects; null where nothing was.</summary>
+    RetentionRule? Rule { get; }
+
     /// <summary>The retention as the store tells it, or null where there is none (or where it ended and the store forgot it).</summary>
     /// <exception cref="StoreException"><see cref="StoreFault.Missing"/>.</exception>
     Task<Retention?> Of(ObjectName name, CancellationToken ct);
@@ -92,9 +100,23 @@ public interface IObjectTiers
 /// <param name="IsDeletion">Whether it is the mark of a deletion, and no content.</param>
 public readonly record struct ObjectVersion(string Id, bool IsDeletion);
 
+/// <summary>A version as a listing tells it.</summary>
+/// <param name="Object">Its object, with the size of this version.</param>
+/// <param name="Id">The store's word for it.</param>
+/// <param name="IsDeletion">Whether it is the mark of a deletion, and no content.</param>
+/// <param name="IsLatest">Whether it is what a reader of the name sees.</param>
+public readonly record struct ListedVersion(StoredObject Object, string Id, bool IsDeletion, bool IsLatest);
+
 /// <summary>Older versions of objects, where a store keeps them. Failures are <see cref="StoreException"/>.</summary>
 public interface IObjectVersions
 {
+    /// <summary>All versions in a folder, at any depth; those of one object come one after another.</summary>
+    IAsyncEnumerable<ListedVersion> List(string folder, CancellationToken ct);
+
+    /// <summary>Until when a version cannot be removed: its retention, <see cref="DateTimeOffset.MaxValue"/> where somebody holds it, null
+    /// where it never had any.</summary>
+    Task<DateTimeOffset?> KeptUntil(ObjectName name, string version, CancellationToken ct);
+
     /// <summary>The versions of one object, of a few at the most: for objects of our own tests.</summary>
     Task<IReadOnlyList<ObjectVersion>> Of(ObjectName name, CancellationToken ct);
 

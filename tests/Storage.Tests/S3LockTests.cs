@@ -96,4 +96,76 @@ public sealed class S3LockTests(S3Server server)
         await store.Versions.Remove(Pack, version, None);
         Assert.Empty(await store.Versions.Of(Pack, None));
     }
+
+    [Fact]
+    public async Task A_bucket_without_object_lock_is_told_at_the_first_put()
+    {
+        await using var store = new S3Store(await server.NewBucket(), S3Server.Options("s3.retention-days=3"));
+
+        var told = await Assert.ThrowsAsync<StoreException>(() => store.Put(Pack, new byte[10], None));
+
+        Assert.Equal(StoreFault.Unusable, told.Fault);
+        Assert.Contains("s3.retention-days", told.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_bucket_that_is_made_for_retained_objects_has_object_lock()
+    {
+        await server.Start();
+        var address = S3Address.Parse($"s3:{server.Endpoint}/made-for-locks/p");
+        await using var store = new S3Store(address, S3Server.Options("s3.retention-days=3"));
+
+        await store.Put(Pack, new byte[10], None);
+
+        Assert.NotNull(await store.Locks.Of(Pack, None));
+    }
+
+    [Fact]
+    public async Task A_listing_of_versions_tells_what_is_hidden_and_until_when_it_is_kept()
+    {
+        await using var store = await Open("s3.retention-days=2");
+        await using var unlocked = new S3Store(S3Address.Parse(store.Url), S3Server.Options());
+        await store.Put(Pack, new byte[10], None);
+        await unlocked.Put(new ObjectName("data/ab/q"), new byte[7], None);
+        await store.Delete(Pack, None);
+
+        var listed = await store.Versions.List("data", None).ToListAsync(None);
+
+        Assert.Equal(3, listed.Count);
+        var hidden = listed.Single(version => version.Object == new StoredObject(Pack, 10) && !version.IsDeletion);
+        Assert.False(hidden.IsLatest);
+        Assert.Contains(listed, version => version is { IsDeletion: true, IsLatest: true } && version.Object.Name == Pack);
+        var free = listed.Single(version => version.Object.SizeBytes == 7);
+        Assert.True(free.IsLatest);
+        Assert.InRange((await store.Versions.KeptUntil(Pack, hidden.Id, None))!.Value, In(1), In(2));
+        Assert.Null(await store.Versions.KeptUntil(free.Object.Name, free.Id, None));
+        Assert.Empty(await store.Versions.List("index", None).ToListAsync(None));
+    }
+
+    [Fact]
+    public async Task A_held_version_is_kept_without_a_date()
+    {
+        await using var store = await Open();
+        await store.Put(Pack, new byte[10], None);
+        var version = Assert.Single(await store.Versions.Of(Pack, None)).Id;
+        await store.Locks.Hold(Pack, true, None);
+
+        Assert.Equal(DateTimeOffset.MaxValue, await store.Versions.KeptUntil(Pack, version, None));
+
+        await store.Locks.Hold(Pack, false, None);
+        Assert.Null(await store.Versions.KeptUntil(Pack, version, None));
+    }
+
+    [Fact]
+    public async Task A_long_listing_of_versions_goes_over_its_pages()
+    {
+        await using var store = await Open();
+        await Parallel.ForEachAsync(Enumerable.Range(0, 1_010), None,
+            async (number, ct) => await store.Put(new ObjectName($"index/{number}"), new byte[1], ct));
+
+        var listed = await store.Versions.List("index", None).ToListAsync(None);
+
+        Assert.Equal(1_010, listed.Select(version => version.Object.Name).Distinct().Count());
+        Assert.Equal(1_010, listed.Count);
+    }
 }

@@ -3,7 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Retention;
+using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Upkeep;
 
 namespace BackupDr.Cli.Commands;
@@ -88,8 +90,11 @@ sealed class ForgetCommand
         }
         if (!isDryRun && removed.Count > 0)
         {
-            var count = await Forget.Remove(repository, [.. removed.Select(snapshot => snapshot.Id)], ct);
+            List<BlobId> ids = [.. removed.Select(snapshot => snapshot.Id)];
+            var retained = await Forget.Retained(repository, ids, ct);
+            var count = await Forget.Remove(repository, ids, ct);
             output.Line($"Removed {Output.Count(count, "snapshot")}.");
+            Tell(output, retained);
         }
         else output.Line(isDryRun ? $"Would remove {Output.Count(removed.Count, "snapshot")}. Nothing was changed."
             : "Removed no snapshots.");
@@ -133,6 +138,22 @@ sealed class ForgetCommand
     {
         var time = snapshot.Time.ToDateTimeOffset().UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         return $"{snapshot.ShortId}  {time}  {snapshot.HostName}  {string.Join(' ', snapshot.Paths)}";
+    }
+
+    /// <summary>The store hides what is locked, and keeps it.</summary>
+    static void Tell(Output output, LockedSpace retained)
+    {
+        if (retained.Last is not { } last) return;
+        output.Line($"{Output.Count(retained.Objects, "of them is", "of them are")} locked until {last:u}: hidden from now on, and kept "
+            + "by the store until then.");
+        output.Json(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("message_type", "forget_locked");
+            json.WriteNumber("snapshots", retained.Objects);
+            json.WriteString("locked_last", last);
+            json.WriteEndObject();
+        });
     }
 
     static void Tell(Output output, SnapshotGroup group)

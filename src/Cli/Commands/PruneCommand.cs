@@ -4,6 +4,7 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Engine;
 using BackupDr.Engine.Garbage;
+using BackupDr.Engine.ObjectLocks;
 
 namespace BackupDr.Cli.Commands;
 
@@ -90,6 +91,11 @@ sealed class PruneCommand
             + $"to free {Output.Size(plan.RepackFreedBytes)}; {Output.Size(plan.LeftUnusedBytes)} stays unused.");
         output.Line(request.IsDryRun ? $"Would give back {Output.Size(plan.FreedBytes)}. Nothing was changed."
             : $"Gave back {Output.Size(report.RemovedBytes)} in {Output.Count(report.RemovedPacks, "pack")}.");
+        if (report.HiddenBytes > 0)
+            output.Line($"{(request.IsDryRun ? "Would remove" : "Removed")} {Output.Size(report.HiddenBytes)} of what was deleted before "
+                + "and the store kept.");
+        if (report.ExtendedLocks > 0) output.Note($"Extended the retention of {Output.Count(report.ExtendedLocks, "object")}.");
+        if (report.Locked.Objects > 0) output.Line(Words(report.Locked));
         if (report.RescuedPacks > 0)
             output.Note($"{Output.Count(report.RescuedPacks, "marked pack is", "marked packs are")} needed again and not removed.");
         if (report.WaitingPacks > 0 && !request.IsDryRun)
@@ -99,6 +105,22 @@ sealed class PruneCommand
         if (report.NotBefore is { } time) output.Line($"Not before {time:u}.");
         output.Json(json => Write(json, request, report));
     }
+
+    /// <summary>"12.300 GiB in 40 objects that nothing needs are locked: space returns with a prune from 2026-12-20 on."</summary>
+    static string Words(LockedSpace locked)
+    {
+        var words = $"{Output.Size(locked.Bytes)} in {Output.Count(locked.Objects, "object")} that nothing needs "
+            + (locked.Objects == 1 ? "is locked" : "are locked");
+        if (locked.First is { } first && locked.Last is { } last)
+            words += $": space returns with a prune from {Day(first)} on"
+                + (Day(first) == Day(last) ? "" : $", all of it from {Day(last)}");
+        return words + (locked.Held > 0 ? $"; a legal hold keeps {locked.Held} of them." : ".");
+    }
+
+    // The day after, where it is not over at midnight: on that day it is free for sure.
+    internal static string Day(DateTimeOffset until)
+        => until.UtcDateTime.AddDays(until.UtcDateTime.TimeOfDay > TimeSpan.Zero ? 1 : 0)
+            .ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     static void Write(Utf8JsonWriter json, PruneRequest request, PruneReport report)
     {
@@ -121,6 +143,12 @@ sealed class PruneCommand
         json.WriteNumber("removed_bytes", report.RemovedBytes);
         json.WriteNumber("rescued_packs", report.RescuedPacks);
         json.WriteNumber("waiting_packs", report.WaitingPacks);
+        json.WriteNumber("extended_locks", report.ExtendedLocks);
+        json.WriteNumber("hidden_bytes", report.HiddenBytes);
+        json.WriteNumber("locked_objects", report.Locked.Objects);
+        json.WriteNumber("locked_bytes", report.Locked.Bytes);
+        if (report.Locked.First is { } first) json.WriteString("locked_first", first);
+        if (report.Locked.Last is { } last) json.WriteString("locked_last", last);
         json.WriteStartArray("waits_for");
         foreach (var owner in report.WaitsFor) json.WriteStringValue(owner.ToString());
         json.WriteEndArray();

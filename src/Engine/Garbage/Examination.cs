@@ -13,7 +13,7 @@ sealed class Examination
     readonly Dictionary<BlobId, long> _sizes = [];
     readonly List<Pack> _partly = [];
     readonly List<MarkedPack> _garbage = [];
-    readonly HashSet<BlobId> _repack = [];
+    readonly HashSet<BlobId> _repack = [], _needed = [];
 
     Examination(UsedBlobs used) => Used = used;
 
@@ -25,6 +25,10 @@ sealed class Examination
     public IReadOnlyList<MarkedPack> Garbage => _garbage;
     /// <summary>Packs whose needed part is to be copied.</summary>
     public IReadOnlySet<BlobId> Repack => _repack;
+    /// <summary>Packs that snapshots need and that stay, marked ones among them.</summary>
+    public IEnumerable<BlobId> Needed => _needed.Where(id => !_repack.Contains(id));
+    /// <summary>Bytes of each pack that is there.</summary>
+    public Dictionary<BlobId, long> Sizes => _sizes;
 
     /// <summary>Examines a repository.</summary>
     /// <exception cref="RepositoryException">Damaged: something needed is not there; nothing may be removed then.</exception>
@@ -60,6 +64,7 @@ sealed class Examination
             if (IsNeededHere(Used, pack.Id, entry)) used += entry.Length;
             else unused += entry.Length;
         }
+        if (used > 0) _needed.Add(pack.Id);
         Plan = Plan with { Packs = Plan.Packs + 1, UsedBytes = Plan.UsedBytes + used, UnusedBytes = Plan.UnusedBytes + unused };
         if (marks.Packs.Contains(pack.Id))
             Plan = Plan with

@@ -1,5 +1,9 @@
+using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Upkeep;
+using BackupDr.Storage;
 
 namespace BackupDr.Engine.Garbage;
 
@@ -16,15 +20,16 @@ public sealed class GarbageCollection
     readonly PruneRequest _request;
     readonly IProgress<PruneProgress>? _progress;
     readonly RepositoryLock _held;
+    readonly RetentionBook? _retentions;
     PruneReport _report = new() { Plan = new PrunePlan() };
 
     GarbageCollection(Repository repository, PruneRequest request, IProgress<PruneProgress>? progress, RepositoryLock held)
-        => (_repository, _request, _progress, _held) = (repository, request, progress, held);
+        => (_repository, _request, _progress, _held, _retentions) = (repository, request, progress, held, RetentionBook.Of(repository));
 
     /// <summary>Marks, and removes what can be removed.</summary>
     /// <exception cref="RepositoryException">Locked by another prune or exclusively; Damaged: something that a snapshot needs is not
     /// there, and nothing was removed; LockLost.</exception>
-    /// <exception cref="Storage.StoreException">The store failed; the repository is whole, and the next run goes on.</exception>
+    /// <exception cref="StoreException">The store failed; the repository is whole, and the next run goes on.</exception>
     public static async Task<PruneReport> Execute(Repository repository, PruneRequest request, IProgress<PruneProgress>? progress,
         CancellationToken ct)
     {
@@ -47,7 +52,8 @@ public sealed class GarbageCollection
         var examined = await Examination.Make(_repository, marks, _request, ct);
         await _held.Settle(ct);
         _report = _report with { Plan = examined.Plan };
-        if (_request.IsDryRun) return await Outlook(marks, ct);
+        if (_request.IsDryRun) return await Outlook(marks, examined, ct);
+        await ExtendLocks(examined, ct);   // first of all: what is needed must not become free while the rest is tidied up
         // Else the dead would be witnesses, and wait for ever.
         await RepositoryLock.RemoveDead(_repository, ct);
         await Trash.Empty(_repository, ct);
@@ -55,8 +61,8 @@ public sealed class GarbageCollection
         UsedBlobs? known = examined.Used;
         while (true)
         {
-            var isDone = await TrySweep(known, ct);
-            if (isDone || !_request.Waits) return _report;
+            var isDone = await TrySweep(known, examined.Sizes, ct);
+            if (isDone || !_request.Waits) return await TellLocked(examined.Sizes, ct);
             known = null;   // not worth its memory while we wait
             await Task.Delay(BetweenTries, _repository.Options.Clock, ct);
             await RepositoryLock.RemoveDead(_repository, ct);
@@ -78,17 +84,19 @@ public sealed class GarbageCollection
         await MarkSet.PutWitnesses(_repository, mark, _held.Identity, ct);
     }
 
-    /// <summary>Removes what is due; whether nothing is left to wait for.</summary>
-    async Task<bool> TrySweep(UsedBlobs? known, CancellationToken ct)
+    /// <summary>Removes what is due; whether nothing is left to wait for but retentions.</summary>
+    async Task<bool> TrySweep(UsedBlobs? known, Dictionary<BlobId, long> sizes, CancellationToken ct)
     {
         var marks = await MarkSet.LoadWithWitnesses(_repository, ct);
         await marks.RemoveLeftovers(_repository, ct);
         if (marks.Marks.Count == 0) return true;
-        var due = await Due(marks, addWitnesses: true, ct);
+        var ripe = await Due(marks, addWitnesses: true, ct);
+        var due = await WithFree(ripe, sizes, ct);
+        var isRefused = false;
         if (due.Count > 0)
         {
             _progress?.Report(new PruneProgress("removing packs", 0, due.Sum(mark => mark.Packs.Count)));
-            var sweep = new Sweep(_repository, _held);
+            var sweep = new Sweep(_repository, _held, _retentions);
             try
             {
                 await sweep.Run(due, known, ct);
@@ -98,10 +106,12 @@ public sealed class GarbageCollection
                     RemovedBytes = _report.RemovedBytes + sweep.RemovedBytes,
                     RescuedPacks = _report.RescuedPacks + sweep.RescuedPacks,
                 };
+                foreach (var id in sweep.Removed) sizes.Remove(id);
                 marks = await MarkSet.LoadWithWitnesses(_repository, ct);
             }
             catch (RepositoryException e) when (e.Fault == RepositoryFault.Locked)
             {
+                isRefused = true;
                 var others = await RepositoryLock.List(_repository, ct);
                 _report = _report with
                 {
@@ -110,8 +120,53 @@ public sealed class GarbageCollection
                 };
             }
         }
-        _report = _report with { WaitingPacks = marks.Packs.Count };
-        return marks.Marks.Count == 0;
+        _report = _report with { WaitingPacks = marks.Packs.Count(sizes.ContainsKey) };
+        return !isRefused && marks.Marks.All(mark => ripe.Exists(one => one.Id == mark.Id));
+    }
+
+    /// <summary>Without the marks whose packs are all retained by the store: a sweep for them would remove nothing.</summary>
+    async Task<List<Mark>> WithFree(List<Mark> due, IReadOnlyDictionary<BlobId, long> sizes, CancellationToken ct)
+    {
+        if (_retentions is null) return due;
+        var until = await _retentions.Until(Names(due, sizes), ct);
+        return [.. due.Where(mark => !mark.Packs.Any(pack => sizes.ContainsKey(pack.Id))
+            || mark.Packs.Any(pack => sizes.ContainsKey(pack.Id) && !until.ContainsKey(Name(pack.Id))))];
+    }
+
+    static ObjectName Name(BlobId pack) => ObjectLayout.Of(ObjectLayout.Data, pack);
+
+    static IEnumerable<ObjectName> Names(IEnumerable<Mark> marks, IReadOnlyDictionary<BlobId, long> sizes)
+        => marks.SelectMany(mark => mark.Packs).Select(pack => pack.Id).Where(sizes.ContainsKey).Distinct().Select(Name);
+
+    /// <summary>Keeps retained what snapshots need.</summary>
+    async Task ExtendLocks(Examination examined, CancellationToken ct)
+    {
+        if (_retentions is null) return;
+        _progress?.Report(new PruneProgress("extending locks", 0, examined.Sizes.Count));
+        var names = new List<ObjectName> { ObjectLayout.Config };
+        foreach (var folder in (string[])[ObjectLayout.Keys, ObjectLayout.Index, ObjectLayout.Snapshots])
+            await foreach (var listed in _repository.Store.List(folder, ct)) names.Add(listed.Name);
+        _report = _report with { ExtendedLocks = await _retentions.Extend(names.Concat(examined.Needed.Select(Name)), ct) };
+    }
+
+    /// <summary>Removes the hidden versions that are free, and tells what the store still keeps.</summary>
+    async Task<PruneReport> TellLocked(IReadOnlyDictionary<BlobId, long> sizes, CancellationToken ct)
+    {
+        if (_retentions is null) return _report;
+        var marks = await MarkSet.Load(_repository, ct);
+        return await WithLocked(marks.Packs.Where(sizes.ContainsKey), sizes, removes: true, ct);
+    }
+
+    async Task<PruneReport> WithLocked(IEnumerable<BlobId> garbage, IReadOnlyDictionary<BlobId, long> sizes, bool removes,
+        CancellationToken ct)
+    {
+        var hidden = new HiddenVersions(_repository, _retentions!);
+        await hidden.Run(removes, ct);
+        var locked = hidden.Locked;
+        var packs = garbage.ToDictionary(Name, id => sizes[id]);
+        foreach (var (name, until) in await _retentions!.Until(packs.Keys, ct)) locked = locked.And(packs[name], until);
+        _retentions.Save();
+        return _report with { Locked = locked, HiddenBytes = hidden.FreedBytes };
     }
 
     /// <summary>Marks that are old enough and without witnesses at work. Tells the report what keeps the others.</summary>
@@ -142,10 +197,14 @@ public sealed class GarbageCollection
         return due;
     }
 
-    /// <summary>For a dry run: who would be waited for.</summary>
-    async Task<PruneReport> Outlook(MarkSet marks, CancellationToken ct)
+    /// <summary>For a dry run: who would be waited for, and what the store keeps.</summary>
+    async Task<PruneReport> Outlook(MarkSet marks, Examination examined, CancellationToken ct)
     {
         await Due(marks, addWitnesses: false, ct);
-        return _report with { WaitingPacks = marks.Packs.Count };
+        _report = _report with { WaitingPacks = marks.Packs.Count(examined.Sizes.ContainsKey) };
+        if (_retentions is null) return _report;
+        var garbage = examined.Garbage.Select(pack => pack.Id).Concat(examined.Repack).Concat(marks.Packs)
+            .Where(examined.Sizes.ContainsKey).Distinct();
+        return await WithLocked(garbage, examined.Sizes, removes: false, ct);
     }
 }

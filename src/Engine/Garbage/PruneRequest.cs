@@ -1,4 +1,5 @@
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.ObjectLocks;
 
 namespace BackupDr.Engine.Garbage;
 
@@ -75,6 +76,12 @@ public sealed record PruneReport
     public IReadOnlyList<LockIdentity> WaitsFor { get; init; } = [];
     /// <summary>When the youngest mark is old enough; null where only <see cref="WaitsFor"/> counts.</summary>
     public DateTimeOffset? NotBefore { get; init; }
+    /// <summary>Objects whose retention was extended because a snapshot needs them.</summary>
+    public int ExtendedLocks { get; init; }
+    /// <summary>What nothing needs any more and the store keeps all the same: packs, and versions of what was deleted.</summary>
+    public LockedSpace Locked { get; init; } = new();
+    /// <summary>Bytes of versions of what was deleted earlier, whose retention is over: removed, or in a dry run to be removed.</summary>
+    public long HiddenBytes { get; init; }
 }
 
 /// <summary>How far a prune is.</summary>

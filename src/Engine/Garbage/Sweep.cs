@@ -2,6 +2,7 @@ using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Memory;
+using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Garbage;
@@ -11,14 +12,16 @@ namespace BackupDr.Engine.Garbage;
 /// Source: docs/format/restic-v2.md, F-12.4 to F-12.6. The order is what a crash relies on: new index files, departures, old index files,
 /// packs, mark.
 /// </remarks>
-sealed class Sweep(Repository repository, RepositoryLock held)
+sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? retentions)
 {
     const int BlobsInIndex = 50_000;
 
-    HashSet<BlobId> _kill = [];
+    HashSet<BlobId> _kill = [], _locked = [];
     int _rescued;
 
-    /// <summary>Packs removed.</summary>
+    /// <summary>The packs that are gone.</summary>
+    public IReadOnlySet<BlobId> Removed => _kill;
+    /// <summary>How many of them this removed.</summary>
     public int RemovedPacks { get; private set; }
     /// <summary>Their bytes.</summary>
     public long RemovedBytes { get; private set; }
@@ -42,6 +45,7 @@ sealed class Sweep(Repository repository, RepositoryLock held)
             if (ObjectLayout.TryId(listed, out var id)) sizes[id] = listed.SizeBytes;
         _kill = due.SelectMany(mark => mark.Packs).Select(pack => pack.Id).ToHashSet();
         await Spare(due, used, sizes, stop.Token);
+        await SpareLocked(sizes, stop.Token);
         await Confirm(alone, stop.Token);
         await RewriteIndex(stop.Token);
         await Confirm(alone, stop.Token);
@@ -50,7 +54,8 @@ sealed class Sweep(Repository repository, RepositoryLock held)
             if (!await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Data, id), token)) return;
             lock (sizes) { RemovedPacks++; RemovedBytes += sizes[id]; }
         }, stop.Token);
-        foreach (var mark in due) await marks.Remove(repository, mark, stop.Token);
+        foreach (var mark in due.Where(mark => !mark.Packs.Any(pack => _locked.Contains(pack.Id))))
+            await marks.Remove(repository, mark, stop.Token);
         await marks.RemoveLeftovers(repository, stop.Token);
     }
 
@@ -84,6 +89,15 @@ sealed class Sweep(Repository repository, RepositoryLock held)
                 _rescued++;
             }
         }
+    }
+
+    /// <summary>Takes out what the store would not give back yet. It stays marked, so that no writer counts on it.</summary>
+    async Task SpareLocked(Dictionary<BlobId, long> sizes, CancellationToken ct)
+    {
+        if (retentions is null) return;
+        var until = await retentions.Until(_kill.Where(sizes.ContainsKey).Select(id => ObjectLayout.Of(ObjectLayout.Data, id)), ct);
+        _locked = _kill.Where(id => until.ContainsKey(ObjectLayout.Of(ObjectLayout.Data, id))).ToHashSet();
+        _kill.ExceptWith(_locked);
     }
 
     static bool OnlyHere(UsedBlobs used, BlobId pack, PackEntry entry, Dictionary<BlobId, long> sizes)

@@ -2,6 +2,7 @@ using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
@@ -70,6 +71,16 @@ public static class Forget
         + (grouping.HasFlag(SnapshotGrouping.Tags) ? string.Join('\0', Sorted(snapshot.Tags)) : "");
 
     static List<string> Sorted(IReadOnlyList<string> texts) => [.. texts.Order(StringComparer.Ordinal)];
+
+    /// <summary>Which of these snapshots the store keeps after they were removed, and how long: nobody sees them then, and who may remove
+    /// the mark of the deletion has them back.</summary>
+    public static async Task<LockedSpace> Retained(Repository repository, IReadOnlyList<BlobId> ids, CancellationToken ct)
+    {
+        var locked = new LockedSpace();
+        if (RetentionBook.Of(repository) is not { } retentions) return locked;
+        var found = await retentions.Until(ids.Select(id => ObjectLayout.Of(ObjectLayout.Snapshots, id)), ct);
+        return found.Values.Aggregate(locked, (all, until) => all.And(0, until));
+    }
 
     /// <summary>Removes snapshots; ones that are gone already are no error. Gives the number removed.</summary>
     /// <exception cref="RepositoryException">Locked exclusively.</exception>

@@ -6,6 +6,7 @@ using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
+using BackupDr.Engine.ObjectLocks;
 using BackupDr.Storage;
 
 namespace BackupDr.Engine.Upkeep;
@@ -73,6 +74,7 @@ public sealed class RepositoryCheck
         var snapshots = await check.ReadSnapshots(stop.Token);
         await check.ReadIndex(stop.Token);
         await check.ComparePacks(stop.Token);
+        await check.CompareRetentions(stop.Token);
         foreach (var snapshot in snapshots) await check.WalkTrees(snapshot, stop.Token);
         if (!data.IsNone) await check.ReadPacks([.. data.Of(check._packs.Values)], progress, stop.Token);
         return new CheckReport
@@ -154,6 +156,27 @@ public sealed class RepositoryCheck
             _packs[pack.Id] = pack;
             _index.Load(pack);
         }
+    }
+
+    /// <summary>Where a retention is asked for: whether everything has it. No damage, but what a prune puts right.</summary>
+    async Task CompareRetentions(CancellationToken ct)
+    {
+        if (RetentionBook.Of(_repository) is not { } retentions) return;
+        var names = new List<ObjectName> { ObjectLayout.Config };
+        foreach (var folder in (string[])[ObjectLayout.Keys, ObjectLayout.Index, ObjectLayout.Snapshots])
+            await foreach (var listed in _repository.Store.List(folder, ct)) names.Add(listed.Name);
+        names.AddRange(_packs.Keys.Select(id => ObjectLayout.Of(ObjectLayout.Data, id)));
+        var until = await retentions.Until(names, ct);
+        var least = retentions.Now + retentions.Rule.Period - retentions.Margin;
+        var ending = until.Values.Where(time => time < least).ToList();
+        const string then = "A prune extends what snapshots need.";
+        if (until.Count < names.Count)
+            _remarks.Add($"{names.Count - until.Count} of {names.Count} objects are not locked by the store, for example "
+                + $"{names.Find(name => !until.ContainsKey(name))}. {then}");
+        if (ending.Count > 0)
+            _remarks.Add($"{ending.Count} of {names.Count} objects are locked for less than the time that is asked for, the first until "
+                + $"{ending.Min():u}. {then}");
+        retentions.Save();
     }
 
     /// <summary>Blobs lie one after another from the beginning of a pack, without gap and without overlap.</summary>

@@ -119,6 +119,8 @@ public sealed class RetryingStore : IObjectStore
 
     sealed class RetryingLocks(IObjectLocks inner, RetryingStore store) : IObjectLocks
     {
+        public RetentionRule? Rule => inner.Rule;
+
         public Task<Retention?> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
 
         public Task Retain(ObjectName name, Retention retention, CancellationToken ct)
@@ -143,6 +145,11 @@ public sealed class RetryingStore : IObjectStore
 
     sealed class RetryingVersions(IObjectVersions inner, RetryingStore store) : IObjectVersions
     {
+        public IAsyncEnumerable<ListedVersion> List(string folder, CancellationToken ct) => inner.List(folder, ct);   // pages retry
+
+        public Task<DateTimeOffset?> KeptUntil(ObjectName name, string version, CancellationToken ct)
+            => store.Retry(() => inner.KeptUntil(name, version, ct), ct);
+
         public Task<IReadOnlyList<ObjectVersion>> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
 
         public Task Remove(ObjectName name, string version, CancellationToken ct)

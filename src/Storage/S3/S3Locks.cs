@@ -4,18 +4,23 @@ using Amazon.S3.Model;
 namespace BackupDr.Storage.S3;
 
 /// <summary>Object lock of S3: retention and legal hold of the newest version of an object.</summary>
-sealed class S3Locks(S3Store store) : IObjectLocks
+sealed class S3Locks(S3Store store, RetentionRule? rule) : IObjectLocks
 {
     // A server may round to whole seconds.
     static readonly TimeSpan Rounding = TimeSpan.FromSeconds(1);
 
-    public Task<Retention?> Of(ObjectName name, CancellationToken ct)
+    public RetentionRule? Rule => rule;
+
+    public Task<Retention?> Of(ObjectName name, CancellationToken ct) => Of(name, null, ct);
+
+    /// <summary>The retention of one version; null for the newest.</summary>
+    public Task<Retention?> Of(ObjectName name, string? version, CancellationToken ct)
         => store.Guarded<Retention?>($"look at the retention of {name}", ct, async stall =>
         {
             try
             {
                 var answer = await store.Client.GetObjectRetentionAsync(
-                    new GetObjectRetentionRequest { BucketName = store.Bucket, Key = store.Key(name) }, stall.Token);
+                    new GetObjectRetentionRequest { BucketName = store.Bucket, Key = store.Key(name), VersionId = version }, stall.Token);
                 return answer.Retention is { RetainUntilDate: { } until, Mode: { } mode }
                     ? new Retention(mode == ObjectLockRetentionMode.Compliance ? RetentionMode.Compliance : RetentionMode.Governance,
                         new DateTimeOffset(until.ToUniversalTime()))
@@ -40,16 +45,20 @@ sealed class S3Locks(S3Store store) : IObjectLocks
             throw NotDone($"retain {name}");
     }
 
-    public Task<bool> IsHeld(ObjectName name, CancellationToken ct) => store.Guarded($"look at the hold of {name}", ct, async stall =>
-    {
-        try
+    public Task<bool> IsHeld(ObjectName name, CancellationToken ct) => IsHeld(name, null, ct);
+
+    /// <summary>Whether somebody holds one version; null for the newest.</summary>
+    public Task<bool> IsHeld(ObjectName name, string? version, CancellationToken ct)
+        => store.Guarded($"look at the hold of {name}", ct, async stall =>
         {
-            var answer = await store.Client.GetObjectLegalHoldAsync(
-                new GetObjectLegalHoldRequest { BucketName = store.Bucket, Key = store.Key(name) }, stall.Token);
-            return answer.LegalHold?.Status == ObjectLockLegalHoldStatus.On;
-        }
-        catch (AmazonS3Exception e) when (SaysNone(e)) { return false; }
-    });
+            try
+            {
+                var answer = await store.Client.GetObjectLegalHoldAsync(
+                    new GetObjectLegalHoldRequest { BucketName = store.Bucket, Key = store.Key(name), VersionId = version }, stall.Token);
+                return answer.LegalHold?.Status == ObjectLockLegalHoldStatus.On;
+            }
+            catch (AmazonS3Exception e) when (SaysNone(e)) { return false; }
+        });
 
     public async Task Hold(ObjectName name, bool held, CancellationToken ct)
     {

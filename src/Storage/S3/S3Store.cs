@@ -31,8 +31,10 @@ public sealed class S3Store : IObjectStore
     /// <param name="options">Region, style, class, retention and the rest.</param>
     /// <param name="partsFrom">Size in bytes from which packs are uploaded in parts; tests lower it.</param>
     /// <param name="stallPatience">Longest time without a byte; <see cref="Stall.Patience"/> where null.</param>
+    /// <param name="retention">Retention of what is put; the option's days where null. Tests have seconds.</param>
     /// <exception cref="BadInputException">An option cannot be used.</exception>
-    public S3Store(S3Address address, StoreOptions options, int partsFrom = PartsFrom, TimeSpan? stallPatience = null)
+    public S3Store(S3Address address, StoreOptions options, int partsFrom = PartsFrom, TimeSpan? stallPatience = null,
+        TimeSpan? retention = null)
     {
         (_address, _options) = (address, options);
         StallPatience = stallPatience ?? Stall.Patience;
@@ -40,16 +42,39 @@ public sealed class S3Store : IObjectStore
         _clock = new ServerClock(options.Clock);
         _http = StoreHttp.Open(options, _clock);
         Client = S3Connection.Open(address, options, _http);
-        _upload = new S3Upload(this, options, partsFrom);
-        Locks = new S3Locks(this);
+        var locks = new S3Locks(this, Rule(options, retention));
+        Locks = locks;
         Tiers = new S3Tiers(this);
-        Versions = new S3Versions(this);
+        Versions = new S3Versions(this, locks);
+        _upload = new S3Upload(this, options, partsFrom);
+    }
+
+    static RetentionRule? Rule(StoreOptions options, TimeSpan? period)
+    {
+        var mode = options.Choice("s3.retention-mode", "governance", "compliance") == "compliance"
+            ? RetentionMode.Compliance : RetentionMode.Governance;
+        period ??= options.Number("s3.retention-days", 1, 36_500) is { } days ? TimeSpan.FromDays(days) : null;
+        return period is { } given ? new RetentionRule(mode, given) : null;
     }
 
     internal AmazonS3Client Client { get; }
     internal string Bucket => _address.Bucket;
     internal TimeSpan StallPatience { get; }
     internal string Key(ObjectName name) => _address.Key(name.Value);
+
+    /// <summary>What the keys of a folder begin with; "" is the root.</summary>
+    /// <exception cref="ArgumentException">It is no name of a folder.</exception>
+    internal string Folder(string folder)
+    {
+        if (folder.Length > 0 && !ObjectName.IsLegal(folder))
+            throw new ArgumentException($"'{folder}' is not a folder name.", nameof(folder));
+        var root = _address.Prefix.Length == 0 ? "" : _address.Prefix + "/";
+        return folder.Length == 0 ? root : $"{root}{folder}/";
+    }
+
+    /// <summary>One page of a listing, asked for again where it failed for a passing reason.</summary>
+    internal Task<T> Page<T>(string what, Func<Stall, Task<T>> request, CancellationToken ct)
+        => Retries.Run(() => Guarded(what, ct, request), _options.Retry, _options.Clock, ct);
 
     /// <inheritdoc/>
     public string Url => _address.ToString();
@@ -128,14 +153,12 @@ public sealed class S3Store : IObjectStore
     /// <remarks>A page that fails for a passing reason is asked for again; one that stays away ends the listing with its error.</remarks>
     public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
-        if (folder.Length > 0 && !ObjectName.IsLegal(folder))
-            throw new ArgumentException($"'{folder}' is not a folder name.", nameof(folder));
-        var root = _address.Prefix.Length == 0 ? "" : _address.Prefix + "/";
-        var request = new ListObjectsV2Request { BucketName = Bucket, Prefix = folder.Length == 0 ? root : $"{root}{folder}/" };
+        var root = Folder("");
+        var request = new ListObjectsV2Request { BucketName = Bucket, Prefix = Folder(folder) };
         while (true)
         {
-            var page = await Retries.Run(() => Guarded($"list {(folder.Length == 0 ? "the root" : folder)}", ct,
-                stall => Client.ListObjectsV2Async(request, stall.Token)), _options.Retry, _options.Clock, ct);
+            var page = await Page($"list {(folder.Length == 0 ? "the root" : folder)}",
+                stall => Client.ListObjectsV2Async(request, stall.Token), ct);
             foreach (var found in page.S3Objects ?? [])
             {
                 var name = found.Key[root.Length..];
@@ -231,7 +254,8 @@ public sealed class S3Store : IObjectStore
         {
             try
             {
-                var request = new PutBucketRequest { BucketName = Bucket };
+                // Most servers give object lock only to a bucket that is made with it.
+                var request = new PutBucketRequest { BucketName = Bucket, ObjectLockEnabledForBucket = Locks.Rule is not null };
                 // Servers of one's own call their only region as they like; they take a bucket without one.
                 if (_address.WantsVirtualHost && region != "us-east-1") request.BucketRegionName = region;
                 await Client.PutBucketAsync(request, stall.Token);

@@ -18,17 +18,15 @@ sealed class S3Upload
     readonly TimeProvider _clock;
     readonly RetryOptions _retry;
     readonly S3StorageClass? _class;
-    readonly TimeSpan? _retention;
-    readonly ObjectLockMode _mode;
+    readonly RetentionRule? _rule;
+    volatile bool _lockSeen;   // an object was put and is retained
 
     public S3Upload(S3Store store, StoreOptions options, int partsFrom)
     {
         (_store, _partsFrom, _clock, _retry) = (store, partsFrom, options.Clock, options.Retry);
         _partBytes = Math.Clamp(partsFrom, SmallestPart, PartBytes);
         _class = options.Text("s3.storage-class") is { } named ? new S3StorageClass(named) : null;
-        _retention = options.Number("s3.retention-days", 1, 36_500) is { } days ? TimeSpan.FromDays(days) : null;
-        _mode = options.Choice("s3.retention-mode", "governance", "compliance") == "compliance"
-            ? ObjectLockMode.Compliance : ObjectLockMode.Governance;
+        _rule = store.Locks.Rule;
     }
 
     /// <summary>Whether an object goes up in parts: only packs, whose name tells their content.</summary>
@@ -37,8 +35,10 @@ sealed class S3Upload
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, bool conditional, CancellationToken ct)
         => InParts(name, content.Length) ? PutParts(name, content, ct) : PutWhole(name, content, conditional, ct);
 
-    Task PutWhole(ObjectName name, ReadOnlyMemory<byte> content, bool conditional, CancellationToken ct)
-        => _store.Guarded($"put {name}", ct, async stall =>
+    async Task PutWhole(ObjectName name, ReadOnlyMemory<byte> content, bool conditional, CancellationToken ct)
+    {
+        var isRetained = _rule is not null && IsLockable(name);
+        await _store.Guarded($"put {name}", ct, async stall =>
         {
             await using var body = new BodyStream(content, stall);
             var request = new PutObjectRequest
@@ -52,14 +52,28 @@ sealed class S3Upload
             };
             if (conditional) request.IfNoneMatch = "*";
             if (_class is not null && IsPack(name)) request.StorageClass = _class;
-            if (_retention is { } retention && IsLockable(name))
+            if (isRetained)
             {
-                request.ObjectLockMode = _mode;
-                request.ObjectLockRetainUntilDate = (_clock.GetUtcNow() + retention).UtcDateTime;
+                (request.ObjectLockMode, request.ObjectLockRetainUntilDate) = (Mode, Until());
                 request.MD5Digest = Md5(content.Span);
             }
-            return await _store.Client.PutObjectAsync(request, stall.Token);
+            try { return await _store.Client.PutObjectAsync(request, stall.Token); }
+            catch (AmazonS3Exception e) when (isRetained && e.ErrorCode == "InvalidRequest") { throw NoLock(name, e); }
         });
+        // Some servers take the request and know nothing of retention: the first object tells.
+        if (!isRetained || _lockSeen) return;
+        if (await _store.Locks.Of(name, ct) is null) throw NoLock(name, null);
+        _lockSeen = true;
+    }
+
+    ObjectLockMode Mode => _rule!.Mode == RetentionMode.Compliance ? ObjectLockMode.Compliance : ObjectLockMode.Governance;
+
+    DateTime Until() => (_clock.GetUtcNow() + _rule!.Period).UtcDateTime;
+
+    StoreException NoLock(ObjectName name, Exception? inner) => new(StoreFault.Unusable,
+        $"put {name} in {_store.Url}: s3.retention-days asks for object lock, and the bucket gave none"
+            + (string.IsNullOrWhiteSpace(inner?.Message) ? "." : $": {inner.Message.TrimEnd('.')}."),
+        "Make a bucket with object lock, which most servers give only to new ones, or leave s3.retention-days out.", inner);
 
     async Task PutParts(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
@@ -70,11 +84,7 @@ sealed class S3Upload
             ContentType = "application/octet-stream",
         };
         if (_class is not null) begin.StorageClass = _class;
-        if (_retention is { } retention)
-        {
-            begin.ObjectLockMode = _mode;
-            begin.ObjectLockRetainUntilDate = (_clock.GetUtcNow() + retention).UtcDateTime;
-        }
+        if (_rule is not null) (begin.ObjectLockMode, begin.ObjectLockRetainUntilDate) = (Mode, Until());
         var upload = await _store.Guarded($"put {name}", ct, stall => _store.Client.InitiateMultipartUploadAsync(begin, stall.Token));
         try
         {
@@ -114,7 +124,7 @@ sealed class S3Upload
                 PartSize = part.Length,
                 InputStream = body,
                 UseChunkEncoding = false,
-                MD5Digest = _retention is null ? null : Md5(part.Span),
+                MD5Digest = _rule is null ? null : Md5(part.Span),
             }, stall.Token);
             return new PartETag(number, done.ETag);
         });
@@ -123,8 +133,7 @@ sealed class S3Upload
     Task NeedRetention(ObjectName name, DateTime until, CancellationToken ct) => Retries.Run(async () =>
     {
         if (await _store.Locks.Of(name, ct) is not null) return true;
-        var mode = _mode == ObjectLockMode.Compliance ? RetentionMode.Compliance : RetentionMode.Governance;
-        await _store.Locks.Retain(name, new Retention(mode, until), ct);
+        await _store.Locks.Retain(name, new Retention(_rule!.Mode, until), ct);
         return true;
     }, _retry, _clock, ct);
 
