@@ -31,6 +31,7 @@ static class CommandLine
         yield return CheckCommand.Make();
         yield return ForgetCommand.Make();
         yield return PruneCommand.Make();
+        yield return TierCommand.Make();
         yield return RepairCommand.Make();
         yield return UnlockCommand.Make();
         yield return CacheCommand.Make();

@@ -13,6 +13,8 @@ static class ExitCodes
     public const int NoRepository = 10;
     public const int Locked = 11;
     public const int WrongPassword = 12;
+    /// <summary>What is to be read lies in an archive and is not thawed yet.</summary>
+    public const int NotThawed = 20;
     /// <summary>Stopped by Ctrl-C.</summary>
     public const int Interrupted = 130;
 
@@ -21,6 +23,7 @@ static class ExitCodes
         RepositoryFault.Missing => NoRepository,
         RepositoryFault.Locked => Locked,
         RepositoryFault.WrongPassword => WrongPassword,
+        RepositoryFault.Archived or RepositoryFault.Thawing => NotThawed,
         _ => Failed,
     } : Failed;
 }

@@ -23,6 +23,10 @@ public enum RepositoryFault
     LockLost,
     /// <summary>There is no such snapshot, or the prefix fits several.</summary>
     NoSuchSnapshot,
+    /// <summary>What is to be read lies in an archive, and no thaw was asked for. CLI exit 20.</summary>
+    Archived,
+    /// <summary>A thaw is under way. CLI exit 20.</summary>
+    Thawing,
 }
 
 /// <summary>The repository could not do what was asked.</summary>
@@ -53,6 +57,8 @@ public sealed class RepositoryException : BackupDrException
         RepositoryFault.OtherRepository => "repository.other",
         RepositoryFault.LockLost => "repository.lock_lost",
         RepositoryFault.NoSuchSnapshot => "snapshot.not_found",
+        RepositoryFault.Archived => "repository.archived",
+        RepositoryFault.Thawing => "repository.thawing",
         _ => throw new ArgumentOutOfRangeException(nameof(fault)),
     };
 }

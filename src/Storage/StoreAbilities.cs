@@ -77,9 +77,19 @@ public enum ThawState
 /// <param name="State">Whether it can be read now.</param>
 public readonly record struct ObjectTier(string Class, ThawState State);
 
+/// <summary>An object with its class, as a listing tells them.</summary>
+/// <param name="Object">The object.</param>
+/// <param name="Class">The store's word for the class.</param>
+/// <param name="IsArchived">Whether that is a class without reading; a single one may be thawed all the same.</param>
+/// <param name="Since">Since when it lies there, as far as the store tells: since it was put, or moved last.</param>
+public readonly record struct TieredObject(StoredObject Object, string Class, bool IsArchived, DateTimeOffset Since);
+
 /// <summary>Storage classes and thawing, where a store has them. Failures are <see cref="StoreException"/>.</summary>
 public interface IObjectTiers
 {
+    /// <summary>All objects in a folder, at any depth, with their classes; for the price of a listing.</summary>
+    IAsyncEnumerable<TieredObject> List(string folder, CancellationToken ct);
+
     /// <summary>Where the object lies.</summary>
     /// <exception cref="StoreException"><see cref="StoreFault.Missing"/>.</exception>
     Task<ObjectTier> Of(ObjectName name, CancellationToken ct);

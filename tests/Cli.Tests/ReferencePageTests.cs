@@ -49,6 +49,7 @@ static class ReferencePage
         | 10 | there is no repository |
         | 11 | the repository is locked |
         | 12 | wrong password |
+        | 20 | what is to be read lies in an archive and is [not thawed yet](../operate/tiers.md) |
         | 130 | stopped by Ctrl-C |
 
         ## Environment

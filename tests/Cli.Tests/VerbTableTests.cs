@@ -79,6 +79,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("check", "", Disk.Writes),   // its lock
         ("forget", "--keep-last 1", Disk.Writes),
         ("prune", "", Disk.Writes),
+        ("tier", "--class COLD --older-than 30d", Disk.Neither),   // a folder has no classes
         ("repair objects", "--from {repo}", Disk.Writes),
         ("repair index", "", Disk.Writes),
         ("repair packs", "", Disk.Writes),
@@ -186,6 +187,11 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("list things", "things")]
     [InlineData("cat thing", "thing")]
     [InlineData("check --read-data-subset 8/7", "8/7")]
+    [InlineData("tier --class COLD --older-than month", "'month' is no length of time")]
+    [InlineData("tier --class COLD --older-than 30d", "has no storage classes")]
+    [InlineData("restore latest --target {dir}/out --thaw --thaw-days 0", "0 days are no time")]
+    [InlineData("restore latest --target {dir}/out --thaw-wait 1h", "nothing to wait for")]
+    [InlineData("dump latest / --thaw-price cheap", "'cheap' is no price")]
     [InlineData("key remove 00000000", "00000000")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]

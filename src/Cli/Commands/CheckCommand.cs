@@ -49,6 +49,8 @@ sealed class CheckCommand
                 progress.Of<CheckProgress>(at => new Step(at.PacksDone, at.PacksTotal, 0, null, "packs")), ct);
         if (!output.IsJson)
             foreach (var error in report.Errors) await Console.Error.WriteLineAsync($"damaged: {error}");
+        if (report.ArchivedPacks > 0)
+            output.Line($"{Output.Count(report.ArchivedPacks, "pack")} ({Output.Size(report.ArchivedBytes)}) in an archive: not read.");
         foreach (var remark in report.Remarks) output.Note($"note: {remark}");
         output.Line($"Looked at {Output.Count(report.Snapshots, "snapshot")}, {Output.Count(report.Trees, "folder")} "
             + $"and {Output.Count(report.Packs, "pack")}"
@@ -65,6 +67,7 @@ sealed class CheckCommand
             json.WriteNumber("snapshots", report.Snapshots);
             json.WriteNumber("packs", report.Packs);
             json.WriteNumber("bytes_read", report.BytesRead);
+            json.WriteNumber("archived_packs", report.ArchivedPacks);
             json.WriteEndObject();
         });
         return report.IsGood ? ExitCodes.Done : ExitCodes.Failed;

@@ -6,6 +6,7 @@ using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Replicas;
 using BackupDr.Engine.Restore;
+using BackupDr.Engine.Tiers;
 
 namespace BackupDr.Cli.Commands;
 
@@ -26,15 +27,18 @@ sealed class DumpCommand
         };
         var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
-        command.SetAction((given, ct) => made.Run(repository, which, given, ct));
+        var thaw = new ThawArguments(command);
+        command.SetAction((given, ct) => made.Run(repository, which, thaw, given, ct));
         return command;
     }
 
-    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
+    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ThawArguments thaw, ParseResult given,
+        CancellationToken ct)
     {
         if (given.GetValue(_archive) is { } form and not "tar")
             throw new BadInputException("--archive", $"--archive: '{form}' is not known.", "Write tar.");
         var output = arguments.Output(given);
+        var thawing = thaw.Request(given, output);
         using var repository = await arguments.Open(given, ct);
         var (snapshot, path) = await which.Find(repository, $"{given.GetValue(_snapshot)}:{given.GetValue(_path)}", given, ct);
         var reader = new BlobReader(repository, await repository.LoadIndex(ct));
@@ -43,6 +47,8 @@ sealed class DumpCommand
         var asTar = given.GetValue(_archive) is not null || node is null or { Type: NodeType.Dir };
         if (!asTar && node!.Type != NodeType.File)
             throw new BadInputException("path", $"'{path}' is no file and no folder.", "Add --archive tar.");
+        if (await Thawing.IsAnythingArchived(repository, ct))
+            await Thawing.Need(repository, await dump.Packs(snapshot, path, node, ct), thawing, ct);
         IReadOnlyList<Problem> left = [];
         await using (var stream = Open(given.GetValue(_target)))
         {

@@ -91,6 +91,15 @@ sealed class PruneCommand
             + $"to free {Output.Size(plan.RepackFreedBytes)}; {Output.Size(plan.LeftUnusedBytes)} stays unused.");
         output.Line(request.IsDryRun ? $"Would give back {Output.Size(plan.FreedBytes)}. Nothing was changed."
             : $"Gave back {Output.Size(report.RemovedBytes)} in {Output.Count(report.RemovedPacks, "pack")}.");
+        if (plan.ColdPacks > 0)
+            output.Note($"{Output.Count(plan.ColdPacks, "pack")} with unused parts not rewritten: in an archive, or in a class whose "
+                + "least days are not over.");
+        if (plan.EarlyPacks > 0)
+        {
+            var cost = plan.EarlyCost.ToString("0.00", CultureInfo.InvariantCulture);
+            output.Line($"{Output.Count(plan.EarlyPacks, "pack")} ({Output.Size(plan.EarlyBytes)}) to remove before the days are over that "
+                + $"their class charges at least: roughly {cost} USD for the rest.");
+        }
         if (report.HiddenBytes > 0)
             output.Line($"{(request.IsDryRun ? "Would remove" : "Removed")} {Output.Size(report.HiddenBytes)} of what was deleted before "
                 + "and the store kept.");
@@ -143,6 +152,10 @@ sealed class PruneCommand
         json.WriteNumber("removed_bytes", report.RemovedBytes);
         json.WriteNumber("rescued_packs", report.RescuedPacks);
         json.WriteNumber("waiting_packs", report.WaitingPacks);
+        json.WriteNumber("cold_packs", plan.ColdPacks);
+        json.WriteNumber("early_packs", plan.EarlyPacks);
+        json.WriteNumber("early_bytes", plan.EarlyBytes);
+        json.WriteNumber("early_cost_usd", plan.EarlyCost);
         json.WriteNumber("extended_locks", report.ExtendedLocks);
         json.WriteNumber("hidden_bytes", report.HiddenBytes);
         json.WriteNumber("locked_objects", report.Locked.Objects);

@@ -55,7 +55,8 @@ sealed class RestoreCommand
         };
         var repository = new RepositoryArguments(command, ReplicaUse.Read);
         var which = new SnapshotArguments(command);
-        command.SetAction((given, ct) => made.Run(repository, which, given, ct));
+        var thaw = new ThawArguments(command);
+        command.SetAction((given, ct) => made.Run(repository, which, thaw, given, ct));
         return command;
     }
 
@@ -84,10 +85,11 @@ sealed class RestoreCommand
         };
     }
 
-    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ParseResult given, CancellationToken ct)
+    async Task<int> Run(RepositoryArguments arguments, SnapshotArguments which, ThawArguments thaw, ParseResult given,
+        CancellationToken ct)
     {
         var output = arguments.Output(given);
-        var options = Options(given);
+        var (options, thawing) = (Options(given), thaw.Request(given, output));
         var isPreview = given.GetValue(_dryRun);
         var filter = RestoreFilter.Parse(given.GetValue(_includes) ?? [], given.GetValue(_includesAnyCase) ?? [],
             given.GetValue(_excludes) ?? [], given.GetValue(_excludesAnyCase) ?? []);
@@ -99,6 +101,7 @@ sealed class RestoreCommand
             From = path,
             Filter = filter,
             Verify = given.GetValue(_verify),
+            Thaw = thawing,
             Each = given.GetValue(_verbose) ? (entry, outcome) => Tell(output, entry, outcome) : null,
         };
         using IRestoreTarget target = isPreview ? FileTarget.OpenToLook(folder, options) ?? (IRestoreTarget)new EmptyTarget()
@@ -150,6 +153,7 @@ sealed class RestoreCommand
             : $"Restored {what.Replace(" to write", "", StringComparison.Ordinal)} of snapshot {snapshot} into {folder} "
             + $"in {Output.Time(summary.Duration)}"
             + (summary.Failed.Count == 0 ? "." : $"; {Output.Count(summary.Failed.Count, "entry", "entries")} could not be restored."));
+        if (summary.Archived.Packs > 0) output.Line($"To be thawed first, with --thaw: {summary.Archived.Words(Output.Size)}.");
         if (summary.FilesVerified > 0) output.Line($"Read back and compared {Output.Count(summary.FilesVerified, "file")}.");
         output.Json(json =>
         {
@@ -163,6 +167,9 @@ sealed class RestoreCommand
             json.WriteNumber("files_verified", summary.FilesVerified);
             json.WriteNumber("bytes_restored", summary.Bytes);
             json.WriteNumber("files_kept", summary.Kept.Count);
+            json.WriteNumber("archived_packs", summary.Archived.Packs);
+            json.WriteNumber("archived_bytes", summary.Archived.Bytes);
+            if (summary.Archived.Cost is { } cost) json.WriteNumber("thaw_cost_usd", cost);
             json.WriteNumber("errors", summary.Failed.Count);
             json.WriteEndObject();
         });

@@ -1,5 +1,6 @@
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Tiers;
 
 namespace BackupDr.Engine.Garbage;
 
@@ -11,6 +12,7 @@ sealed class Examination
     readonly record struct Pack(BlobId Id, long Used, long Unused, bool IsSmall);
 
     readonly Dictionary<BlobId, long> _sizes = [];
+    readonly Dictionary<BlobId, (bool IsArchived, double Days, double Price)> _cold = [];
     readonly List<Pack> _partly = [];
     readonly List<MarkedPack> _garbage = [];
     readonly HashSet<BlobId> _repack = [], _needed = [];
@@ -39,8 +41,7 @@ sealed class Examination
         var used = new UsedBlobs(repository, index);
         await used.Walk(snapshots.Select(snapshot => snapshot.Tree), ct);
         var made = new Examination(used) { Plan = new PrunePlan { Snapshots = snapshots.Count } };
-        await foreach (var listed in repository.Store.List(ObjectLayout.Data, ct))
-            if (ObjectLayout.TryId(listed, out var id)) made._sizes[id] = listed.SizeBytes;
+        await made.ListPacks(repository, ct);
         var (left, missing) = (new HashSet<BlobId>(made._sizes.Keys), new HashSet<BlobId>());
         await foreach (var file in IndexScan.Files(repository, ct))
         {
@@ -53,7 +54,40 @@ sealed class Examination
         }
         made.Orphans(left.Where(id => !marks.Packs.Contains(id)));
         made.ChooseRepack(request);
+        foreach (var id in made._garbage.Select(pack => pack.Id).Concat(marks.Packs).Distinct()) made.CountEarly(id);
         return made;
+    }
+
+    async Task ListPacks(Repository repository, CancellationToken ct)
+    {
+        if (repository.Store.Tiers is not { } tiers)
+        {
+            await foreach (var listed in repository.Store.List(ObjectLayout.Data, ct))
+                if (ObjectLayout.TryId(listed, out var id)) _sizes[id] = listed.SizeBytes;
+            return;
+        }
+        var now = repository.Options.Clock.GetUtcNow() + (repository.Store.ClockDifference ?? TimeSpan.Zero);
+        await foreach (var listed in tiers.List(ObjectLayout.Data, ct))
+        {
+            if (!ObjectLayout.TryId(listed.Object, out var id)) continue;
+            _sizes[id] = listed.Object.SizeBytes;
+            var terms = ClassTerms.Of(listed.Class);
+            var days = terms?.DaysLeft(listed.Since, now) ?? 0;
+            if (listed.IsArchived || days > 0) _cold[id] = (listed.IsArchived, days, terms?.MonthlyPrice ?? 0);
+        }
+    }
+
+    /// <summary>The store charges the days that are left whether the pack is removed or not: removing it costs nothing more, and says
+    /// what is paid in vain.</summary>
+    void CountEarly(BlobId id)
+    {
+        if (!_cold.TryGetValue(id, out var cold) || cold.Days <= 0 || !_sizes.TryGetValue(id, out var bytes)) return;
+        Plan = Plan with
+        {
+            EarlyPacks = Plan.EarlyPacks + 1,
+            EarlyBytes = Plan.EarlyBytes + bytes,
+            EarlyCost = Plan.EarlyCost + bytes / (double)(1 << 30) * cold.Price * cold.Days / 30,
+        };
     }
 
     void Look(IndexedPack pack, MarkSet marks, int packSize)
@@ -81,7 +115,9 @@ sealed class Examination
         else
         {
             var isSmall = used + unused < packSize / SmallPackDivisor;
-            if (unused > 0 || isSmall) _partly.Add(new Pack(pack.Id, used, unused, isSmall));
+            // Copying would read it, which an archive does not let us, or pay for it twice.
+            if (_cold.ContainsKey(pack.Id)) Plan = Plan with { ColdPacks = Plan.ColdPacks + (unused > 0 ? 1 : 0) };
+            else if (unused > 0 || isSmall) _partly.Add(new Pack(pack.Id, used, unused, isSmall));
         }
     }
 

@@ -48,6 +48,15 @@ public sealed record PrunePlan
     public long RepackBytes { get; init; }
     /// <summary>Bytes of them that go.</summary>
     public long RepackFreedBytes { get; init; }
+    /// <summary>Packs with unused bytes that stay as they are, because they lie in an archive or the days that their class charges at
+    /// least are not over.</summary>
+    public int ColdPacks { get; init; }
+    /// <summary>Packs to be removed of which such days are left.</summary>
+    public int EarlyPacks { get; init; }
+    /// <summary>Their bytes.</summary>
+    public long EarlyBytes { get; init; }
+    /// <summary>Roughly what the store charges for these days, in US dollars.</summary>
+    public double EarlyCost { get; init; }
     /// <summary>Packs that earlier prunes marked and that are still there.</summary>
     public int MarkedPacks { get; init; }
     /// <summary>Their bytes.</summary>

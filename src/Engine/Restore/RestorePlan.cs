@@ -121,6 +121,9 @@ sealed class RestorePlan(BlobIndex index)
         return bytes;
     }
 
+    /// <summary>The packs that are read.</summary>
+    public IReadOnlyCollection<BlobId> PackIds => _order;
+
     /// <summary>Packs in order, each with its wanted blobs sorted by offset.</summary>
     public IEnumerable<(BlobId Pack, List<PlannedBlob> Blobs)> Packs()
     {

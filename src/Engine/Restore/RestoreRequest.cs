@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Backup;
+using BackupDr.Engine.Tiers;
 
 namespace BackupDr.Engine.Restore;
 
@@ -13,6 +14,8 @@ public sealed record RestoreRequest
     public IRestoreFilter? Filter { get; init; }
     /// <summary>Whether every restored file is read back and compared with the snapshot after all of it is durable.</summary>
     public bool Verify { get; init; }
+    /// <summary>What is done about packs in an archive. By default they end the restore before the first byte is read.</summary>
+    public ThawRequest Thaw { get; init; } = new();
     /// <summary>Told what became, or in a preview would become, of each entry. Called by one thread at a time.</summary>
     public Action<FilePath, RestoreOutcome>? Each { get; init; }
 }
@@ -95,6 +98,8 @@ public sealed record RestoreSummary
     public long Folders { get; init; }
     /// <summary>Plain bytes written.</summary>
     public long Bytes { get; init; }
+    /// <summary>Of a preview: packs that would have to be thawed first.</summary>
+    public ArchivedSpace Archived { get; init; } = new();
     /// <summary>Entries that were there and were kept.</summary>
     public IReadOnlyList<Problem> Kept { get; init; } = [];
     /// <summary>What could not be restored.</summary>

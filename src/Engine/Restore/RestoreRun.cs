@@ -3,6 +3,7 @@ using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Tiers;
 
 namespace BackupDr.Engine.Restore;
 
@@ -28,6 +29,7 @@ public sealed partial class RestoreRun
     readonly List<(IReadOnlyList<FilePath> Path, Node Node)> _folders = [];
     readonly List<(IReadOnlyList<FilePath> Path, PlannedFile First, Node Node, bool Stood)> _links = [];
     readonly List<PlannedFile> _written = [];   // only where they are to be verified
+    IReadOnlyCollection<BlobId> _needed = [];   // of a preview: the packs that would be read
     long _filesTotal, _bytesTotal, _files, _bytes, _updated, _unchanged, _verified, _reportedAt;
 
     RestoreRun(Repository repository, RestoreRequest request, IRestoreTarget target, bool isPreview, IProgress<RestoreProgress>? progress)
@@ -60,10 +62,20 @@ public sealed partial class RestoreRun
     /// <param name="progress">Told about five times a second.</param>
     /// <param name="ct">Cancels; what is finished stays. A file that was being mended in place stays marked until the next restore.</param>
     /// <exception cref="NotFoundException">There is nothing at the request's path.</exception>
-    /// <exception cref="RepositoryException">The first tree is damaged. Other damaged trees and damaged content are listed.</exception>
-    public static Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, RestoreRequest request, IRestoreTarget target,
-        IProgress<RestoreProgress>? progress, CancellationToken ct)
-        => new RestoreRun(repository, request, target, isPreview: false, progress).Run(snapshot, ct);
+    /// <exception cref="RepositoryException">The first tree is damaged. Other damaged trees and damaged content are listed. Archived or
+    /// Thawing: nothing was written.</exception>
+    public static async Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, RestoreRequest request,
+        IRestoreTarget target, IProgress<RestoreProgress>? progress, CancellationToken ct)
+    {
+        // Before anything is made in the target: a folder without its files would be taken for one that somebody had there.
+        if (await Thawing.IsAnythingArchived(repository, ct))
+        {
+            var look = new RestoreRun(repository, request with { Each = null }, target, isPreview: true, null);
+            await look.Run(snapshot, ct);
+            await Thawing.Need(repository, look._needed, request.Thaw, ct);
+        }
+        return await new RestoreRun(repository, request, target, isPreview: false, progress).Run(snapshot, ct);
+    }
 
     /// <summary>Finds what a restore would do, by the same steps, and changes nothing. Files that stand in the target are compared by
     /// content.</summary>
@@ -80,7 +92,10 @@ public sealed partial class RestoreRun
         var plan = new RestorePlan(index);
         await Plan(new TreeBrowser(new BlobReader(_repository, index)), snapshot, plan, ct);
         await CompareExisting(plan, ct);
+        var archived = new ArchivedSpace();
         if (!_isPreview) await Write(plan, ct);
+        else if (await Thawing.IsAnythingArchived(_repository, ct))
+            archived = await Thawing.Look(_repository, _needed = plan.PackIds, _request.Thaw.PriceOfGiB, ct);
         FinishLinks();
         if (!_isPreview)
         {
@@ -97,6 +112,7 @@ public sealed partial class RestoreRun
             FilesVerified = _verified,
             Folders = _folders.Count,
             Bytes = _bytes,
+            Archived = archived,
             Failed = _failed,
             Kept = _kept,
             Duration = _repository.Options.Clock.GetElapsedTime(begun),

@@ -16,6 +16,22 @@ public sealed class SnapshotDump(BlobReader reader)
 
     readonly Dictionary<(ulong Device, ulong Inode), byte[]> _linked = [];
 
+    /// <summary>The packs that a file's content, or all below a folder, is read from.</summary>
+    /// <exception cref="RepositoryException">A tree is damaged.</exception>
+    public async Task<IReadOnlyCollection<BlobId>> Packs(Snapshot snapshot, FilePath path, Node? file, CancellationToken ct)
+    {
+        var packs = new HashSet<BlobId>();
+        if (file is { Type: NodeType.File }) Add(file);
+        else await foreach (var (_, node) in new TreeBrowser(reader).Walk(snapshot, path, ct)) Add(node);
+        return packs;
+
+        void Add(Node node)
+        {
+            foreach (var id in node.Content)
+                if (reader.Index.TryFind(BlobType.Data, id, out var place)) packs.Add(place.Pack);   // else told when it is read
+        }
+    }
+
     /// <summary>Writes a file's content in its order.</summary>
     /// <exception cref="RepositoryException">Damaged.</exception>
     public async Task Content(Node file, Stream output, CancellationToken ct)

@@ -26,6 +26,10 @@ public sealed record CheckReport
     public int Trees { get; init; }
     /// <summary>Bytes of packs read.</summary>
     public long BytesRead { get; init; }
+    /// <summary>Packs that were to be read and lie in an archive: they were not.</summary>
+    public int ArchivedPacks { get; init; }
+    /// <summary>Their bytes.</summary>
+    public long ArchivedBytes { get; init; }
     /// <summary>Whether no damage was found.</summary>
     public bool IsGood => Errors.Count == 0;
 }
@@ -46,7 +50,8 @@ public sealed class RepositoryCheck
     readonly BlobIndex _index = new();
     readonly HashSet<BlobId> _trees = [];
     int _snapshots;
-    long _bytesRead;
+    long _bytesRead, _archivedBytes;
+    int _archived;
 
     RepositoryCheck(Repository repository) => _repository = repository;
 
@@ -85,6 +90,8 @@ public sealed class RepositoryCheck
             Packs = check._packs.Count,
             Trees = check._trees.Count,
             BytesRead = check._bytesRead,
+            ArchivedPacks = check._archived,
+            ArchivedBytes = check._archivedBytes,
         };
     }
 
@@ -313,7 +320,13 @@ public sealed class RepositoryCheck
         var bench = _repository.RentBench();
         try
         {
-            await _repository.Store.Read(name, 0, bytes.AsMemory(0, length), ct);
+            try { await _repository.Store.Read(name, 0, bytes.AsMemory(0, length), ct); }
+            catch (StoreException e) when (e.Fault == StoreFault.Archived)
+            {
+                Interlocked.Increment(ref _archived);
+                Interlocked.Add(ref _archivedBytes, length);
+                return;
+            }
             Interlocked.Add(ref _bytesRead, length);
             Inspect(pack, bytes.AsSpan(0, length), bench);
         }

@@ -133,6 +133,13 @@ public sealed class AzureStore : IObjectStore
     /// <remarks>A page that fails for a passing reason is asked for again; one that stays away ends the listing with its error.</remarks>
     public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
+        await foreach (var (stored, _) in Found(folder, ct)) yield return stored;
+    }
+
+    /// <summary>The same with all that the service tells.</summary>
+    internal async IAsyncEnumerable<(StoredObject Stored, BlobItemProperties Found)> Found(string folder,
+        [EnumeratorCancellation] CancellationToken ct)
+    {
         if (folder.Length > 0 && !ObjectName.IsLegal(folder))
             throw new ArgumentException($"'{folder}' is not a folder name.", nameof(folder));
         var root = _address.Prefix.Length == 0 ? "" : _address.Prefix + "/";
@@ -147,7 +154,7 @@ public sealed class AzureStore : IObjectStore
                 var name = found.Name[root.Length..];
                 // Folders and names that we never write are nobody's business here.
                 if (ObjectName.IsLegal(name) && found.Metadata?.ContainsKey(FolderMark) != true)
-                    yield return new StoredObject(new ObjectName(name), found.Properties.ContentLength ?? 0);
+                    yield return (new StoredObject(new ObjectName(name), found.Properties.ContentLength ?? 0), found.Properties);
             }
             if (string.IsNullOrEmpty(page.ContinuationToken)) yield break;
             if (page.ContinuationToken == from)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Storage.Blobs.Models;
 using BackupDr.Contracts;
@@ -20,6 +21,14 @@ sealed class AzureTiers : IObjectTiers
         _store = store;
         _priority = options.Choice("azure.rehydrate-priority", "standard", "high") == "high"
             ? RehydratePriority.High : RehydratePriority.Standard;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<TieredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
+    {
+        await foreach (var (stored, found) in _store.Found(folder, ct))
+            yield return new TieredObject(stored, (found.AccessTier ?? AccessTier.Hot).ToString(), found.AccessTier == AccessTier.Archive,
+                found.AccessTierChangedOn ?? found.LastModified ?? DateTimeOffset.MaxValue);
     }
 
     public Task<ObjectTier> Of(ObjectName name, CancellationToken ct) => _store.Guarded($"look at the tier of {name}", ct, async stall =>

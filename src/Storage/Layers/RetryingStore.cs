@@ -134,6 +134,8 @@ public sealed class RetryingStore : IObjectStore
 
     sealed class RetryingTiers(IObjectTiers inner, RetryingStore store) : IObjectTiers
     {
+        public IAsyncEnumerable<TieredObject> List(string folder, CancellationToken ct) => inner.List(folder, ct);   // pages retry
+
         public Task<ObjectTier> Of(ObjectName name, CancellationToken ct) => store.Retry(() => inner.Of(name, ct), ct);
 
         public Task Move(ObjectName name, string storageClass, CancellationToken ct)

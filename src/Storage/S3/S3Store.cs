@@ -153,6 +153,13 @@ public sealed class S3Store : IObjectStore
     /// <remarks>A page that fails for a passing reason is asked for again; one that stays away ends the listing with its error.</remarks>
     public async IAsyncEnumerable<StoredObject> List(string folder, [EnumeratorCancellation] CancellationToken ct)
     {
+        await foreach (var (stored, _) in Found(folder, ct)) yield return stored;
+    }
+
+    /// <summary>The same with all that the server tells.</summary>
+    internal async IAsyncEnumerable<(StoredObject Stored, S3Object Found)> Found(string folder,
+        [EnumeratorCancellation] CancellationToken ct)
+    {
         var root = Folder("");
         var request = new ListObjectsV2Request { BucketName = Bucket, Prefix = Folder(folder) };
         while (true)
@@ -163,7 +170,7 @@ public sealed class S3Store : IObjectStore
             {
                 var name = found.Key[root.Length..];
                 // Folder markers of other programs and names that we never write are nobody's business here.
-                if (ObjectName.IsLegal(name)) yield return new StoredObject(new ObjectName(name), found.Size ?? 0);
+                if (ObjectName.IsLegal(name)) yield return (new StoredObject(new ObjectName(name), found.Size ?? 0), found);
             }
             if (page.IsTruncated != true) yield break;
             if (string.IsNullOrEmpty(page.NextContinuationToken) || page.NextContinuationToken == request.ContinuationToken)
