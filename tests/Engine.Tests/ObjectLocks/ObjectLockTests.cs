@@ -177,6 +177,37 @@ public sealed class ObjectLockTests(S3Server server) : IDisposable
     }
 
     [Fact]
+    public async Task What_somebody_holds_stays_without_a_date_and_goes_when_the_hold_is_lifted()
+    {
+        await using var store = await Open(TimeSpan.FromSeconds(3));
+        using var repository = await WithTwoSnapshots(store);
+        var first = (await repository.Snapshots(SnapshotFilter.All, _ct))[0];
+        var name = ObjectLayout.Of(ObjectLayout.Snapshots, first.Id);
+        await store.Locks.Hold(name, true, _ct);
+        var held = Assert.Single(await store.Versions.Of(name, _ct)).Id;
+        await ForgetFirst(repository);
+        PruneReport report;
+        var begun = Stopwatch.GetTimestamp();
+        do
+        {
+            report = await Prune(repository);
+            Assert.True(Stopwatch.GetElapsedTime(begun) < Patience, $"{report.Locked} after {Patience}");
+        }
+        while (report.Locked.First is not null);
+
+        Assert.Equal((1, 1), (report.Locked.Objects, report.Locked.Held));
+        Assert.Contains(await store.Versions.Of(name, _ct), version => version.Id == held);
+
+        // The hold is of a version that only its mark hides.
+        await store.Versions.Remove(name, (await store.Versions.Of(name, _ct)).Single(version => version.IsDeletion).Id, _ct);
+        await store.Locks.Hold(name, false, _ct);
+        await store.Delete(name, _ct);
+        await Prune(repository);
+        Assert.Empty(await store.Versions.Of(name, _ct));
+        await MustBeWhole(store);
+    }
+
+    [Fact]
     public async Task Of_the_packs_of_one_mark_those_go_that_are_free_and_the_others_stay_marked()
     {
         var address = await server.NewLockedBucket();

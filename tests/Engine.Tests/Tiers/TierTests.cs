@@ -236,6 +236,24 @@ public sealed class TierTests(S3Server s3, AzuriteServer azurite) : IDisposable
         Assert.Equal(cost ?? 0, space.Cost ?? 0, 0.00001);
     }
 
+    [Fact]
+    public void The_page_about_classes_has_the_figures_of_the_code()
+    {
+        var page = Path.Combine(Service.Checkout(), "docs/operate/tiers.md");
+        var rows = File.ReadLines(page).Where(line => line.StartsWith("| `", StringComparison.Ordinal))
+            .Select(line => line.Split('|', StringSplitOptions.TrimEntries)[1..^1]).Where(cells => cells.Length == 6).ToList();
+
+        Assert.Equal(8, rows.Count);
+        Assert.All(rows, cells =>
+        {
+            var terms = ClassTerms.Of(cells[0].Trim('`'))!;
+            Assert.Equal($"{terms.MonthlyPrice} {terms.MinimumDays} days {terms.Thaw?.PriceOfGiB} {terms.Thaw?.PriceOfThousand:0.00}",
+                $"{cells[1]} {cells[2]} {cells[4]} {cells[5]}");
+            Assert.StartsWith(terms.Thaw?.Time ?? "", cells[3], StringComparison.Ordinal);
+            Assert.Equal(terms.Thaw is null, cells[3].Length == 0);
+        });
+    }
+
     sealed class Each(List<ArchivedSpace> told) : IProgress<ArchivedSpace>
     {
         public void Report(ArchivedSpace value) => told.Add(value);
