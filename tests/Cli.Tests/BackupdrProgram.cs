@@ -48,7 +48,8 @@ static class BackupdrProgram
     {
         Tool.Need("prlimit", "util-linux");
         var environment = new Dictionary<string, string>(Clean) { ["BACKUPDR_PASSWORD"] = Password };
-        return Tool.Run("prlimit", [$"--nofile={openFiles}", PublishedProgram.Path, .. arguments], environment);
+        return Tool.Run("prlimit", [$"--nofile={openFiles}", PublishedProgram.Path, .. arguments], environment,
+            TimeSpan.FromMinutes(Nightly.Or(2, 20)));
     }
 
     /// <summary>Under strace, which can make system calls fail; the others run without a stop (--seccomp-bpf).</summary>

@@ -29,5 +29,6 @@ public sealed class ScratchFolder : IDisposable
     }
 
     // rm knows names that are no UTF-8 and folders without rights; the base library does not.
-    public void Dispose() => Tool.Run("rm", ["-rf", "--", Path]);
+    // The long runs leave a million files, and a file system may take minutes to forget them.
+    public void Dispose() => Tool.Run("rm", ["-rf", "--", Path], patience: TimeSpan.FromMinutes(Nightly.Or(2, 30)));
 }

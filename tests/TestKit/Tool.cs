@@ -9,9 +9,11 @@ public sealed record ToolResult(int ExitCode, string Output, string Errors);
 /// <summary>Starts programs for tests.</summary>
 public static class Tool
 {
-    /// <summary>Runs a program to its end; killed after two minutes.</summary>
-    public static ToolResult Run(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    /// <summary>Runs a program to its end; killed when its time is over, which is two minutes where nothing is said.</summary>
+    public static ToolResult Run(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, TimeSpan? patience = null)
     {
+        var limit = patience ?? TimeSpan.FromMinutes(2);
         var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardOutput = true,
@@ -23,10 +25,10 @@ public static class Tool
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
+        if (!process.WaitForExit(limit))
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"{program} did not end within two minutes.");
+            Assert.Fail($"{program} did not end within {limit}.");
         }
         return new ToolResult(process.ExitCode, output.GetAwaiter().GetResult(), errors.GetAwaiter().GetResult());
     }
