@@ -10,7 +10,8 @@ namespace BackupDr.Cli;
 /// <summary>The options that every repository command has, and how they open one.</summary>
 sealed class RepositoryArguments
 {
-    static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(2);   // a person waits
+    static readonly TimeSpan StorePatience = new RetryOptions().Budget;
+    static readonly TimeSpan StrangerPatience = TimeSpan.FromSeconds(30);   // a person may wait, and look for a slip in the address
     static readonly TimeSpan PatienceWithOthersThere = TimeSpan.FromSeconds(15);
 
     readonly ReplicaUse? _use;
@@ -72,7 +73,13 @@ sealed class RepositoryArguments
 
     IObjectStore Store(ParseResult given, string url, TimeSpan patience)
     {
-        var retry = new RetryOptions { Budget = patience };
+        var remarks = new OutageRemarks(Output(given), TimeProvider.System);
+        var retry = new RetryOptions
+        {
+            Budget = patience,
+            FirstContact = new FirstContact(patience < StrangerPatience ? patience : StrangerPatience),
+            Repeating = remarks.Tell,
+        };
         var options = new StoreOptions(given.GetValue(_options) ?? [])
         {
             CaCertificateFile = given.GetValue(_authorities),

@@ -93,9 +93,13 @@ public sealed class Repository : IDisposable
         return new Repository(store, master, keyId, config, options);
     }
 
-    static RepositoryException NotThere(IObjectStore store, Exception? inner)
-        => new(RepositoryFault.Missing, $"There is no repository at {store.Url}.",
-            "Check the address, or make one with 'backupdr repo init'.", inner);
+    // A place that cannot be used says itself why, and what to do: a missing bucket, a certificate that nobody vouches for.
+    static RepositoryException NotThere(IObjectStore store, StoreException? inner) => inner is { Fault: StoreFault.Unusable }
+        ? new(RepositoryFault.Missing, $"There is no repository at {store.Url} that can be used: {inner.Message}",
+            inner.Hint ?? NotThereHint, inner)
+        : new(RepositoryFault.Missing, $"There is no repository at {store.Url}.", NotThereHint, inner);
+
+    const string NotThereHint = "Check the address, or make one with 'backupdr repo init'.";
 
     static async Task<(MasterKey Master, BlobId Id)> OpenKey(IObjectStore store, Secret password, CancellationToken ct)
     {

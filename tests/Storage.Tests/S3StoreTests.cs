@@ -62,6 +62,38 @@ public sealed class S3StoreTests(S3Server server)
         Assert.Contains("AWS_SECRET_ACCESS_KEY", secret.Hint, StringComparison.Ordinal);
     }
 
+    // A HEAD is the first request of all, and its answer has no body; the words come with a second one. Ceph has one code for all of
+    // these, AWS has these.
+    [Theory]
+    [InlineData(403, "InvalidAccessKeyId", "AWS_ACCESS_KEY_ID")]
+    [InlineData(403, "SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY")]
+    [InlineData(403, "RequestTimeTooSkewed", "The clock of this machine is wrong")]
+    [InlineData(400, "AuthorizationHeaderMalformed", "set the option s3.region")]
+    [InlineData(400, "ExpiredToken", "fetch new ones")]
+    public async Task Who_looks_at_an_object_is_told_why_it_is_refused(int status, string code, string hint)
+    {
+        var body = $"<Error><Code>{code}</Code><Message>for a reason</Message></Error>";
+        await using var scripted = new ScriptedServer(
+            $"HTTP/1.1 {status} No\nContent-Type: application/xml\nContent-Length: {body.Length}\nConnection: close\n\n{body}");
+        await using var store = new S3Store(S3Address.Parse($"s3:{scripted.Endpoint}/bucket"), Keys("test", "testsecret"));
+
+        var e = await Assert.ThrowsAsync<StoreException>(() => store.Head(Config, None));
+
+        Assert.Contains(code, e.Message, StringComparison.Ordinal);
+        Assert.Contains(hint, e.Hint, StringComparison.Ordinal);
+    }
+
+    // What a server says in TLS to one who does not speak it: an alert. Some just hang up.
+    [Fact]
+    public async Task A_server_that_wants_TLS_is_told()
+    {
+        await using var scripted = new ScriptedServer("\u0015\u0003\u0003\u0000\u0002\u0002\u0046\n");
+        var e = await Refused(new S3Store(S3Address.Parse($"s3:{scripted.Endpoint}/bucket"), Keys("test", "testsecret")));
+
+        Assert.Equal(StoreFault.Unavailable, e.Fault);
+        Assert.Contains("write https:// instead of http://", e.Hint, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_server_that_is_not_there_is_unavailable_and_says_where_to_look()
     {

@@ -18,16 +18,24 @@ static class Retries
         long? firstFailure = null;
         for (var tries = 1; ; tries++)
         {
-            try { return await attempt(); }
+            try
+            {
+                var answer = await attempt();
+                options.FirstContact?.Answered();
+                return answer;
+            }
             // An answer cut short on the way is whole the next time; an object that is too short stays so, and its reader wants to know
             // soon.
             catch (StoreException e) when (e.IsTransient && !(e.Fault == StoreFault.ShortRead && tries >= ShortReads))
             {
                 firstFailure ??= clock.GetTimestamp();
-                var left = options.Budget - clock.GetElapsedTime(firstFailure.Value);
+                var budget = options.FirstContact is { HasAnswered: false } first ? first.Budget : options.Budget;
+                var lasted = clock.GetElapsedTime(firstFailure.Value);
+                var left = budget - lasted;
                 // A store that wants us back later than we are willing to wait is given up at once, not asked in vain until then.
                 if (left <= TimeSpan.Zero || e.RetryAfter > left) throw;
                 // Full jitter: anything from nothing to the bound, so that a thousand clients do not come back together.
+                options.Repeating?.Invoke(new Repetition(e, lasted, left));
                 var bound = (int)Math.Min(pause.TotalMicroseconds, int.MaxValue - 1);
                 var wait = TimeSpan.FromMicroseconds(RandomNumberGenerator.GetInt32(bound + 1)) + (e.RetryAfter ?? TimeSpan.Zero);
                 await Task.Delay(wait < left ? wait : left, clock, ct);

@@ -13,6 +13,35 @@ public sealed record RetryOptions
 
     /// <summary>Time from the first failure after which an operation is given up. Default 15 min.</summary>
     public TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>A smaller budget until the place has answered once; null for none.</summary>
+    public FirstContact? FirstContact { get; init; }
+
+    /// <summary>Told before each pause. Called from any thread.</summary>
+    public Action<Repetition>? Repeating { get; init; }
+}
+
+/// <summary>An operation failed and is tried again.</summary>
+/// <param name="Failure">The last one.</param>
+/// <param name="Lasted">Time since the first one.</param>
+/// <param name="Left">Time until it is given up.</param>
+public readonly record struct Repetition(StoreException Failure, TimeSpan Lasted, TimeSpan Left);
+
+/// <summary>Whether a place has answered yet. One that never did is more likely written wrong than down for a moment, and nothing is lost
+/// yet by giving it up.</summary>
+/// <param name="budget">Time from the first failure after which a place that never answered is given up.</param>
+public sealed class FirstContact(TimeSpan budget)
+{
+    volatile bool _hasAnswered;
+
+    /// <summary>Time from the first failure after which a place that never answered is given up.</summary>
+    public TimeSpan Budget => budget;
+
+    /// <summary>Whether it did.</summary>
+    public bool HasAnswered => _hasAnswered;
+
+    /// <summary>It did.</summary>
+    public void Answered() => _hasAnswered = true;
 }
 
 /// <summary>Repeats what failed for a passing reason, with full jitter, until a budget is used up. The only layer that retries.</summary>

@@ -119,7 +119,7 @@ public sealed class S3Store : IObjectStore
         try { filled = await Fill(name, offset, target, ct); }
         catch (StoreException e) when (e.Fault == StoreFault.Denied)
         {
-            if (!await IsUnlisted(name, ct)) throw;
+            if (await Refusal(name, e, ct) is not null) throw;
             throw new StoreException(StoreFault.Missing, $"read {name} in {Url}: there is no such object.", null, e);
         }
         _bucketSeen = true;
@@ -142,10 +142,10 @@ public sealed class S3Store : IObjectStore
                 catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.NotFound) { return null; }
             });
         }
-        catch (StoreException e) when (e.Fault == StoreFault.Denied)
+        catch (StoreException e) when (e.Fault is StoreFault.Denied or StoreFault.Unusable)
         {
-            if (await IsUnlisted(name, ct)) return null;
-            throw;
+            if (await Refusal(name, e, ct) is { } refusal) throw refusal;
+            return null;
         }
     }
 
@@ -226,16 +226,19 @@ public sealed class S3Store : IObjectStore
             return filled;
         });
 
-    // Who may list only a prefix is told "denied" of a name in it that is not there, by AWS and by Ceph. The listing knows better.
-    async Task<bool> IsUnlisted(ObjectName name, CancellationToken ct)
+    // Who may list only a prefix is told "denied" of a name in it that is not there, by AWS and by Ceph. The listing knows better: null
+    // where there is no such object. And its answer has a body, which says what the bare number of a HEAD does not: a wrong key, secret,
+    // region or clock.
+    async Task<StoreException?> Refusal(ObjectName name, StoreException first, CancellationToken ct)
     {
         var request = new ListObjectsV2Request { BucketName = Bucket, Prefix = Key(name), MaxKeys = 1 };
         try
         {
             var page = await Guarded($"look for {name}", ct, stall => Client.ListObjectsV2Async(request, stall.Token));
-            return page.S3Objects?.FirstOrDefault()?.Key != Key(name);   // of all keys that begin with it, it is the first
+            var isListed = page.S3Objects?.FirstOrDefault()?.Key == Key(name);   // of all keys that begin with it, it is the first
+            return isListed || first.Fault != StoreFault.Denied ? first : null;
         }
-        catch (StoreException e) when (e.Fault == StoreFault.Denied) { return false; }
+        catch (StoreException e) when (e.Fault is StoreFault.Denied or StoreFault.Unusable) { return e; }
     }
 
     // Asked before the first body goes out, not learnt from its refusal: a server that answers before it has read the body may take the

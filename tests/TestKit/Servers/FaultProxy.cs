@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -77,7 +78,9 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <param name="upstream">The server.</param>
     /// <param name="decide">Says what happens to each request; called for one at a time.</param>
     /// <param name="way">To the server, where it wants a certificate.</param>
-    public static async Task<FaultProxy> Start(Uri upstream, Func<ProxiedRequest, ProxyFault> decide, HttpMessageHandler? way = null)
+    /// <param name="certificate">Its own, to speak TLS; null for plain HTTP.</param>
+    public static async Task<FaultProxy> Start(Uri upstream, Func<ProxiedRequest, ProxyFault> decide, HttpMessageHandler? way = null,
+        X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -85,7 +88,10 @@ public sealed class FaultProxy : IAsyncDisposable
         {
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                if (certificate is not null) listen.UseHttps(certificate);
+            });
         });
         var app = builder.Build();
         var proxy = new FaultProxy(app, upstream, decide, way ?? new SocketsHttpHandler
