@@ -28,6 +28,44 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azurite) : IDisp
         => await Life((await azurite.NewContainer("hosts/one")).ToString(), azurite.Keys, azurite.Options("azure.access-tier=Cool"),
             "-o", "azure.access-tier=Cool");
 
+    [Fact]
+    public async Task Both_programs_write_a_bucket_in_turn_and_each_reads_what_the_other_wrote()
+    {
+        var url = (await s3.NewBucket("hosts/both")).ToString();
+        var keys = S3Server.Keys;
+        (keys["BACKUPDR_PASSWORD"], keys["BACKUPDR_CACHE_DIR"]) = (BackupdrProgram.Password, _scratch.At("cache"));
+        var source = Source();
+        void Ours(params IEnumerable<string> arguments)
+        {
+            var result = BackupdrProgram.Run(keys, [.. arguments, "--repo", url]);
+            Assert.True(result.ExitCode == 0, $"{string.Join(' ', arguments)}: {result.Output}{result.Errors}");
+        }
+        var restic = new ResticCli(url, BackupdrProgram.Password, _scratch.At("restic-cache"));
+        void Theirs(params IEnumerable<string> arguments)
+        {
+            var result = restic.Run(S3Server.Keys, arguments);
+            Assert.True(result.ExitCode == 0, $"restic {string.Join(' ', arguments)}: {result.Output}{result.Errors}");
+        }
+
+        Theirs("init");
+        for (var turn = 0; turn < 4; turn++)
+        {
+            _scratch.File("source/turn", $"{turn}");
+            _scratch.File($"source/of-turn-{turn}", new string((char)('a' + turn), 100_000));
+            if (turn % 2 == 0) Theirs("backup", source); else Ours("backup", source);
+            if (turn == 1) Ours("forget", "--keep-last", "1", "--prune", "--max-unused", "0");
+            if (turn == 2) Theirs("forget", "--keep-last", "2", "--prune");
+        }
+
+        Theirs("check", "--read-data");
+        Ours("check", "--read-data");
+        Theirs("restore", "latest", "--target", _scratch.At("theirs"));
+        Ours("restore", $"latest:{source}", "--target", _scratch.At("ours"));
+        var options = new FsDiffOptions { CompareRoots = false };
+        Assert.Empty(FsDiff.Compare(FilePath.FromText(source), FilePath.FromText(_scratch.At("ours")), options));
+        Assert.Empty(FsDiff.Compare(FilePath.FromText(source), FilePath.FromText(_scratch.At("theirs") + source), options));
+    }
+
     async Task Life(string url, Dictionary<string, string> keys, StoreOptions options, params string[] more)
     {
         var source = Source();

@@ -19,6 +19,9 @@ public sealed class ResticCli
         _environment = new() { ["RESTIC_PASSWORD"] = password, ["RESTIC_CACHE_DIR"] = cacheFolder, ["TZ"] = "UTC" };
     }
 
+    /// <summary>The repository's address.</summary>
+    public string Repository => _repository;
+
     /// <summary>Runs restic.</summary>
     public ToolResult Run(params IEnumerable<string> arguments)
         => Tool.Run("restic", ["-r", _repository, .. _options, .. arguments], _environment);

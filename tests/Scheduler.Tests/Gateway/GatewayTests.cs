@@ -51,6 +51,40 @@ public sealed class GatewayTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task Stock_restic_and_our_program_write_through_it_in_turn()
+    {
+        await using var rig = await GatewayRig.Start(databases);
+        var restic = await rig.Restic();
+        void Ours(params IEnumerable<string> arguments)
+        {
+            var environment = new Dictionary<string, string>
+            {
+                ["BACKUPDR_PASSWORD"] = rig.Access.Password,
+                ["BACKUPDR_CACHE_DIR"] = rig.Scratch.At("our-cache"),
+            };
+            var done = Tool.Run(PublishedProgram.Path,
+                [.. arguments, "--repo", restic.Repository, "--cacert", rig.Scratch.At("authority.pem")], environment);
+            Assert.True(done.ExitCode == 0, $"{string.Join(' ', arguments)}: {done.Output}{done.Errors}");
+        }
+
+        Ours("repo", "init");
+        for (var turn = 0; turn < 4; turn++)
+        {
+            rig.Scratch.File("source/note", $"turn {turn}");
+            if (turn % 2 == 0) restic.Backup(rig.Scratch.At("source"));
+            else Ours("backup", rig.Scratch.At("source"));
+        }
+
+        restic.Check();
+        Ours("check", "--read-data");
+        Assert.Equal(4, restic.Snapshots().Count);
+        restic.Succeed("restore", "latest", "--target", rig.Scratch.At("theirs"));
+        Ours("restore", "latest", "--target", rig.Scratch.At("ours"));
+        foreach (var target in (string[])["theirs", "ours"])
+            Assert.Equal("turn 3", await File.ReadAllTextAsync(rig.Scratch.At(target) + rig.Scratch.At("source/note"), None));
+    }
+
+    [Fact]
     public async Task A_wrong_password_opens_nothing_and_a_removed_user_neither()
     {
         await using var rig = await GatewayRig.Start(databases);
