@@ -108,6 +108,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(AllowUpkeepRequest))]
 [JsonSerializable(typeof(RevealRepositoryPasswordRequest))]
 [JsonSerializable(typeof(RepositoryEscape))]
+[JsonSerializable(typeof(RecoveryKitState))]
+[JsonSerializable(typeof(RecoveryKit))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(RepositoryAccess))]
 [JsonSerializable(typeof(BackupJob))]

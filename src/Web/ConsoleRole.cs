@@ -2,6 +2,7 @@ using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
 using BackupDr.Web.Access;
 using BackupDr.Web.Layout;
+using BackupDr.Web.Repositories;
 
 namespace BackupDr.Web;
 
@@ -40,6 +41,7 @@ public static class ConsoleRole
         app.MapAssets();
         app.MapTheme();
         app.MapSignOut();
+        app.MapRecoveryKit();
         app.MapRazorComponents<App>();
     }
 

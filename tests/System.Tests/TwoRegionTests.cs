@@ -84,6 +84,26 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         var restic = new ResticCli($"{bucket}/{host.Id}", escape, service.At("restic-cache"));
         var check = restic.Run(S3Server.Keys, "check", "--read-data");
         Assert.True(check.ExitCode == 0, check.Output + check.Errors);
+        await AssertKitRestores(http, service);
+    }
+
+    // What a person would paste, with the unmodified program and nothing of ours.
+    async Task AssertKitRestores(HttpClient http, Service service)
+    {
+        using var answer = await http.PostAsync("recovery-kit", null, _ct);
+        var kit = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RecoveryKit, _ct))!.Text;
+        foreach (var (location, path, content) in ((string, string, string)[])
+            [("Near", "data/note", "written while the region was down\n"), ("This machine", "first/file", "here\n")])
+        {
+            var section = kit[kit.IndexOf($", in {location}\n", StringComparison.Ordinal)..];
+            var commands = section.Split('\n').SkipWhile(line => !line.StartsWith("    ", StringComparison.Ordinal))
+                .TakeWhile(line => line.StartsWith("    ", StringComparison.Ordinal));
+            var folder = service.Folder($"kit-{path.Split('/')[0]}");
+            var environment = new Dictionary<string, string> { ["RESTIC_CACHE_DIR"] = Path.Combine(folder, "cache") };
+            var shell = Tool.Run("bash", ["-e", "-c", $"cd {folder}\n{string.Join('\n', commands)}"], environment);
+            Assert.True(shell.ExitCode == 0, shell.Output + shell.Errors);
+            Assert.Equal(content, await File.ReadAllTextAsync(Path.Combine(folder, "restored") + service.At(path), _ct));
+        }
     }
 
     static async Task<ApiClient> Started(Service service)

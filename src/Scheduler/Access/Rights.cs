@@ -61,6 +61,7 @@ public static class Rights
         [typeof(RunPolicy)] = Right.RunStart,
         [typeof(ShowSafety)] = Right.SafetyRead,
         [typeof(RevealRepositoryPassword)] = Right.SecretReveal,
+        [typeof(WriteRecoveryKit)] = Right.SecretReveal,
         [typeof(SignIn)] = Right.SignIn,
         [typeof(CreateLocation)] = Right.StorageManage,
         [typeof(ReplaceLocationCredentials)] = Right.StorageManage,
@@ -74,6 +75,7 @@ public static class Rights
         [typeof(RemoveReplica)] = Right.StorageManage,
         [typeof(ReplicateRepository)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
+        [typeof(ShowRecoveryKit)] = Right.StorageRead,
         [typeof(CreateUser)] = Right.UserManage,
     }.ToFrozenDictionary();
 

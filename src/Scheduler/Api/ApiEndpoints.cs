@@ -85,6 +85,10 @@ static class ApiEndpoints
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
         MapReplicas(api);
         MapAdoption(api);
+        api.MapGet("recovery-kit", (Caller caller, ShowRecoveryKit handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowRecoveryKitRequest(), ct)).For<ShowRecoveryKit>();
+        api.MapPost("recovery-kit", (Caller caller, WriteRecoveryKit handler, CancellationToken ct) =>
+            handler.Handle(caller, new WriteRecoveryKitRequest(), ct)).For<WriteRecoveryKit>();
     }
 
     static void MapAdoption(RouteGroupBuilder api)

@@ -80,9 +80,5 @@ public sealed class RevealRepositoryPassword(Postgres db, RepositoryTable reposi
     }
 
     /// <summary>What restores without us, as it would be typed.</summary>
-    internal static string StockCommand(string url) => $"restic -r {Quoted(url)} --password-file FILE restore latest --target DIR";
-
-    static string Quoted(string text) => text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '/' or '.' or '_' or '-' or ':'
-        or '@') ? text
-        : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+    internal static string StockCommand(string url) => $"restic -r {ShellWord.Of(url)} --password-file FILE restore latest --target DIR";
 }

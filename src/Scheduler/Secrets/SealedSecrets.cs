@@ -74,6 +74,9 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         return plain;
     }
 
+    /// <summary>The key itself, base64: for the one place outside that an owner keeps.</summary>
+    internal string KeyText() => Convert.ToBase64String(Key);
+
     byte[] Key => _key ?? throw new InvalidOperationException("The sealing key was not loaded.");
 
     static byte[] Place(string table, string row, string column) => Encoding.UTF8.GetBytes($"{table}|{row}|{column}");

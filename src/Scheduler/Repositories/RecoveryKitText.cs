@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text;
+using BackupDr.Contracts.Api;
+
+namespace BackupDr.Scheduler.Repositories;
+
+/// <summary>The kit as plain text, to be printed and to be copied from: what is indented by four blanks is for a shell.</summary>
+static class RecoveryKitText
+{
+    const int LongestName = 200;
+    const string Line = "----------------------------------------------------------------------------------------------------";
+
+    /// <param name="now">When it is written.</param>
+    /// <param name="author">Who asked for it.</param>
+    /// <param name="node">The node that wrote it.</param>
+    /// <param name="repositories">What there is to restore from.</param>
+    /// <param name="key">The key of the secrets in the database, base64.</param>
+    public static string Of(DateTimeOffset now, string author, string node, IReadOnlyList<KitRepository> repositories, string key)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"""
+            BackupDr recovery kit
+            written {now:yyyy-MM-dd HH:mm} UTC for {author}, by node {node}
+
+            SECRET. Whoever has this page can read every backup that it names. Keep it where you would look for it when this
+            installation is gone: printed in a safe, or in a password safe that is not backed up only here.
+
+            Any machine with the program restic (0.14 or newer) restores from these repositories. Paste what is indented into
+            a shell there. BackupDr's own program, backupdr, takes the same variables and commands.
+
+
+            """);
+        if (repositories.Count == 0) text.AppendLine("There is no repository yet.").AppendLine();
+        for (var i = 0; i < repositories.Count; i++) Add(text, i + 1, repositories[i]);
+        text.Append(CultureInfo.InvariantCulture, $"""
+            {Line}
+            The control plane itself
+
+            A new node goes on with a copy of the old database (pg_dump, pg_restore) and with the key of the secrets in it, in
+            the file that its setting Secrets:KeyFile names:
+
+                printf %s {key} | base64 -d > secrets.key && chmod 600 secrets.key
+
+            Nothing of the control plane is needed to restore as above.
+
+            """);
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+
+    static void Add(StringBuilder text, int number, KitRepository one)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"""
+            {Line}
+            {number}. {one.Host}, in {one.Location}
+
+            Lies at     {one.Url}{Where(one.Kind)}
+
+            """);
+        foreach (var place in one.Access.Replicas ?? []) text.AppendLine(CultureInfo.InvariantCulture, $"and at      {place.Url}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Id          {one.Access.ConfigId ?? "not known"}");
+        foreach (var held in one.Contents)
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"Holds       {OneLine(held.Item)}, last taken {held.TakenAt:yyyy-MM-dd HH:mm} UTC as {Short(held.Snapshot)}");
+        text.AppendLine();
+        Commands(text, one.Url, one.Access.Password, one.Access.Options, one.Access.Variables, one.Kind);
+        foreach (var place in one.Access.Replicas ?? [])
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"The same from {place.Url}:").AppendLine();
+            Commands(text, place.Url, one.Access.Password, place.Options, place.Variables, KindOf(place.Url));
+        }
+    }
+
+    static void Commands(StringBuilder text, string url, string password, IReadOnlyList<string>? options,
+        IReadOnlyDictionary<string, string>? variables, LocationKind kind)
+    {
+        if (kind is LocationKind.S3 or LocationKind.Azure && variables is null)
+            text.AppendLine("No credentials are kept here: each machine had its own. Set those of yours first.").AppendLine();
+        foreach (var (name, value) in variables ?? new Dictionary<string, string>()) Shell($"export {name}={ShellWord.Of(value)}");
+        if (variables?.GetValueOrDefault("AZURE_STORAGE_CONNECTION_STRING") is { } words)
+            foreach (var (name, value) in OfConnectionString(words)) Shell($"export {name}={ShellWord.Of(value)}");
+        Shell($"export RESTIC_PASSWORD={ShellWord.Of(password)}");
+        Shell($"export RESTIC_REPOSITORY={ShellWord.Of(url)}");
+        var region = options?.FirstOrDefault(option => option.StartsWith("s3.region=", StringComparison.Ordinal));
+        var given = region is null ? "" : $" -o {ShellWord.Of(region)}";
+        Shell($"restic snapshots{given}");
+        Shell($"restic restore latest --target ./restored{given}");
+        text.AppendLine();
+
+        void Shell(string command) => text.Append("    ").AppendLine(command);
+    }
+
+    // Stock restic reads no connection string, but its parts.
+    static IEnumerable<(string Name, string Value)> OfConnectionString(string words)
+    {
+        foreach (var part in words.Split(';', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var equals = part.IndexOf('=', StringComparison.Ordinal);
+            if (equals < 0) continue;
+            var value = part[(equals + 1)..];
+            if (part.StartsWith("AccountName=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_NAME", value);
+            if (part.StartsWith("AccountKey=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_KEY", value);
+            if (part.StartsWith("SharedAccessSignature=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_SAS", value);
+            if (part.StartsWith("EndpointSuffix=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ENDPOINT_SUFFIX", value);
+        }
+    }
+
+    // What a snapshot of another program calls itself must not look like a command here.
+    static string OneLine(string text)
+    {
+        var line = string.Concat(text.Select(letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? '?' : letter));
+        return line.Length > LongestName ? line[..LongestName] + "…" : line;
+    }
+
+    static LocationKind KindOf(string url) => url.StartsWith("s3:", StringComparison.Ordinal) ? LocationKind.S3
+        : url.StartsWith("azure:", StringComparison.Ordinal) ? LocationKind.Azure : LocationKind.Folder;
+
+    static string Where(LocationKind kind) => kind switch
+    {
+        LocationKind.Folder => "   (a folder on that host)",
+        LocationKind.Gateway => "   (a folder on the machine of a node)",
+        _ => "",
+    };
+
+    static string Short(string snapshot) => snapshot.Length > 8 ? snapshot[..8] : snapshot;
+}
