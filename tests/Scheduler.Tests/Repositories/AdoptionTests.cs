@@ -1,5 +1,4 @@
 using BackupDr.Contracts;
-using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
