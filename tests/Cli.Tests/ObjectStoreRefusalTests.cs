@@ -49,7 +49,8 @@ public sealed class ObjectStoreRefusalTests(S3Server s3, AzuriteServer azurite) 
     public async Task A_bucket_of_somebody_else_is_told_with_what_to_look_at()
     {
         var bucket = await s3.NewBucket();
-        s3.Admin("user", "create", "--uid", "stranger", "--display-name", "stranger", "--access-key", "stranger", "--secret-key", "strange");
+        s3.Admin("user", "create", "--uid", "stranger", "--display-name", "stranger", "--access-key", "stranger",
+            "--secret-key", "strange");
 
         Refused(With("stranger", "strange"), 1, ["AccessDenied", "what they may do with this bucket"], "snapshots", "--repo",
             bucket.ToString());
@@ -89,7 +90,7 @@ public sealed class ObjectStoreRefusalTests(S3Server s3, AzuriteServer azurite) 
         var bucket = await s3.NewBucket("p");
         using var certificate = OfLoopback();
         await using var proxy = await FaultProxy.Start(new Uri(s3.Endpoint), _ => ProxyFault.None, certificate: certificate);
-        await File.WriteAllTextAsync(_scratch.At("authority.pem"), certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
+        _scratch.File("authority.pem", certificate.ExportCertificatePem());
         var url = (bucket with { Endpoint = new Uri(proxy.Url) }).ToString();
 
         Refused(Right, 10, ["certificate is not trusted", "--cacert FILE"], "snapshots", "--repo", url);

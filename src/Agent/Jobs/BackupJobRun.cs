@@ -52,8 +52,7 @@ static class BackupJobRun
                     $"{store.Url} cannot be used: {e.Message} The backup goes to {places[at + 1].Store.Url}; both are made equal later.");
             }
         }
-        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first!);
-        throw first!;
+        throw first!;   // of the repository's own place
     }
 
     static async Task<JobResult> Take(Repository repository, LocationId? elsewhere, BackupJob job, RunReporter reporter,

@@ -5,7 +5,6 @@ using BackupDr.Engine.Format;
 using BackupDr.Engine.Garbage;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
-using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Backup;
 
@@ -63,7 +62,7 @@ public static class BackupRun
                 ProgramVersion = repository.Options.ProgramVersion,
                 Summary = Summarise(counters, packs, startedAt, clock.GetUtcNow()).Write(),
             };
-            var id = await Publish(repository, held, snapshot, stop.Token);
+            var id = await SnapshotPublication.Write(repository, held, snapshot, stop.Token) ?? throw LockLost();
             counters.Report(FilePath.FromText("/"), force: true);
             return new BackupSummary(counters, packs.StoredBytes, clock.GetElapsedTime(begun))
             {
@@ -115,20 +114,6 @@ public static class BackupRun
     /// <summary>The oldest snapshot decides: a first run of ours in restic's repository must not change the cut of the second.</summary>
     static bool IsCutByRestic(IReadOnlyList<Snapshot> snapshots)
         => snapshots.Count > 0 && !snapshots[0].ProgramVersion.StartsWith("backupdr", StringComparison.Ordinal);
-
-    /// <summary>Stores the snapshot under a lock that is there before and after it; else there is no snapshot.</summary>
-    /// <exception cref="RepositoryException">LockLost.</exception>
-    internal static async Task<BlobId> Publish(Repository repository, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
-    {
-        if (!await held.IsHeld(ct)) throw LockLost();
-        var id = await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), ct);
-        if (await held.IsHeld(CancellationToken.None)) return id;
-        // Between the check and the write somebody may have removed our lock and our packs: take the snapshot back.
-        var departing = ObjectLayout.Of(ObjectLayout.Snapshots, id);
-        await Departures.Note(repository, [departing], CancellationToken.None);
-        await repository.Store.Delete(departing, CancellationToken.None);
-        throw LockLost();
-    }
 
     static RepositoryException LockLost()
         => new(RepositoryFault.LockLost, "The repository lock was lost while the backup ran, so its snapshot was not published.",

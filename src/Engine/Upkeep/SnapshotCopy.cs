@@ -6,7 +6,6 @@ using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Memory;
-using BackupDr.Engine.Replicas;
 
 namespace BackupDr.Engine.Upkeep;
 
@@ -56,7 +55,8 @@ public static class SnapshotCopy
                 }
                 var counters = new BackupCounters(null, to.Options.Clock);
                 await CopyBlobs(from, source, to, index, snapshot.Tree, counters, stop.Token);
-                var id = await Publish(to, writing, snapshot, stop.Token);
+                var copy = snapshot with { Parent = null, Original = snapshot.Original ?? snapshot.Id };
+                var id = await SnapshotPublication.Write(to, writing, copy, stop.Token) ?? throw LockLost();
                 done(new CopiedSnapshot(snapshot, id, WasThere: false, counters.DataBlobs + counters.TreeBlobs, counters.BytesNew));
             }
         }
@@ -103,19 +103,6 @@ public static class SnapshotCopy
             await stage.Store(entry.Type, plain.AsMemory(0, length), ct);
         }
         finally { from.Buffers.Return(plain); }
-    }
-
-    static async Task<BlobId> Publish(Repository to, RepositoryLock held, Snapshot snapshot, CancellationToken ct)
-    {
-        if (!await held.IsHeld(ct)) throw LockLost();
-        var copy = snapshot with { Parent = null, Original = snapshot.Original ?? snapshot.Id };
-        var id = await to.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(copy), ct);
-        if (await held.IsHeld(CancellationToken.None)) return id;
-        // Between the check and the write somebody may have removed our lock and our packs: take the snapshot back.
-        var departing = ObjectLayout.Of(ObjectLayout.Snapshots, id);
-        await Departures.Note(to, [departing], CancellationToken.None);
-        await to.Store.Delete(departing, CancellationToken.None);
-        throw LockLost();
     }
 
     static RepositoryException LockLost()

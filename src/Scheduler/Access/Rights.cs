@@ -14,17 +14,22 @@ namespace BackupDr.Scheduler.Access;
 /// <remarks>Tests compare it with the handlers' first lines and with the mapped endpoints.</remarks>
 public static class Rights
 {
-    static readonly FrozenDictionary<Type, Right> Table = new Dictionary<Type, Right>
+    static readonly Dictionary<Type, Right> OfMachines = new()
     {
         [typeof(AnswerRequest)] = Right.AgentWork,
         [typeof(ServeObjects)] = Right.ObjectUse,
-        [typeof(CreateGatewayUser)] = Right.SecretReveal,
-        [typeof(RemoveGatewayUser)] = Right.StorageManage,
         [typeof(CompleteRun)] = Right.AgentWork,
         [typeof(LeaseRun)] = Right.AgentWork,
         [typeof(RecordInventory)] = Right.AgentWork,
         [typeof(RenewCertificate)] = Right.AgentWork,
         [typeof(ReportRun)] = Right.AgentWork,
+        [typeof(JoinAgent)] = Right.JoinHost,
+    };
+
+    static readonly Dictionary<Type, Right> OfPeople = new()
+    {
+        [typeof(CreateGatewayUser)] = Right.SecretReveal,
+        [typeof(RemoveGatewayUser)] = Right.StorageManage,
         [typeof(ListAudit)] = Right.AuditRead,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(BrowseHost)] = Right.HostBrowse,
@@ -33,7 +38,6 @@ public static class Rights
         [typeof(ShowJoinToken)] = Right.HostManage,
         [typeof(ListHosts)] = Right.HostRead,
         [typeof(ShowHost)] = Right.HostRead,
-        [typeof(JoinAgent)] = Right.JoinHost,
         [typeof(ChangePassword)] = Right.OwnAccount,
         [typeof(ShowMe)] = Right.OwnAccount,
         [typeof(SignOut)] = Right.OwnAccount,
@@ -77,7 +81,9 @@ public static class Rights
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
         [typeof(CreateUser)] = Right.UserManage,
-    }.ToFrozenDictionary();
+    };
+
+    static readonly FrozenDictionary<Type, Right> Table = OfMachines.Concat(OfPeople).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

@@ -21,12 +21,14 @@ public sealed class ShowRecoveryKit(Postgres db)
             place as (
                 select id as repository_id, location_id, created_at as added_at from repository
                 union all select repository_id, location_id, added_at from replica)
-            select coalesce(r.name, h.name) as host, l.name as location, kit.written_at is not null and r.id = any(kit.repositories) as is_in,
+            select coalesce(r.name, h.name) as host, l.name as location,
+                kit.written_at is not null and r.id = any(kit.repositories) as is_in,
                 exists (select from place p where p.repository_id = r.id and p.added_at > kit.written_at) as has_new_place,
                 exists (select from place p join location o on o.id = p.location_id
                     where p.repository_id = r.id and o.credentials_set_at > kit.written_at) as has_new_credentials
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id left join kit on true
-            where r.state = 'Ready' order by lower(h.name), lower(l.name), r.id
+           
+                where r.state = 'Ready' order by lower(h.name), lower(l.name), r.id
             """, [], row => (Name: $"{row.Text("host")} in {row.Text("location")}", IsIn: row.Bool("is_in"),
             HasNewPlace: row.Bool("has_new_place"), HasNewCredentials: row.Bool("has_new_credentials")), ct);
         return new RecoveryKitState
@@ -51,8 +53,9 @@ public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, 
         {
             var now = await tx.Scalar<DateTimeOffset>("select clock()", [], ct);
             var found = await tx.Query("""
-                select r.id, r.url, coalesce(r.name, h.name) as host, l.name as location, l.kind from repository r join host h on h.id = r.host_id
-                join location l on l.id = r.location_id where r.state = 'Ready' order by lower(h.name), lower(l.name), r.id
+                select r.id, r.url, coalesce(r.name, h.name) as host, l.name as location, l.kind
+                from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id
+                where r.state = 'Ready' order by lower(h.name), lower(l.name), r.id
                 """, [], row => (Id: row.Id<RepositoryId>("id"), Url: row.Text("url"), Host: row.Text("host"),
                 Location: row.Text("location"), Kind: row.Word<LocationKind>("kind")), ct);
             var holds = await Contents(tx, ct);
