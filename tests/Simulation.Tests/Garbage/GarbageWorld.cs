@@ -143,8 +143,8 @@ sealed class GarbageWorld : IDisposable
         _needs[tree] = [.. content, tree];
         if (_world.Random.Next(3) == 0) await Pause(15);
         var snapshot = new Snapshot { Time = UnixTime.From(_clock.GetUtcNow()), Tree = tree, Paths = ["/a"] };
-        if (ours is not null) await BackupRun.Publish(_repository, ours, snapshot, None);
-        else await _repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), None);
+        if (ours is not null && await SnapshotPublication.Write(_repository, ours, snapshot, None) is null) return;   // the lock was lost
+        if (ours is null) await _repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), None);
         Published++;
     }
 
