@@ -84,7 +84,7 @@ public sealed class AdoptPageTests(PostgresServer server, Browser browser)
         await visit.Reads("found in an adopted repository");
         await visit.Shot("adopt-points");
         await visit.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { NameRegex = new("^Files of") }).First.ClickAsync();
-        await visit.Reads("by restic 0.17.3");
+        await visit.Reads("with restic 0.17.3");
         await visit.Reads("readme.md");
         await visit.Shot("adopt-point");
         await visit.Follow("Restore all of it");

@@ -36,6 +36,13 @@ public sealed class WordsTests
         Assert.Equal(text, Words.Ago(now.AddSeconds(seconds), now));
     }
 
+    [Theory]
+    [InlineData(2026, "Sat 21 Feb, 03:00")]
+    [InlineData(2027, "Sat 21 Feb 2026, 03:00")]
+    public void A_moment_of_another_year_says_which(int nowYear, string text)
+        => Assert.Equal(text, Words.Moment(new DateTimeOffset(2026, 2, 21, 3, 0, 0, TimeSpan.Zero),
+            new DateTimeOffset(nowYear, 11, 21, 3, 0, 0, TimeSpan.Zero)));
+
     [Fact]
     public void One_thing_is_singular_and_many_have_separators()
     {

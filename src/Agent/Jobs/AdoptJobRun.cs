@@ -19,6 +19,23 @@ static class AdoptJobRun
     public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, RunReporter reporter, CancellationToken ct)
     {
         var begun = TimeProvider.System.GetTimestamp();
+        try { return await Look(jobs, run, reporter, begun, ct); }
+        catch (RepositoryException e) when (Hint(e.Fault) is { } hint) { throw new RepositoryException(e.Fault, e.Message, hint, e); }
+    }
+
+    /// <summary>What to do about somebody else's repository; null where the usual hint fits.</summary>
+    static string? Hint(RepositoryFault fault) => fault switch
+    {
+        RepositoryFault.WrongPassword => "Give one of its passwords under 'Use another password' on the repository's page.",
+        RepositoryFault.Missing => "The address is that of the folder in which restic's 'config' lies. Detach it, and add it with the "
+            + "right one.",
+        RepositoryFault.Damaged => "Nothing was written. See with 'restic check' what is damaged; 'restic repair index' makes a new index "
+            + "from the packs. Then try again.",
+        _ => null,
+    };
+
+    static async Task<JobResult> Look(JobRunner jobs, LeasedRun run, RunReporter reporter, long begun, CancellationToken ct)
+    {
         using var repository = await jobs.OpenReadOnly(run, ct);
         reporter.Event(EventLevel.Info, "adopt.opened",
             $"Opened {repository.Store.Url}, {repository.Id[..8]}, to read. Nothing is written to it, no lock either.");

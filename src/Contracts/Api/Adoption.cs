@@ -10,8 +10,8 @@ public sealed record AdoptRepositoryRequest
     public required string Name { get; init; }
     /// <summary>The host whose agent reaches it: looks through it, restores from it, and may continue it.</summary>
     public required HostId Host { get; init; }
-    /// <summary>Where it is, as restic writes it: "/srv/restic", "s3:https://host/bucket/prefix", "azure:container:/prefix". Makes a
-    /// location for it alone. Null where <see cref="Location"/> is given.</summary>
+    /// <summary>Where it is, as restic writes it: "/srv/restic", "s3:https://host/bucket/prefix", "azure:container:/prefix",
+    /// "rest:https://host:port/path/". Makes a location for it alone. Null where <see cref="Location"/> is given.</summary>
     public string? Address { get; init; }
     /// <summary>Each NAME=VALUE, with an address in an object store.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];

@@ -11,6 +11,8 @@ public enum LocationKind
     S3,
     /// <summary>A container, or a part of one, of Azure Blob storage. Agents go there themselves.</summary>
     Azure,
+    /// <summary>A server of restic's REST protocol with an adopted repository. Agents go there themselves.</summary>
+    Rest,
 }
 
 /// <summary>GET locations.</summary>

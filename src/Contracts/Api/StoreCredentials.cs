@@ -1,6 +1,7 @@
 namespace BackupDr.Contracts.Api;
 
-/// <summary>What opens an object store: for S3 the keys; for Azure a connection string, or account and key or signature.</summary>
+/// <summary>What opens an object store: for S3 the keys; for Azure a connection string, or account and key or signature;
+/// for a REST server user and password.</summary>
 /// <remarks>It goes in and never out: sealed on arrival, opened only for the job of an agent and for a test of the location.</remarks>
 public sealed record StoreCredentials
 {
@@ -20,6 +21,11 @@ public sealed record StoreCredentials
     public string? Signature { get; init; }
     /// <summary>Azure: the end of the host's name where it is not core.windows.net.</summary>
     public string? EndpointSuffix { get; init; }
+
+    /// <summary>REST: the user.</summary>
+    public string? User { get; init; }
+    /// <summary>REST: the user's password.</summary>
+    public string? UserPassword { get; init; }
 
     /// <summary>Shows nothing of them.</summary>
     public override string ToString() => "***";

@@ -92,11 +92,14 @@ static class RecoveryPointTable
                 found.Select(one => one.SnapshotId).ToArray(), found.Select(one => one.TakenAt.UtcDateTime).ToArray(),
                 found.Select(one => JsonSerializer.Serialize(Numbers(one), WireJson.Default.BackupResult)).ToArray(),
                 found.Select(one => JsonSerializer.Serialize(one, WireJson.Default.FoundSnapshot)).ToArray()], ct);
-        // A snapshot that cannot be read is still there; of those that were too many to be told nothing is known.
+        // A snapshot that cannot be read is still there; of those that were too many to be told nothing is known. One that lies in a
+        // further place comes back from there.
         await tx.Execute("""
             update recovery_point p set gone_at = clock() from run r
             where r.id = $2 and p.repository_id = $1 and p.gone_at is null and not p.snapshot_id = any($3)
-              and p.received_at < r.started_at and ($4::timestamptz is null or p.taken_at >= $4)
+              and p.received_at < r.started_at
+              and not exists (select from recovery_point_place w join repository o on o.id = $1
+                where w.point_id = p.id and w.location_id <> o.location_id) and ($4::timestamptz is null or p.taken_at >= $4)
             """,
             [run.Repository, run.Id, found.Select(one => one.SnapshotId)
                 .Concat(look.Problems.Select(problem => problem.SnapshotId)).ToArray(),

@@ -52,7 +52,8 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
         var other = await tx.First("""
             select coalesce(r.name, h.name) as name
             from repository r join location l on l.id = r.location_id join host h on h.id = r.host_id
-            where r.url = $1 and (l.kind in ('S3', 'Gateway') or r.location_id = $2 or (l.kind = 'Folder' and r.host_id = $3)) limit 1
+            where r.url = $1 and (l.kind in ('S3', 'Gateway', 'Rest') or r.location_id = $2 or (l.kind = 'Folder' and r.host_id = $3))
+            limit 1
             """, [url, location, host], row => row.Text("name"), ct);
         if (other is not null)
             throw new ConflictException("repository.attached", $"The repository at {url} is here already: {other}.",
@@ -96,7 +97,7 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
         var wanted = Location(name, request);
         var place = await LocationPlace.Of(wanted);
         var other = await tx.First("""
-            select name from location where (address = $1 and kind = 'S3') or (path = $2 and kind = 'Folder' and host_id = $3)
+            select name from location where (address = $1 and kind in ('S3', 'Rest')) or (path = $2 and kind = 'Folder' and host_id = $3)
             """, [place.Address, place.Path, wanted.Host], row => row.Text("name"), ct);
         if (other is not null)
             throw new ConflictException("location.same_place", $"The location '{other}' is at this address already.",
@@ -112,7 +113,8 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
             throw new BadInputException("path", "A path goes with a location.", "Write the whole address.");
         var address = request.Address!.Trim();
         var kind = address.StartsWith("s3:", StringComparison.Ordinal) ? LocationKind.S3
-            : address.StartsWith("azure:", StringComparison.Ordinal) ? LocationKind.Azure : LocationKind.Folder;
+            : address.StartsWith("azure:", StringComparison.Ordinal) ? LocationKind.Azure
+            : address.StartsWith("rest:", StringComparison.Ordinal) ? LocationKind.Rest : LocationKind.Folder;
         if (kind != LocationKind.Folder)
             return new CreateLocationRequest
             {
@@ -125,7 +127,7 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
         var path = address.StartsWith("local:", StringComparison.Ordinal) ? address["local:".Length..] : address;
         if (!path.StartsWith('/'))
             throw new BadInputException("address", $"'{address}' is no address of a repository.", "Write /path, "
-                + "s3:https://host/bucket/prefix or azure:container:/prefix.");
+                + "s3:https://host/bucket/prefix, azure:container:/prefix or rest:https://host:port/path/.");
         if (request.Options.Count > 0 || request.Credentials is not null)
             throw new BadInputException("credentials", "A folder has neither options nor credentials.", "Leave them out.");
         return new CreateLocationRequest { Name = name, Kind = kind, Path = FilePath.FromText(path), Host = request.Host };

@@ -21,6 +21,8 @@ static class CredentialVariables
         new(LocationKind.Azure, "accountKey", "AZURE_ACCOUNT_KEY", given => given.AccountKey),
         new(LocationKind.Azure, "signature", "AZURE_ACCOUNT_SAS", given => given.Signature),
         new(LocationKind.Azure, "endpointSuffix", "AZURE_ENDPOINT_SUFFIX", given => given.EndpointSuffix),
+        new(LocationKind.Rest, "user", "RESTIC_REST_USERNAME", given => given.User),
+        new(LocationKind.Rest, "userPassword", "RESTIC_REST_PASSWORD", given => given.UserPassword),
     ];
 
     /// <summary>The field of <see cref="StoreCredentials"/> behind a variable, or null.</summary>
@@ -43,7 +45,9 @@ static class CredentialVariables
             found[rule.Variable] = value;
         }
         if (kind == LocationKind.S3) CheckKeys(given);
-        else CheckAccount(given);
+        else if (kind == LocationKind.Azure) CheckAccount(given);
+        else if (string.IsNullOrEmpty(given.User))
+            throw new BadInputException("user", "The user is missing.", "Give user and password, or no credentials at all.");
         return found;
     }
 

@@ -1,6 +1,8 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Storage;
 using BackupDr.Storage.Azure;
+using BackupDr.Storage.Rest;
 using BackupDr.Storage.S3;
 
 namespace BackupDr.Scheduler.Repositories;
@@ -19,7 +21,7 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
     public static async Task<LocationPlace> Of(CreateLocationRequest request)
     {
         CheckQuota(request);
-        if (request.Kind is LocationKind.S3 or LocationKind.Azure) return await ObjectStore(request);
+        if (request.Kind is LocationKind.S3 or LocationKind.Azure or LocationKind.Rest) return await ObjectStore(request);
         if (request.Path is not { } path) throw new BadInputException("path", "The folder is missing.", "For example /srv/backups");
         if (request.Address is not null || request.Options.Count > 0 || request.Credentials is not null)
             throw new BadInputException(request.Address is not null ? "address" : request.Options.Count > 0 ? "options" : "credentials",
@@ -37,8 +39,7 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
             throw new BadInputException("host", "An object store is on no host: each host's agent goes there itself.",
                 "Leave the host out.");
         if (request.Address is not { Length: > 0 and <= LongestAddress } given || given.Any(char.IsControl))
-            throw new BadInputException("address", $"The address has 1 to {LongestAddress} characters.", request.Kind == LocationKind.S3
-                ? "Write s3:https://host/bucket/prefix." : "Write azure:container:/prefix.");
+            throw new BadInputException("address", $"The address has 1 to {LongestAddress} characters.", Form(request.Kind));
         var address = Parsed(request.Kind, given.Trim());
         string[] options = [.. request.Options.Select(option => option.Trim()).Where(option => option.Length > 0)];
         if (options.Length > MostOptions) throw new BadInputException("options", $"There are more than {MostOptions} options.",
@@ -49,14 +50,27 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
 
     static string Parsed(LocationKind kind, string address)
     {
-        try { return kind == LocationKind.S3 ? S3Address.Parse(address).ToString() : AzureAddress.Parse(address).ToString(); }
-        catch (BadInputException e)
+        try
         {
-            throw new BadInputException("address", e.Message, kind == LocationKind.S3
-                ? "Write s3:https://host/bucket/prefix; keys are credentials."
-                : "Write azure:container:/prefix; the account is a credential.");
+            return kind switch
+            {
+                LocationKind.S3 => S3Address.Parse(address).ToString(),
+                LocationKind.Azure => AzureAddress.Parse(address).ToString(),
+                _ => WithoutUser(RestAddress.Parse(address, new StoreOptions { Environment = _ => null })),
+            };
         }
+        catch (BadInputException e) { throw new BadInputException("address", e.Message, Form(kind)); }
     }
+
+    static string WithoutUser(RestAddress address) => address.User is null ? address.ToString()
+        : throw new BadInputException("address", "User and password do not belong into an address, which everybody sees.");
+
+    static string Form(LocationKind kind) => kind switch
+    {
+        LocationKind.S3 => "Write s3:https://host/bucket/prefix; keys are credentials.",
+        LocationKind.Azure => "Write azure:container:/prefix; the account is a credential.",
+        _ => "Write rest:https://host:port/path/; user and password are credentials.",
+    };
 
     static void CheckQuota(CreateLocationRequest request)
     {

@@ -31,6 +31,8 @@ public sealed class LocationSecrets(SealedSecrets secrets)
     /// <exception cref="BadInputException">Options or credentials cannot be used.</exception>
     internal static async Task Check(LocationKind kind, string address, IReadOnlyList<string> options, StoreCredentials? credentials)
     {
+        if (kind == LocationKind.Rest && options.Count > 0)
+            throw new BadInputException("options", "A REST server has no options.", "Leave them out.");
         var family = kind == LocationKind.S3 ? "s3." : "azure.";
         if (options.FirstOrDefault(option => !option.StartsWith(family, StringComparison.Ordinal) || option.Any(char.IsControl)) is { } odd)
             throw new BadInputException("options", $"'{odd}' is no option of a location of the kind {kind}.",

@@ -52,6 +52,9 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Gateway
     public async Task<Location> Handle(Caller caller, CreateLocationRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
+        if (request.Kind == LocationKind.Rest)
+            throw new BadInputException("kind", "A REST server keeps what stock restic keeps and nothing of ours, so it holds adopted "
+                + "repositories only.", "Add the repository with its address; for new ones choose another kind.");
         var name = Name(request.Name);
         var place = await LocationPlace.Of(request);
         await using var tx = await db.Begin(ct);
@@ -134,7 +137,7 @@ public sealed class ReplaceLocationCredentials(Postgres db, LocationSecrets secr
             ?? throw new NotFoundException("A location with this id");
         if (location.Path is not null)
             throw new BadInputException("credentials", $"A location of the kind {location.Kind} has no credentials.",
-                "Only S3 and Azure have.");
+                "Only S3, Azure and REST servers have.");
         await LocationSecrets.Check(location.Kind, location.Address, location.Options, request.Credentials);
         var setAt = await tx.Scalar<DateTimeOffset?>("""
             update location set credentials_sealed = $2, credentials_set_at = case when $2::bytea is null then null else clock() end

@@ -51,8 +51,9 @@ public static class Words
     /// <summary>"2026-11-21 03:12:44 UTC".</summary>
     public static string Exact(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
-    /// <summary>"21 Nov 03:12" in UTC, for lists of times.</summary>
-    public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("ddd d MMM, HH:mm", CultureInfo.InvariantCulture);
+    /// <summary>"Sat 21 Nov, 03:12" in UTC, for lists of times; with the year where it is another one than now.</summary>
+    public static string Moment(DateTimeOffset at, DateTimeOffset now) => at.UtcDateTime.ToString(
+        at.UtcDateTime.Year == now.UtcDateTime.Year ? "ddd d MMM, HH:mm" : "ddd d MMM yyyy, HH:mm", CultureInfo.InvariantCulture);
 
     /// <summary>For a datetime attribute.</summary>
     public static string Machine(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);

@@ -13,6 +13,8 @@ public class CredentialForm
     public string? AccountKey { get; set; }
     public string? Signature { get; set; }
     public string? EndpointSuffix { get; set; }
+    public string? User { get; set; }
+    public string? UserPassword { get; set; }
 
     /// <summary>What was filled in; null where nothing was.</summary>
     public StoreCredentials? Credentials()
@@ -27,6 +29,8 @@ public class CredentialForm
             AccountKey = Value(AccountKey),
             Signature = Value(Signature),
             EndpointSuffix = Value(EndpointSuffix),
+            User = Value(User),
+            UserPassword = Value(UserPassword),
         };
         return given == new StoreCredentials() ? null : given;
     }

@@ -12,6 +12,7 @@ static class LocationText
         LocationKind.Gateway => "Gateway",
         LocationKind.S3 => "S3",
         LocationKind.Azure => "Azure Blob",
+        LocationKind.Rest => "REST server",
         _ => kind.ToString(),
     };
 

@@ -347,6 +347,38 @@ public sealed class AdoptionTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_point_that_lies_in_a_further_place_comes_back_from_there_and_is_not_gone()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, repository) = await Adopted(fleet, Snapshot('a'));
+        var far = await fleet.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest
+        {
+            Name = "Far",
+            Kind = LocationKind.S3,
+            Address = "s3:https://far.example.org/backups",
+        }, Fleet.NoStop);
+        await Allow(fleet, repository, true);
+        await fleet.Get<AddReplica>().Handle(TestNode.Admin, new AddReplicaRequest(repository, far.Id), Fleet.NoStop);
+        await fleet.Finish(host, run => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Replicate = new ReplicateResult
+            {
+                Places = [.. new[] { run.Job.Repository.Location!.Value, far.Id }.Select(place => new ReplicatedPlaceResult
+                {
+                    Location = place,
+                    Snapshots = [new string('a', 64)],
+                })],
+            },
+        });
+        await Look(fleet, repository);
+
+        await fleet.Finish(host, _ => Looked());
+
+        Assert.Equal((1, 0), (await Repository(fleet, repository)) is var now ? (now.RecoveryPoints, now.Adoption!.Gone) : default);
+    }
+
+    [Fact]
     public async Task Without_the_owners_word_nothing_that_removes_or_rewrites_is_started_or_handed_out()
     {
         await using var fleet = await Fleet.Start(databases);
@@ -450,6 +482,34 @@ public sealed class AdoptionTests(SchedulerDatabases databases)
         Assert.Equal("s3:https://s3.example.org/old/laptops/anna", run.Job.Repository.Url);
         Assert.Equal("a-secret", run.Job.Repository.Variables!["AWS_SECRET_ACCESS_KEY"]);
         Assert.Equal("repository.attached", again.Code);
+    }
+
+    [Fact]
+    public async Task A_REST_server_holds_adopted_repositories_only()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        var request = Folder(host) with { Address = "rest:https://rest.example.org:8000/anna" };
+
+        var inAddress = await Assert.ThrowsAsync<BadInputException>(() => Adopt(fleet, request with
+        {
+            Address = "rest:https://anna:secret@rest.example.org/",
+        }));
+        var half = await Assert.ThrowsAsync<BadInputException>(() => Adopt(fleet, request with
+        {
+            Credentials = new StoreCredentials { UserPassword = "secret" },
+        }));
+        await Adopt(fleet, request with { Credentials = new StoreCredentials { User = "anna", UserPassword = "secret" } });
+        var run = await fleet.Finish(host, _ => Looked(Snapshot('a')));
+        var ours = await Assert.ThrowsAsync<BadInputException>(() => fleet.Get<CreateLocation>().Handle(TestNode.Admin,
+            new CreateLocationRequest { Name = "Ours", Kind = LocationKind.Rest, Address = "rest:https://other.example.org/" },
+            Fleet.NoStop));
+
+        Assert.Equal(("address", "user", "kind"), (inAddress.Field, half.Field, ours.Field));
+        Assert.DoesNotContain("secret", inAddress.Message + inAddress.Hint, StringComparison.Ordinal);
+        Assert.Equal("rest:https://rest.example.org:8000/anna/", run.Job.Repository.Url);
+        Assert.Equal(("anna", "secret"), (run.Job.Repository.Variables!["RESTIC_REST_USERNAME"],
+            run.Job.Repository.Variables["RESTIC_REST_PASSWORD"]));
     }
 
     [Theory]
