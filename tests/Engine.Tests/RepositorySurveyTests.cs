@@ -1,4 +1,3 @@
-using BackupDr.Contracts;
 using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
 using BackupDr.Storage;
