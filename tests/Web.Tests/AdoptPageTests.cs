@@ -46,7 +46,7 @@ public sealed class AdoptPageTests(PostgresServer server, Browser browser)
         await visit.Shot("adopt-ready");
         Assert.DoesNotContain(Password, await visit.Page.ContentAsync(), StringComparison.Ordinal);
 
-        await Restore(visit);
+        await Restore(visit, node);
         await Upkeep(visit, repository.Id.ToString());
         await LookAgain(visit, node, agent, repository.Id.ToString());
         await Continue(visit, node, repository.Id.ToString());
@@ -76,7 +76,7 @@ public sealed class AdoptPageTests(PostgresServer server, Browser browser)
         await visit.Sees("Laptops until 2026");
     }
 
-    static async Task Restore(Visit visit)
+    static async Task Restore(Visit visit, ConsoleNode node)
     {
         await visit.Go("/restore");
         await visit.Follow("Recovery points of Laptops until 2026");
@@ -91,6 +91,8 @@ public sealed class AdoptPageTests(PostgresServer server, Browser browser)
         await visit.Reads("/srv/data on build-server-17.example.org");
         await visit.Shot("adopt-restore");
         await visit.Press("Restore /srv/data on build-server-17.example.org beside", exact: false);
+        var page = await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Restore, State: RunState.Complete }));
+        await visit.Go($"/runs/{page.Runs.First(run => run.Kind == JobKind.Restore).Id}");   // without the script no page follows its run
         await visit.Reads("Restored to");
     }
 
