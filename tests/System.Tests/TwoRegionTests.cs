@@ -43,7 +43,7 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         {
             Location = near.Id,
             Items = [new NewItem(host.Id, new SourceSpec { Kind = SourceKind.Files,
-                Files = new FilesSpec { Paths = [FilePath.FromText(service.At("data"))] } })],
+                Files = new FilesSpec { Paths = [FilePath.FromText(service.At("precious"))] } })],
         }, _ct);
         var item = Assert.Single(policy.Items);
         await service.Until(async () => (await Points(http, item)).Count == 1, "the first backup is there");
@@ -66,13 +66,13 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
 
         // The region is gone: the backup goes to the other one, and can be restored.
         isDown = true;
-        await File.WriteAllTextAsync(service.At("data/note"), "written while the region was down\n", _ct);
+        await File.WriteAllTextAsync(service.At("precious/note"), "written while the region was down\n", _ct);
         var elsewhere = await Finished(service, api, Assert.Single((await api.RunPolicy(policy.Id, _ct)).Runs));
         Assert.Equal((RunState.Complete, far.Id), (elsewhere.State, elsewhere.Result!.Backup!.Location));
         Assert.Equal(["Far"], (await Points(http, item))[0].Locations);
         await Restore(http, service, api, item, "back-2");
         Assert.Equal("written while the region was down\n",
-            await File.ReadAllTextAsync(service.At("back-2") + service.At("data/note"), _ct));
+            await File.ReadAllTextAsync(service.At("back-2") + service.At("precious/note"), _ct));
 
         // It comes back, and is empty.
         foreach (var name in await store.List("", _ct).Select(one => one.Name).ToListAsync(_ct)) await store.Delete(name, _ct);
@@ -93,7 +93,7 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         using var answer = await http.PostAsync("recovery-kit", null, _ct);
         var kit = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RecoveryKit, _ct))!.Text;
         foreach (var (location, path, content) in ((string, string, string)[])
-            [("Near", "data/note", "written while the region was down\n"), ("This machine", "first/file", "here\n")])
+            [("Near", "precious/note", "written while the region was down\n"), ("This machine", "first/file", "here\n")])
         {
             var section = kit[kit.IndexOf($", in {location}\n", StringComparison.Ordinal)..];
             var commands = section.Split('\n').SkipWhile(line => !line.StartsWith("    ", StringComparison.Ordinal))
@@ -109,7 +109,7 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
     static async Task<ApiClient> Started(Service service)
     {
         File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        File.WriteAllText(Path.Combine(service.Folder("data"), "note"), "precious\n");
+        File.WriteAllText(Path.Combine(service.Folder("precious"), "note"), "precious\n");
         service.Start("--protect", service.At("first"));
         await service.Outcome();
         return service.Api();
