@@ -40,7 +40,8 @@ sealed class AzureErrors(string account, string? signature, TimeProvider clock)
         // A signature that may create and not write is told so of a name that is taken.
         ("BlobAlreadyExists" or "ConditionNotMet" or "TargetConditionNotMet" or "UnauthorizedBlobOverwrite", _)
             => (StoreFault.Exists, null),
-        ("BlobArchived" or "BlobBeingRehydrated", _) => (StoreFault.Archived, "Thaw the object first; a restore asks for it by itself."),
+        ("BlobArchived" or "BlobBeingRehydrated", _)
+            => (StoreFault.Archived, "Thaw the object first: 'backupdr restore --thaw' asks for what it needs."),
         ("BlobImmutableDueToPolicy", _) => (StoreFault.Denied, Retained),
         ("LeaseIdMissing", _) => (StoreFault.Denied, "Somebody holds a lease on it: break the lease, or wait for its end."),
         ("SnapshotsPresent", _) => (StoreFault.Denied, "Delete the blob's snapshots first; backupdr makes none."),

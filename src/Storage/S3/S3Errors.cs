@@ -27,7 +27,7 @@ static class S3Errors
         ("PreconditionFailed", _) or (_, 412) => (StoreFault.Exists, null),
         // Another conditional write of the name was under way: one of them has won when we ask again.
         ("ConditionalRequestConflict" or "OperationAborted", _) => (StoreFault.Unavailable, null),
-        ("InvalidObjectState", _) => (StoreFault.Archived, "Thaw the object first; a restore asks for it by itself."),
+        ("InvalidObjectState", _) => (StoreFault.Archived, "Thaw the object first: 'backupdr restore --thaw' asks for what it needs."),
         ("QuotaExceeded" or "InsufficientStorage" or "XMinioStorageFull" or "StorageFull" or "ServiceQuotaExceeded", _) or (_, 507)
             => (StoreFault.Full, "Raise the quota, or free space."),
         ("SlowDown" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded" or "TooManyRequests", _) or (_, 429)

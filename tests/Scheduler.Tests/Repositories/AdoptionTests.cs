@@ -85,6 +85,13 @@ public sealed class AdoptionTests(SchedulerDatabases databases)
             RunNow = runNow,
         }, Fleet.NoStop);
 
+    static Task<Location> Far(Fleet fleet) => fleet.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest
+    {
+        Name = "Far",
+        Kind = LocationKind.S3,
+        Address = "s3:https://far.example.org/backups",
+    }, Fleet.NoStop);
+
     [Fact]
     public async Task What_an_agent_finds_becomes_recovery_points_with_what_restic_recorded()
     {
@@ -351,12 +358,7 @@ public sealed class AdoptionTests(SchedulerDatabases databases)
     {
         await using var fleet = await Fleet.Start(databases);
         var (host, repository) = await Adopted(fleet, Snapshot('a'));
-        var far = await fleet.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest
-        {
-            Name = "Far",
-            Kind = LocationKind.S3,
-            Address = "s3:https://far.example.org/backups",
-        }, Fleet.NoStop);
+        var far = await Far(fleet);
         await Allow(fleet, repository, true);
         await fleet.Get<AddReplica>().Handle(TestNode.Admin, new AddReplicaRequest(repository, far.Id), Fleet.NoStop);
         await fleet.Finish(host, run => new JobResult
@@ -383,12 +385,7 @@ public sealed class AdoptionTests(SchedulerDatabases databases)
     {
         await using var fleet = await Fleet.Start(databases);
         var (host, repository) = await Adopted(fleet, Snapshot('a'));
-        var far = await fleet.Get<CreateLocation>().Handle(TestNode.Admin, new CreateLocationRequest
-        {
-            Name = "Far",
-            Kind = LocationKind.S3,
-            Address = "s3:https://far.example.org/backups",
-        }, Fleet.NoStop);
+        var far = await Far(fleet);
         Task<RunStarted> Add() => fleet.Get<AddReplica>().Handle(TestNode.Admin, new AddReplicaRequest(repository, far.Id), Fleet.NoStop);
 
         var refused = await Assert.ThrowsAsync<ConflictException>(Add);
