@@ -29,6 +29,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
                 JobKind.Replicate => await ReplicateJobRun.Run(this, run, Part(job.Replicate), reporter, ct),
+                JobKind.Tier => await TierJobRun.Run(this, run, reporter, ct),
                 JobKind.Adopt => await AdoptJobRun.Run(this, run, reporter, ct),
                 _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.",
                     "Install the agent of the node's version."),

@@ -40,7 +40,7 @@ sealed class TierCommand
         TierReport report;
         using (var progress = new ProgressLine(output, TimeProvider.System))
             report = await TierRun.Execute(repository, request,
-                progress.Of<TierProgress>(at => new Step(at.Done, at.Total, 0, null, "packs")), ct);
+                progress.Of<TierProgress>(at => new Step(at.Done, at.Total, at.BytesDone, at.BytesTotal, "packs")), ct);
         output.Line($"{(request.IsDryRun ? "Would move" : "Moved")} {Output.Count(report.Moved, "pack")} "
             + $"({Output.Size(report.MovedBytes)}) to {request.Class}.{(request.IsDryRun ? " Nothing was changed." : "")}");
         void Note(int count, string why)

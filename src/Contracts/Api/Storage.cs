@@ -1,3 +1,6 @@
+using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
+
 namespace BackupDr.Contracts.Api;
 
 /// <summary>What kind of place a location is.</summary>
@@ -39,6 +42,10 @@ public sealed record CreateLocationRequest
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
     public long? QuotaBytes { get; init; }
+    /// <summary>Object lock of everything that is put there; null for none. For S3 only, and not with <see cref="Tier"/>.</summary>
+    public LocationLock? Lock { get; init; }
+    /// <summary>Into which class data packs move, and when; null where they stay. For S3 and Azure.</summary>
+    public TierRule? Tier { get; init; }
 }
 
 /// <summary>A place for objects.</summary>
@@ -62,6 +69,10 @@ public sealed record Location
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to; null for no limit.</summary>
     public long? QuotaBytes { get; init; }
+    /// <summary>Object lock of everything that is put there; null for none.</summary>
+    public LocationLock? Lock { get; init; }
+    /// <summary>Into which class data packs move, and when; null where they stay.</summary>
+    public TierRule? Tier { get; init; }
     /// <summary>Repositories in it.</summary>
     public int Repositories { get; init; }
     /// <summary>Whether it is the place of one adopted repository, in which nothing else is put and nothing is tested.</summary>
@@ -80,6 +91,16 @@ public sealed record ReplaceLocationCredentialsRequest
     /// <summary>The new ones; null for what each agent's machine has.</summary>
     public StoreCredentials? Credentials { get; init; }
 }
+
+/// <summary>PUT locations/{id}/lock. What is put afterwards is locked so; what is locked already stays as it is.</summary>
+/// <param name="Id">Which location, of the kind S3.</param>
+/// <param name="Lock">The new one; null for none.</param>
+public sealed record SetLocationLockRequest(LocationId Id = default, LocationLock? Lock = null);
+
+/// <summary>PUT locations/{id}/tier. Counts from the next Tier run on.</summary>
+/// <param name="Id">Which location, of the kind S3 or Azure.</param>
+/// <param name="Tier">The new rule; null where packs stay where they are.</param>
+public sealed record SetLocationTierRequest(LocationId Id = default, TierRule? Tier = null);
 
 /// <summary>POST locations/{id}/test. Takes up to a minute.</summary>
 public sealed record TestLocationRequest
@@ -139,7 +160,38 @@ public sealed record RepositorySummary
     public long StoredBytes { get; init; }
     /// <summary>Its further places.</summary>
     public IReadOnlyList<Replica> Replicas { get; init; } = [];
+    /// <summary>Object lock in its location; null for none.</summary>
+    public LocationLock? Lock { get; init; }
+    /// <summary>How its data packs move into cooler classes; null where none of its locations has a rule.</summary>
+    public Tiering? Tiering { get; init; }
 }
+
+/// <summary>How the data packs of a repository move into cooler classes.</summary>
+public sealed record Tiering
+{
+    /// <summary>The rules of its locations that have one.</summary>
+    public required IReadOnlyList<TieredLocation> Rules { get; init; }
+    /// <summary>When the next run is due; null where one waits or is under way.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+    /// <summary>The newest run; null where there was none.</summary>
+    public RunId? LastRun { get; init; }
+    /// <summary>How far that is.</summary>
+    public RunState? LastState { get; init; }
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset? LastAt { get; init; }
+    /// <summary>What it did; null where it failed or is not over.</summary>
+    public TierResult? LastResult { get; init; }
+}
+
+/// <summary>A location's rule.</summary>
+/// <param name="Location">The location.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Rule">The rule.</param>
+public sealed record TieredLocation(LocationId Location, string Name, TierRule Rule);
+
+/// <summary>POST repositories/{id}/tier: moves now what is due.</summary>
+/// <param name="Id">The repository.</param>
+public sealed record TierRepositoryRequest(RepositoryId Id);
 
 /// <summary>A further place of a repository, and how far it is behind.</summary>
 public sealed record Replica

@@ -20,10 +20,12 @@ public enum JobKind
     Replicate,
     /// <summary>Look through a repository that stock restic made, without writing to it, and tell its snapshots.</summary>
     Adopt,
+    /// <summary>Move packs into the classes that the rules of their locations name.</summary>
+    Tier,
 }
 
-/// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init and
-/// Adopt).</summary>
+/// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init,
+/// Adopt and Tier).</summary>
 public sealed record Job
 {
     /// <summary>Which member is set.</summary>
@@ -69,6 +71,9 @@ public sealed record RepositoryAccess
     /// <summary>The location that it is in.</summary>
     public LocationId? Location { get; init; }
 
+    /// <summary>The rule of its location about classes; null where there is none.</summary>
+    public TierRule? Tier { get; init; }
+
     /// <summary>Its further places, in the order in which they are asked; null where there are none.</summary>
     public IReadOnlyList<RepositoryPlace>? Replicas { get; init; }
 
@@ -87,6 +92,8 @@ public sealed record RepositoryPlace
     public IReadOnlyList<string>? Options { get; init; }
     /// <summary>Credentials, as <see cref="RepositoryAccess.Variables"/>.</summary>
     public IReadOnlyDictionary<string, string>? Variables { get; init; }
+    /// <summary>The rule of the location about classes; null where there is none.</summary>
+    public TierRule? Tier { get; init; }
 
     /// <summary>Shows no credentials.</summary>
     public override string ToString() => Url;

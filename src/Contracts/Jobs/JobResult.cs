@@ -32,6 +32,8 @@ public sealed record JobResult
     public CheckResult? Check { get; init; }
     /// <summary>What a Replicate did.</summary>
     public ReplicateResult? Replicate { get; init; }
+    /// <summary>What a Tier did.</summary>
+    public TierResult? Tier { get; init; }
     /// <summary>What an Adopt found.</summary>
     public AdoptResult? Adopt { get; init; }
     /// <summary>Objects that another place answered for, whatever the job; at most 1,000. Null where there were none.</summary>

@@ -1,6 +1,6 @@
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
-using BackupDr.Engine.Tiers;
+using BackupDr.Storage;
 
 namespace BackupDr.Engine.Garbage;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Storage;
 
 namespace BackupDr.Engine.Tiers;
 

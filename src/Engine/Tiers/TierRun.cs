@@ -37,7 +37,9 @@ public sealed record TierReport
 /// <summary>How far it is.</summary>
 /// <param name="Done">Packs moved.</param>
 /// <param name="Total">Packs to move.</param>
-public readonly record struct TierProgress(int Done, int Total);
+/// <param name="BytesDone">Their bytes moved.</param>
+/// <param name="BytesTotal">Their bytes to move.</param>
+public readonly record struct TierProgress(int Done, int Total, long BytesDone, long BytesTotal);
 
 /// <summary>Moves packs that hold nothing but content of files into another class, by age. What every command needs stays where it
 /// is.</summary>
@@ -63,17 +65,18 @@ public static class TierRun
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, held.Lost);
         var (report, chosen) = await Plan(repository, tiers, request, stop.Token);
         if (request.IsDryRun) return report;
-        var done = 0;
+        var (done, bytes) = (0, 0L);
         await ParallelWork.Run(chosen, AtOnce, async (pack, token) =>
         {
-            try { await tiers.Move(pack, request.Class, token); }
+            try { await tiers.Move(pack.Name, request.Class, token); }
             catch (StoreException e) when (e.Fault == StoreFault.Missing) { /* A prune was quicker. */ }
-            progress?.Report(new TierProgress(Interlocked.Increment(ref done), chosen.Count));
+            progress?.Report(new TierProgress(Interlocked.Increment(ref done), chosen.Count, Interlocked.Add(ref bytes, pack.SizeBytes),
+                report.MovedBytes));
         }, stop.Token);
         return report;
     }
 
-    static async Task<(TierReport Report, List<ObjectName> Chosen)> Plan(Repository repository, IObjectTiers tiers, TierRequest request,
+    static async Task<(TierReport Report, List<StoredObject> Chosen)> Plan(Repository repository, IObjectTiers tiers, TierRequest request,
         CancellationToken ct)
     {
         var marks = await MarkSet.Load(repository, ct);
@@ -81,7 +84,7 @@ public static class TierRun
         await foreach (var pack in IndexScan.Packs(repository, ct))
             (pack.Blobs.All(blob => blob.Type == BlobType.Data) ? data : mixed).Add(pack.Id);
         var now = repository.Options.Clock.GetUtcNow() + (repository.Store.ClockDifference ?? TimeSpan.Zero);
-        var (report, chosen) = (new TierReport(), new List<ObjectName>());
+        var (report, chosen) = (new TierReport(), new List<StoredObject>());
         await foreach (var listed in tiers.List(ObjectLayout.Data, ct))
         {
             if (!ObjectLayout.TryId(listed.Object, out var id)) continue;
@@ -93,7 +96,7 @@ public static class TierRun
             else if (ClassTerms.Of(listed.Class)?.DaysLeft(listed.Since, now) > 0) report = report with { Early = report.Early + 1 };
             else
             {
-                chosen.Add(listed.Object.Name);
+                chosen.Add(listed.Object);
                 report = report with { Moved = report.Moved + 1, MovedBytes = report.MovedBytes + listed.Object.SizeBytes };
             }
         }

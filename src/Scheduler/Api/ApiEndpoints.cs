@@ -75,6 +75,10 @@ static class ApiEndpoints
         api.MapPost("locations/{id}/test", (Caller caller, string id, TestLocationRequest? request, TestLocation handler,
             CancellationToken ct) => handler.Handle(caller, (request ?? new TestLocationRequest()) with { Id = LocationId.Parse(id) }, ct))
             .For<TestLocation>();
+        api.MapPut("locations/{id}/lock", (Caller caller, string id, SetLocationLockRequest request, SetLocationLock handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationLock>();
+        api.MapPut("locations/{id}/tier", (Caller caller, string id, SetLocationTierRequest request, SetLocationTier handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationTier>();
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)
@@ -114,6 +118,8 @@ static class ApiEndpoints
         api.MapPost("repositories/{id}/replicate", (Caller caller, string id, ReplicateRepositoryRequest request,
             ReplicateRepository handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<ReplicateRepository>();
+        api.MapPost("repositories/{id}/tier", (Caller caller, string id, TierRepository handler, CancellationToken ct)
+            => handler.Handle(caller, new TierRepositoryRequest(RepositoryId.Parse(id)), ct)).For<TierRepository>();
     }
 
     static void MapPolicies(RouteGroupBuilder api)

@@ -21,6 +21,7 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
     public static async Task<LocationPlace> Of(CreateLocationRequest request)
     {
         CheckQuota(request);
+        LocationRules.Check(request.Kind, request.Lock, request.Tier);
         if (request.Kind is LocationKind.S3 or LocationKind.Azure or LocationKind.Rest) return await ObjectStore(request);
         if (request.Path is not { } path) throw new BadInputException("path", "The folder is missing.", "For example /srv/backups");
         if (request.Address is not null || request.Options.Count > 0 || request.Credentials is not null)

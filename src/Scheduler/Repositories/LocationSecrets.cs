@@ -37,6 +37,9 @@ public sealed class LocationSecrets(SealedSecrets secrets)
         if (options.FirstOrDefault(option => !option.StartsWith(family, StringComparison.Ordinal) || option.Any(char.IsControl)) is { } odd)
             throw new BadInputException("options", $"'{odd}' is no option of a location of the kind {kind}.",
                 $"Write NAME=VALUE, for example {(kind == LocationKind.S3 ? "s3.region=eu-central-1" : "azure.access-tier=Cool")}.");
+        if (options.FirstOrDefault(option => option.StartsWith("s3.retention-", StringComparison.Ordinal)) is { } retention)
+            throw new BadInputException("options", $"'{retention}': object lock is a setting of the location, and no option.",
+                "Say for how many days with 'lock'.");
         // Options are checked by the store, which wants an account for that where an agent's machine will have one.
         var variables = CredentialVariables.Of(kind, credentials)
             ?? new Dictionary<string, string> { ["AZURE_ACCOUNT_NAME"] = "none", ["AZURE_ACCOUNT_KEY"] = "AAAA" };

@@ -12,10 +12,11 @@ public sealed class ListRepositories(Postgres db)
     {
         caller.Must(Right.StorageRead);
         var replicas = await ReplicaTable.All(db, ct);
+        var tierings = await TierTable.All(db, ct);
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
-                p.points, p.gone, p.stored, k.id as look_id, k.is_looking,
+                p.points, p.gone, p.stored, k.id as look_id, k.is_looking, l.lock_days, l.lock_mode,
                 (select count(*) from item i where i.repository_id = r.id and i.retired_at is null) as items
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id
             cross join lateral (
@@ -41,6 +42,8 @@ public sealed class ListRepositories(Postgres db)
             RecoveryPoints = (int)row.Long("points"),
             StoredBytes = row.Long("stored"),
             Replicas = [.. replicas[row.Id<RepositoryId>("id")]],
+            Lock = LocationRules.Lock(row),
+            Tiering = tierings.GetValueOrDefault(row.Id<RepositoryId>("id")),
         }, ct);
     }
 

@@ -2,16 +2,18 @@ using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.Timing;
 
-/// <summary>The loops of a node: fires policies and ends expired leases. Every node with the role runs them; the tables decide.</summary>
-public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TimeProvider clock,
-    ILogger<PolicyFirings> log) : BackgroundService
+/// <summary>The loops of a node: fires policies, ends expired leases, and starts what moves packs. Every node with the role runs them; the
+/// tables decide.</summary>
+public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
+    TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
 {
     const string Prefix = "policy/";
-    static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), TieringEvery = TimeSpan.FromMinutes(1);
     static readonly Caller Schedule = Caller.System("schedule");
 
     /// <summary>The key under which a policy is scheduled.</summary>
@@ -22,7 +24,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
     {
         var firing = engine.Run(Fire, stoppingToken);
         await Reconcile(stoppingToken);
-        await Task.WhenAll(firing, ExpireLeases(stoppingToken));
+        await Task.WhenAll(firing, Every(LeasesEvery, expiry.Run, stoppingToken),
+            Every(TieringEvery, tiering.Run, stoppingToken));
     }
 
     /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>
@@ -40,14 +43,14 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
     }
 
-    async Task ExpireLeases(CancellationToken ct)
+    async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct)
     {
-        using var timer = new PeriodicTimer(LeasesEvery, clock);
+        using var timer = new PeriodicTimer(time, clock);
         try
         {
             while (await timer.WaitForNextTickAsync(ct))
             {
-                try { await expiry.Run(ct); }
+                try { await work(ct); }
                 catch (Npgsql.NpgsqlException e) { LogPaused(log, e.Message); }
             }
         }
@@ -57,6 +60,6 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
     [LoggerMessage(2001, LogLevel.Information, "{Policy} fired for {NominalAt:u}: {Runs} runs")]
     static partial void LogFired(ILogger log, string policy, DateTimeOffset nominalAt, int runs);
 
-    [LoggerMessage(2002, LogLevel.Warning, "Expired leases wait for the database: {Reason}")]
+    [LoggerMessage(2002, LogLevel.Warning, "What is due waits for the database: {Reason}")]
     static partial void LogPaused(ILogger log, string reason);
 }

@@ -47,6 +47,23 @@ public sealed class StoreProbe
         return probe._lines;
     }
 
+    /// <summary>Tries object lock alone, as far as the options allow.</summary>
+    /// <returns>Its line; that of writing where nothing could be put.</returns>
+    public static async Task<ProbeLine> RunLock(IObjectStore store, ProbeOptions options, CancellationToken ct)
+    {
+        var probe = new StoreProbe(new RetryingStore(store, options.Retry, options.Clock), options);
+        using var late = new CancellationTokenSource(options.Patience, options.Clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(late.Token, ct);
+        try
+        {
+            await probe.Step(ProbedAbility.Write, probe.Write, both.Token);
+            if (probe._lines[^1].Result == ProbeResult.Works) await probe.Step(ProbedAbility.ObjectLock, probe.Lock, both.Token);
+        }
+        finally { await probe._made.Remove(); }
+        ct.ThrowIfCancellationRequested();
+        return probe._lines[^1];
+    }
+
     /// <summary>The lines of a place that could not even be opened.</summary>
     public static IReadOnlyList<ProbeLine> Unopened(BackupDrException e) => [.. Enum.GetValues<ProbedAbility>().Select(ability
         => ability == ProbedAbility.Write ? new ProbeLine(ability, ProbeResult.DoesNot, Finding.Words(e), e.Hint, 0)

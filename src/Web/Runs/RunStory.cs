@@ -26,11 +26,30 @@ public static class RunStory
         { Drill: { } d } => d.Reason ?? d.Result.ToString(),
         { Check: { Errors.Count: > 0 } c } => Words.Count(c.Errors.Count, "error"),
         { Check: { } c } => $"{Words.Count(c.Packs, "pack")}, no error",
+        { Tier: { } t } => Moved(t),
         { Adopt: { ProblemCount: > 0 } a } => $"{Words.Count(a.SnapshotCount, "snapshot")}, {a.ProblemCount} cannot be read",
         { Adopt: { } a } => Words.Count(a.SnapshotCount, "snapshot"),
         { ConfigId: not null } => "repository made",
         _ => run.CancelAsked && run.FinishedAt is null ? "asked to stop" : "",
     };
+
+    /// <summary>What was moved between classes, in one line.</summary>
+    public static string Moved(TierResult tier) => tier.Places.Sum(place => place.Moved) is > 0 and var packs
+        ? $"{Words.Count(packs, "pack")}, {Words.Size(tier.Places.Sum(place => place.MovedBytes))} moved to "
+            + string.Join(" and ", tier.Places.Select(place => place.Class).Distinct())
+        : "nothing was due";
+
+    /// <summary>Which packs stay in their class, and why.</summary>
+    public static string Left(TieredPlaceResult place)
+    {
+        (int Packs, string Why)[] reasons =
+        [
+            (place.There, "there already"), (place.Young, "too young"), (place.Early, "before the least days of their class"),
+            (place.Archived, "in an archive"), (place.WithFolders, "with folders"),
+        ];
+        return string.Join(", ", reasons.Where(one => one.Packs > 0).Select(one => $"{Words.Number(one.Packs)} {one.Why}"))
+            is { Length: > 0 } words ? words : "none";
+    }
 
     /// <summary>Time left by this run's own rate so far; null while it cannot be told.</summary>
     public static TimeSpan? Left(Run run, DateTimeOffset now)
@@ -64,6 +83,7 @@ public static class RunStory
             JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
             JobKind.Check => [("checking", "Check the repository")],
             JobKind.Replicate => [("replicating", "Copy what places lack")],
+            JobKind.Tier => [("moving", "Move packs into their class")],
             JobKind.Adopt => [("looking", "Read index, snapshots and their first folders")],
             _ => [("init", "Make the repository")],
         };

@@ -167,6 +167,16 @@ public sealed class ScriptedAgent : IAsyncDisposable
                     .. job.Repository.Replicas!.Select(place => Place(place.Location, 2_810))],
             },
         },
+        JobKind.Tier => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Tier = new TierResult
+            {
+                Places = [new TieredPlaceResult { Location = job.Repository.Location!.Value, Class = job.Repository.Tier!.Class,
+                    Moved = 2_210, MovedBytes = 37_112_332_211, There = 118, Young = 402, Early = 12, WithFolders = 97 }],
+                Seconds = 812,
+            },
+        },
         JobKind.Adopt when job.Repository.Password == WrongPassword => new JobResult
         {
             Outcome = JobOutcome.Failed,

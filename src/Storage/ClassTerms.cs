@@ -1,4 +1,4 @@
-namespace BackupDr.Engine.Tiers;
+namespace BackupDr.Storage;
 
 /// <summary>What a storage class costs and demands, roughly: list prices in US dollars, without tax and traffic.</summary>
 /// <remarks>Of AWS in us-east-1 and Azure in East US with local redundancy; days and hours from their documentation on storage classes and
@@ -20,6 +20,12 @@ public sealed record ClassTerms(string Class, int MinimumDays, double MonthlyPri
         new("Cold", 90, 0.0036),
         new("Archive", 180, 0.002, new ThawTerms("up to 15 hours", 0.022, 0.55)),
     ];
+
+    /// <summary>Those of S3.</summary>
+    public static IReadOnlyList<ClassTerms> OfS3 { get; } = Known[..5];
+
+    /// <summary>Those of Azure.</summary>
+    public static IReadOnlyList<ClassTerms> OfAzure { get; } = Known[5..];
 
     /// <summary>The terms of a class; null where we know none.</summary>
     public static ClassTerms? Of(string storageClass) => Array.Find(Known, terms => terms.Class == storageClass);
