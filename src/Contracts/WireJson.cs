@@ -92,6 +92,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ListLocationsRequest))]
 [JsonSerializable(typeof(CreateLocationRequest))]
 [JsonSerializable(typeof(StoreCredentials))]
+[JsonSerializable(typeof(EditLocationRequest))]
 [JsonSerializable(typeof(ReplaceLocationCredentialsRequest))]
 [JsonSerializable(typeof(SetLocationLockRequest))]
 [JsonSerializable(typeof(SetLocationTierRequest))]

@@ -102,7 +102,8 @@ public static class SchedulerNode
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
         services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>();
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
-        services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationRules>();
+        services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
+            .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();

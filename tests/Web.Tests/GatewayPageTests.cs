@@ -30,7 +30,7 @@ public sealed class GatewayPageTests(PostgresServer server, Browser browser)
         await visit.Fill("Folder", disk.At("nas"));
         await visit.Fill("Quota for each host, in GiB", "many");
         await visit.Press("Add location");
-        await visit.Reads("is no whole number of GiB");
+        await visit.Reads("is no number of GiB");
         await visit.Shot("gateway-refused");
         visit.Forgive("400");
         await visit.Fill("Quota for each host, in GiB", "500");

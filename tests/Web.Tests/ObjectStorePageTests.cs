@@ -39,10 +39,16 @@ public sealed class ObjectStorePageTests(PostgresServer server, S3Server s3, Bro
         await visit.Reads("The secret key is missing.");
         await visit.Shot("location-half");
         visit.Forgive("400");
-        await visit.Fill("Access key", S3Server.Access);
-        await visit.Fill("Secret key", S3Server.Secret);
-        await visit.Press("Replace credentials");
+        await Replace(visit, Mistyped);
+        await visit.Reads("The test with the new credentials failed.");
+        await visit.Shot("location-not-replaced");
+        visit.Forgive("409");
+        await visit.Page.GetByText("Without a test").First.ClickAsync();
+        await Replace(visit, S3Server.Secret);
         await visit.Reads("The credentials were replaced after this test.");
+        await visit.Page.GetByText("Replace them").ClickAsync();
+        await Replace(visit, S3Server.Secret);
+        await visit.Reads("The same bytes came back.");
         Assert.DoesNotContain(Mistyped, await visit.Page.ContentAsync(), StringComparison.Ordinal);
 
         await visit.Page.GetByText("Try object lock too").ClickAsync();
@@ -53,6 +59,7 @@ public sealed class ObjectStorePageTests(PostgresServer server, S3Server s3, Bro
         await visit.Go("/storage");
         await visit.Reads("an object store, to which each agent goes");
         await visit.Shot("location-listed");
+        await Edit(visit, address.ToString());
         await visit.Go("/audit");
         await visit.Reads("location.credentials");
         Assert.DoesNotContain(S3Server.Secret, await visit.Page.ContentAsync(), StringComparison.Ordinal);
@@ -60,8 +67,40 @@ public sealed class ObjectStorePageTests(PostgresServer server, S3Server s3, Bro
 
         var location = Assert.Single(await node.Get<ListLocations>().Handle(ConsoleNode.System, new ListLocationsRequest(), default));
         Assert.Equal((LocationKind.S3, address.ToString()), (location.Kind, location.Address));
-        Assert.Equal(["s3.region=us-east-1"], location.Options);
+        Assert.Equal(("Bucket of the fleet", "s3.storage-class=COLD"), (location.Name, Assert.Single(location.Options)));
         Assert.NotNull(location.LastTest);
+        await visit.Go($"/storage/locations/{location.Id}");
+        await visit.Press("Remove location");
+        await visit.Shot("location-remove");
+        await visit.Press("Remove it");
+        await visit.Reads("No location yet");
+        Assert.Empty(await node.Get<ListLocations>().Handle(ConsoleNode.System, new ListLocationsRequest(), default));
+    }
+
+    static async Task Replace(Visit visit, string secret)
+    {
+        await visit.Fill("Access key", S3Server.Access);
+        await visit.Fill("Secret key", secret);
+        await visit.Press("Replace credentials");
+    }
+
+    static async Task Edit(Visit visit, string address)
+    {
+        await visit.Go("/storage");
+        await visit.Follow("Bucket");
+        await visit.Page.GetByText("Name, address and options").ClickAsync();
+        await visit.Shot("location-edit");
+        await visit.Fill("Name", "Bucket of the fleet");
+        await visit.Fill("Options, one a line", "s3.storage-class=COLD");
+        await visit.Fill("Address", address.Replace("bucket-", "no-bucket-", StringComparison.Ordinal));
+        await visit.Press("Save changes");
+        await visit.Reads("The test with the new address and options failed.");
+        await visit.Shot("location-edit-refused");
+        visit.Forgive("409");
+        await visit.Fill("Address", address);
+        await visit.Press("Save changes");
+        await visit.Reads("s3.storage-class=COLD");
+        await visit.Sees("Bucket of the fleet");
     }
 
     static async Task Add(Visit visit, string address)

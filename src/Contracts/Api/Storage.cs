@@ -83,13 +83,16 @@ public sealed record Location
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
-/// <summary>PUT locations/{id}/credentials. Runs that begin afterwards use them.</summary>
+/// <summary>PUT locations/{id}/credentials. They are tested before they replace the former; runs that begin afterwards use
+/// them.</summary>
 public sealed record ReplaceLocationCredentialsRequest
 {
     /// <summary>Which location, of the kind S3 or Azure.</summary>
     public LocationId Id { get; init; }
     /// <summary>The new ones; null for what each agent's machine has.</summary>
     public StoreCredentials? Credentials { get; init; }
+    /// <summary>Whether they count without a test: for places that agents reach and nodes do not.</summary>
+    public bool SkipTest { get; init; }
 }
 
 /// <summary>PUT locations/{id}/lock. What is put afterwards is locked so; what is locked already stays as it is.</summary>

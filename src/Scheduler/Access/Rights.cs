@@ -68,6 +68,8 @@ public static class Rights
         [typeof(WriteRecoveryKit)] = Right.SecretReveal,
         [typeof(SignIn)] = Right.SignIn,
         [typeof(CreateLocation)] = Right.StorageManage,
+        [typeof(EditLocation)] = Right.StorageManage,
+        [typeof(RemoveLocation)] = Right.StorageManage,
         [typeof(ReplaceLocationCredentials)] = Right.StorageManage,
         [typeof(TestLocation)] = Right.StorageManage,
         [typeof(SetLocationLock)] = Right.StorageManage,

@@ -65,20 +65,7 @@ static class ApiEndpoints
 
     static void MapStorage(RouteGroupBuilder api)
     {
-        api.MapGet("locations", (Caller caller, ListLocations handler, CancellationToken ct) =>
-            handler.Handle(caller, new ListLocationsRequest(), ct)).For<ListLocations>();
-        api.MapPost("locations", (Caller caller, CreateLocationRequest request, CreateLocation handler, CancellationToken ct) =>
-            handler.Handle(caller, request, ct)).For<CreateLocation>();
-        api.MapPut("locations/{id}/credentials", (Caller caller, string id, ReplaceLocationCredentialsRequest request,
-            ReplaceLocationCredentials handler, CancellationToken ct)
-            => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<ReplaceLocationCredentials>();
-        api.MapPost("locations/{id}/test", (Caller caller, string id, TestLocationRequest? request, TestLocation handler,
-            CancellationToken ct) => handler.Handle(caller, (request ?? new TestLocationRequest()) with { Id = LocationId.Parse(id) }, ct))
-            .For<TestLocation>();
-        api.MapPut("locations/{id}/lock", (Caller caller, string id, SetLocationLockRequest request, SetLocationLock handler,
-            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationLock>();
-        api.MapPut("locations/{id}/tier", (Caller caller, string id, SetLocationTierRequest request, SetLocationTier handler,
-            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationTier>();
+        MapLocations(api);
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)
@@ -93,6 +80,28 @@ static class ApiEndpoints
             handler.Handle(caller, new ShowRecoveryKitRequest(), ct)).For<ShowRecoveryKit>();
         api.MapPost("recovery-kit", (Caller caller, WriteRecoveryKit handler, CancellationToken ct) =>
             handler.Handle(caller, new WriteRecoveryKitRequest(), ct)).For<WriteRecoveryKit>();
+    }
+
+    static void MapLocations(RouteGroupBuilder api)
+    {
+        api.MapGet("locations", (Caller caller, ListLocations handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListLocationsRequest(), ct)).For<ListLocations>();
+        api.MapPost("locations", (Caller caller, CreateLocationRequest request, CreateLocation handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<CreateLocation>();
+        api.MapPut("locations/{id}", (Caller caller, string id, EditLocationRequest request, EditLocation handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<EditLocation>();
+        api.MapDelete("locations/{id}", (Caller caller, string id, RemoveLocation handler, CancellationToken ct)
+            => Done(handler.Handle(caller, new RemoveLocationRequest(LocationId.Parse(id)), ct))).For<RemoveLocation>();
+        api.MapPut("locations/{id}/credentials", (Caller caller, string id, ReplaceLocationCredentialsRequest request,
+            ReplaceLocationCredentials handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<ReplaceLocationCredentials>();
+        api.MapPost("locations/{id}/test", (Caller caller, string id, TestLocationRequest? request, TestLocation handler,
+            CancellationToken ct) => handler.Handle(caller, (request ?? new TestLocationRequest()) with { Id = LocationId.Parse(id) }, ct))
+            .For<TestLocation>();
+        api.MapPut("locations/{id}/lock", (Caller caller, string id, SetLocationLockRequest request, SetLocationLock handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationLock>();
+        api.MapPut("locations/{id}/tier", (Caller caller, string id, SetLocationTierRequest request, SetLocationTier handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationTier>();
     }
 
     static void MapAdoption(RouteGroupBuilder api)

@@ -64,6 +64,14 @@ public sealed class GatewayStores(TimeProvider clock) : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes a folder nobody's, where it is the one of this location.</summary>
+    /// <exception cref="StoreException">It cannot be written.</exception>
+    public async Task Release(FilePath folder, LocationId location, CancellationToken ct)
+    {
+        await using var root = new FolderStore(folder, clock);
+        if (await Owner(root, ct) == location.ToString()) await root.Delete(Note, ct);
+    }
+
     static async Task<string?> Owner(FolderStore root, CancellationToken ct)
     {
         if (await root.Head(Note, ct) is not { } found) return null;

@@ -22,6 +22,15 @@ public sealed class LocationSecrets(SealedSecrets secrets)
     internal StoreCredentials? Open(LocationId location, byte[]? sealedBytes) => sealedBytes is null ? null
         : JsonSerializer.Deserialize(secrets.Open(Table, location.ToString(), Column, sealedBytes), WireJson.Default.StoreCredentials);
 
+    /// <summary>A location with what opens it; null where the machine's own counts.</summary>
+    /// <exception cref="NotFoundException">There is none with this id.</exception>
+    internal async Task<(Location Location, StoreCredentials? Credentials)> Find(SqlSource db, LocationId id, CancellationToken ct)
+    {
+        var location = await db.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)
+            ?? throw new NotFoundException("A location with this id");
+        return (location, Open(id, await db.Scalar<byte[]>("select credentials_sealed from location where id = $1", [id], ct)));
+    }
+
     /// <summary>The variables with which a store is opened, of a row with location_id, kind and credentials_sealed; null where the
     /// machine's own count.</summary>
     internal IReadOnlyDictionary<string, string>? Variables(Row row) => CredentialVariables.Of(row.Word<LocationKind>("kind"),

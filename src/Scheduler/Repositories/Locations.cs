@@ -131,29 +131,3 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Locatio
         catch (StoreException e) { throw new BadInputException("path", $"This node cannot use the folder: {e.Message}", e.Hint); }
     }
 }
-
-/// <summary>Replaces or removes the credentials of an object store. Runs that have begun keep the former until they end.</summary>
-public sealed class ReplaceLocationCredentials(Postgres db, LocationSecrets secrets)
-{
-    /// <exception cref="BadInputException">They cannot be used, or the location is a folder.</exception>
-    public async Task<Location> Handle(Caller caller, ReplaceLocationCredentialsRequest request, CancellationToken ct)
-    {
-        caller.Must(Right.StorageManage);
-        await using var tx = await db.Begin(ct);
-        var location = await tx.First($"{ListLocations.Select} where l.id = $1 for update of l", [request.Id], ListLocations.Read, ct)
-            ?? throw new NotFoundException("A location with this id");
-        if (location.Path is not null)
-            throw new BadInputException("credentials", $"A location of the kind {location.Kind} has no credentials.",
-                "Only S3, Azure and REST servers have.");
-        await LocationSecrets.Check(location.Kind, location.Address, location.Options, request.Credentials);
-        var setAt = await tx.Scalar<DateTimeOffset?>("""
-            update location set credentials_sealed = $2, credentials_set_at = case when $2::bytea is null then null else clock() end
-            where id = $1 returning credentials_set_at
-            """, [request.Id, secrets.Seal(request.Id, request.Credentials)], ct);
-        await Notifications.Changed(tx, "storage", request.Id.ToString(), ct);
-        await Audit.Add(tx, caller, "location.credentials", request.Id.ToString(),
-            $"{location.Name}: {(setAt is null ? "removed" : "replaced")}", ct);
-        await tx.Commit(ct);
-        return location with { CredentialsSetAt = setAt };
-    }
-}

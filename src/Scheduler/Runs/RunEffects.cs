@@ -18,6 +18,9 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
     {
         await OfKind(tx, run, result, ct);
         foreach (var copy in result.Healed ?? []) await Healed(tx, run, copy, ct);
+        if (result is not { Outcome: JobOutcome.Failed, Error.Code: "store.denied" }) return;
+        if (await RunTable.AgainWithNewCredentials(tx, run, RunId.New(clock), ct) && run.Kind is JobKind.Init or JobKind.Adopt)
+            await RepositoryTable.AwaitInit(tx, run.Repository, ct);
     }
 
     Task OfKind(Transaction tx, EndedRun run, JobResult result, CancellationToken ct) => run.Kind switch

@@ -56,6 +56,31 @@ static class RunTable
     public static Task Hurry(Transaction tx, RunId run, CancellationToken ct)
         => tx.Execute("update run set due_at = clock() where id = $1 and state = 'Queued'", [run], ct);
 
+    /// <summary>Queues once more what a store refused, where its credentials were replaced while the run had the former.</summary>
+    /// <param name="tx">The transaction of its end.</param>
+    /// <param name="old">The run that failed.</param>
+    /// <param name="run">The new run's id.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <returns>Whether there is a new run.</returns>
+    public static async Task<bool> AgainWithNewCredentials(Transaction tx, EndedRun old, RunId run, CancellationToken ct)
+    {
+        var made = await tx.Execute("""
+            insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, requested_by, job)
+            select $2, r.kind, 'Queued', r.title, r.item_id, r.policy_id, r.host_id, r.repository_id, r.point_id,
+                'system: the credentials were replaced', r.job
+            from run r join repository s on s.id = r.repository_id
+            where r.id = $1 and exists (select from location l where l.credentials_set_at > r.started_at and (l.id = s.location_id
+                or exists (select from replica c where c.repository_id = s.id and c.location_id = l.id)))
+            """, [old.Id, run], ct);
+        if (made == 0) return false;
+        await Event(tx, old.Id, old.Epoch, EventLevel.Info, "run.again",
+            $"The location's credentials were replaced during this run: {run} does it again with the new ones.", ct);
+        await Event(tx, run, 0, EventLevel.Info, "run.queued", "Queued by system: the credentials were replaced.", ct);
+        await Notifications.WakeHost(tx, old.Host, ct);
+        await Notifications.Changed(tx, "runs", run.ToString(), ct);
+        return true;
+    }
+
     /// <summary>Says in the log of an item's unfinished backup that a later firing made no run because of it. The run's own firing, told
     /// twice, says nothing.</summary>
     public static async Task Coalesced(Transaction tx, ItemId item, DateTimeOffset nominalAt, CancellationToken ct)

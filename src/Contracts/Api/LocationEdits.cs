@@ -1,0 +1,23 @@
+namespace BackupDr.Contracts.Api;
+
+/// <summary>PUT locations/{id}: all of it anew but for its kind, its folder and its credentials.</summary>
+public sealed record EditLocationRequest
+{
+    /// <summary>Which location.</summary>
+    public LocationId Id { get; init; }
+    /// <summary>What people call it.</summary>
+    public required string Name { get; init; }
+    /// <summary>For object stores: where it is from now on, with everything that is in it; null for where it was. Nothing is
+    /// copied.</summary>
+    public string? Address { get; init; }
+    /// <summary>Each NAME=VALUE. For object stores.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+    /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
+    public long? QuotaBytes { get; init; }
+    /// <summary>Whether another address or other options count without a test: for places that agents reach and nodes do not.</summary>
+    public bool SkipTest { get; init; }
+}
+
+/// <summary>DELETE locations/{id}: forgets a location in which nothing is kept. What is there stays.</summary>
+/// <param name="Id">Which location.</param>
+public sealed record RemoveLocationRequest(LocationId Id);
