@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
+using BackupDr.Engine.Cache;
 using BackupDr.Engine.Chunking;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
@@ -39,6 +40,8 @@ public sealed class Repository : IDisposable
     public ulong ChunkerPolynomial { get; }
     /// <summary>The key file that the password opened.</summary>
     public BlobId KeyId { get; }
+    /// <summary>Work to have under way at once where it waits for the store.</summary>
+    internal int RequestsAtOnce => Math.Max(Options.Workers, Store.RequestsAtOnce);
     internal BufferPool Buffers { get; } = new();
     /// <summary>The further places, where there are any.</summary>
     internal ReplicatedStore? Replicas => Store as ReplicatedStore;
@@ -193,13 +196,7 @@ public sealed class Repository : IDisposable
     /// <exception cref="RepositoryException">One is damaged.</exception>
     public async Task<IReadOnlyList<Snapshot>> Snapshots(SnapshotFilter filter, CancellationToken ct)
     {
-        var found = new List<Snapshot>();
-        await foreach (var listed in Store.List(ObjectLayout.Snapshots, ct))
-        {
-            if (!ObjectLayout.TryId(listed, out var id)) continue;
-            try { found.Add(SnapshotFile.Read((await ReadUnpacked(ObjectLayout.Snapshots, id, ct, listed.SizeBytes)).Span, id)); }
-            catch (StoreException e) when (e.Fault == StoreFault.Missing) { continue; }   // forgotten meanwhile
-        }
+        var found = await new SnapshotLoad(this).Run(ct);
         return [.. found.Where(filter.Fits).OrderBy(snapshot => snapshot.Time).ThenBy(snapshot => snapshot.Id)];
     }
 

@@ -23,7 +23,7 @@ public sealed class CheckTests
         using var repository = await Prepared.Init(new MemoryStore(), Prepared.Options with { Clock = new ShortWaits() });
         var index = await repository.LoadIndex(_ct);
         var writer = new IndexWriter(repository, index);
-        using var packs = new PackWriter(repository, writer, opensBlobs: false);
+        await using var packs = new PackWriter(repository, writer, opensBlobs: false);
         var stage = new BlobStage(repository, index, packs, new BackupCounters(null, TimeProvider.System));
         var data = await stage.Store(BlobType.Data, "five!"u8.ToArray(), _ct);
         var empty = await stage.Store(BlobType.Tree, "{\"nodes\":[]}\n"u8.ToArray(), _ct);

@@ -41,7 +41,7 @@ public static class BackupRun
             await held.Settle(stop.Token);
             var counters = new BackupCounters(progress, clock, request.Listing);
             var indexWriter = new IndexWriter(repository, index);
-            using var packs = new PackWriter(repository, indexWriter, opensBlobs: false);
+            await using var packs = new PackWriter(repository, indexWriter, opensBlobs: false);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
                 parent is null ? null : new ParentWalk(new BlobReader(repository, index)), request.Force, chunkers);
             var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;

@@ -1,7 +1,10 @@
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Indexing;
+using BackupDr.Engine.Memory;
+using BackupDr.Storage;
 
 namespace BackupDr.Engine.Blobs;
 
@@ -9,7 +12,9 @@ namespace BackupDr.Engine.Blobs;
 /// concurrent use.</summary>
 /// <remarks>
 /// Source: docs/format/restic-v2.md, F-5.7 and F-8.1. Data blobs are spread at random over two open packs, so that the order of a pack does
-/// not tell the chunk lengths of a file. Whoever fills a pack finishes it; the others go on with a fresh one.
+/// not tell the chunk lengths of a file. Whoever fills a pack closes and verifies it; the others go on with a fresh one. From then on it is
+/// on its way: as many at once as the store is worth, and nobody waits for one but for room. What fails on the way is thrown to whoever
+/// comes next, at the latest by <see cref="Flush"/>.
 /// </remarks>
 /// <param name="repository">Where they are stored.</param>
 /// <param name="index">Told of each stored pack.</param>
@@ -17,11 +22,11 @@ namespace BackupDr.Engine.Blobs;
 /// Whether the blobs were sealed elsewhere, so that each is to be decoded and compared with its id; of those that were compared when they
 /// were sealed here, the tag tells whether they are still as they were.
 /// </param>
-sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlobs) : IDisposable
+sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlobs) : IAsyncDisposable
 {
     const int LargestSealedBlob = (8 << 20) + SealedBox.Overhead;
     const int LargestTail = 4 << 20;
-    const int FinishingAtOnce = 2;   // full packs that are verified and stored; each holds a pack of memory
+    const int LeastAtOnce = 2;   // full packs that are verified and stored; each holds a pack of memory
 
     sealed class OpenPack
     {
@@ -35,15 +40,18 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
 
     readonly OpenPack[] _data = [new(), new()];
     readonly OpenPack _trees = new();
-    readonly SemaphoreSlim _finishing = new(FinishingAtOnce);
+    readonly Slots _room = new(Math.Max(LeastAtOnce, repository.Store.RequestsAtOnce));
+    readonly CancellationTokenSource _stop = new();
+    ExceptionDispatchInfo? _failure;
     long _storedBytes;
 
     /// <summary>Bytes of all packs stored so far.</summary>
     public long StoredBytes => Interlocked.Read(ref _storedBytes);
 
-    /// <summary>
-    /// Adds a sealed blob. The bytes are copied before this returns; a pack that became full is stored before the task ends.
-    /// </summary>
+    /// <summary>Adds a sealed blob. The bytes are copied before this returns; a pack that became full is on its way when the task
+    /// ends.</summary>
+    /// <exception cref="StoreException">An earlier pack could not be stored.</exception>
+    /// <exception cref="InvalidOperationException">A full pack does not read back as it was written: memory is at fault.</exception>
     public ValueTask Add(BlobType type, BlobId id, ReadOnlySpan<byte> sealedBytes, uint plainLength, CancellationToken ct)
     {
         var pack = type == BlobType.Tree ? _trees : _data[id.GetHashCode() >> 7 & 1];
@@ -68,8 +76,16 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
         return new FullPack(buffer, sealedBytes.Length, [new PackEntry(type, id, 0, (uint)sealedBytes.Length, plainLength)]);
     }
 
-    /// <summary>Frees the gate. What is still open is dropped.</summary>
-    public void Dispose() => _finishing.Dispose();
+    /// <summary>Breaks off what is on its way, and waits until nothing is. What is still open is dropped.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_room.AreAllFree)
+        {
+            await _stop.CancelAsync();
+            await _room.AwaitAll(CancellationToken.None);
+        }
+        _stop.Dispose();
+    }
 
     static FullPack Take(OpenPack pack)
     {
@@ -78,46 +94,81 @@ sealed class PackWriter(Repository repository, IndexWriter index, bool opensBlob
         return full;
     }
 
-    /// <summary>Stores what is still open. Nothing may be added at the same time.</summary>
+    /// <summary>Stores what is still open, and waits for all that is on its way: afterwards every blob that was added is durable. Nothing
+    /// may be added at the same time.</summary>
+    /// <exception cref="StoreException">A pack could not be stored.</exception>
     public async Task Flush(CancellationToken ct)
     {
         foreach (var pack in (OpenPack[])[.. _data, _trees])
             if (pack.Entries.Count > 0) await Finish(Take(pack), ct);
+        await _room.AwaitAll(ct);
+        _failure?.Throw();
     }
 
     /// <summary>Waits while as many packs are being stored as memory is meant for. Ask before making a further blob.</summary>
+    /// <exception cref="StoreException">An earlier pack could not be stored.</exception>
     public async ValueTask AwaitRoom(CancellationToken ct)
     {
-        await _finishing.WaitAsync(ct);
-        _finishing.Release();
+        await _room.Take(ct);
+        _room.Give();
+        _failure?.Throw();
     }
 
     async Task Finish(FullPack pack, CancellationToken ct)
     {
+        var isOnItsWay = false;
         try
         {
-            await _finishing.WaitAsync(ct);
-            try { await StoreVerified(pack, ct); }
-            finally { _finishing.Release(); }
+            await _room.Take(ct);
+            try
+            {
+                _failure?.Throw();
+                var (id, length) = CloseVerified(pack);
+                _ = Send(pack, id, length, ct);
+                isOnItsWay = true;
+            }
+            finally
+            {
+                if (!isOnItsWay) _room.Give();
+            }
         }
-        finally { repository.Buffers.Return(pack.Buffer); }
+        finally
+        {
+            if (!isOnItsWay) repository.Buffers.Return(pack.Buffer);
+        }
     }
 
-    async Task StoreVerified(FullPack pack, CancellationToken ct)
+    (BlobId Id, int Length) CloseVerified(FullPack pack)
     {
         var bench = repository.RentBench();
-        int length;
-        BlobId id;
         try
         {
-            length = Close(pack, bench);
+            var length = Close(pack, bench);
             Verify(pack, length, bench);
-            id = new BlobId(SHA256.HashData(pack.Buffer.AsSpan(0, length)));
+            return (new BlobId(SHA256.HashData(pack.Buffer.AsSpan(0, length))), length);
         }
         finally { repository.ReturnBench(bench); }
-        await repository.Store.Put(ObjectLayout.Of(ObjectLayout.Data, id), pack.Buffer.AsMemory(0, length), ct);
-        Interlocked.Add(ref _storedBytes, length);
-        await index.Add(new IndexedPack(id, pack.Entries), ct);
+    }
+
+    /// <summary>Stores a pack; never throws. Takes over its memory and its place in the room.</summary>
+    async Task Send(FullPack pack, BlobId id, int length, CancellationToken ct)
+    {
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, _stop.Token);
+            await repository.Store.Put(ObjectLayout.Of(ObjectLayout.Data, id), pack.Buffer.AsMemory(0, length), either.Token);
+            Interlocked.Add(ref _storedBytes, length);
+            await index.Add(new IndexedPack(id, pack.Entries), either.Token);
+        }
+        catch (Exception e)   // kept for whoever comes next; what fails after it is not the cause
+        {
+            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(e), null);
+        }
+        finally
+        {
+            repository.Buffers.Return(pack.Buffer);
+            _room.Give();
+        }
     }
 
     /// <summary>Appends the sealed header and its length; gives the pack's length.</summary>

@@ -15,10 +15,10 @@ sealed class Repacking(Repository repository, UsedBlobs used)
     /// <exception cref="RepositoryException">Damaged; the old packs are as they were.</exception>
     public async Task Run(IReadOnlySet<BlobId> chosen, Action<BlobId> done, CancellationToken ct)
     {
-        using var packs = new PackWriter(repository, _index, opensBlobs: true);
+        await using var packs = new PackWriter(repository, _index, opensBlobs: true);
         try
         {
-            await ParallelWork.Run(Chosen(chosen, ct), repository.Options.Workers, async (pack, token) =>
+            await ParallelWork.Run(Chosen(chosen, ct), repository.RequestsAtOnce, async (pack, token) =>
             {
                 await Copy(pack, packs, token);
                 done(pack.Id);

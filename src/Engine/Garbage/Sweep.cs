@@ -49,7 +49,7 @@ sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? re
         await Confirm(alone, stop.Token);
         await RewriteIndex(stop.Token);
         await Confirm(alone, stop.Token);
-        await ParallelWork.Run(_kill.Where(sizes.ContainsKey), repository.Options.Workers, async (id, token) =>
+        await ParallelWork.Run(_kill.Where(sizes.ContainsKey), repository.RequestsAtOnce, async (id, token) =>
         {
             if (!await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Data, id), token)) return;
             lock (sizes) { RemovedPacks++; RemovedBytes += sizes[id]; }

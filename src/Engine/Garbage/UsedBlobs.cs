@@ -51,7 +51,7 @@ sealed class UsedBlobs(Repository repository, BlobIndex index)
         while (level.Count > 0)
         {
             var next = new List<BlobId>();
-            await ParallelWork.Run(level, repository.Options.Workers, async (tree, token) =>
+            await ParallelWork.Run(level, repository.RequestsAtOnce, async (tree, token) =>
             {
                 var (data, trees, below) = (new List<BlobId>(), new List<BlobId>(), new List<BlobId>());
                 var json = await _reader.Read(BlobType.Tree, tree, token);

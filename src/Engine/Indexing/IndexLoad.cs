@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Memory;
 using BackupDr.Storage;
 using BackupDr.Storage.Folder;
 using BackupDr.Storage.Posix;
@@ -19,6 +20,7 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
 {
     // A prune that runs again and again on a busy machine takes files away between our listing and our reading many times in a row.
     const int Attempts = 50, MostFilesBeside = 16;
+    const int ReadsAtOnce = 4;   // of some MiB each when unpacked
     const long MostBytesBeside = 2 << 20;
     const string FileName = "index";
 
@@ -42,21 +44,28 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
         var cached = await OpenCache(listed, ct);
         var index = cached is null ? new BlobIndex() : new BlobIndex(cached, marked, withMarked);
         var behind = new List<IndexedPack>();
-        foreach (var id in listed.Keys)
+        await Read(listed.Where(one => cached?.Files.Contains(one.Key) != true), pack =>
         {
-            if (cached?.Files.Contains(id) == true) continue;
-            foreach (var pack in await Read(id, listed[id], ct))
-            {
-                if (!marked.Contains(pack.Id)) index.Load(pack);
-                else if (withMarked) behind.Add(pack);
-            }
-        }
+            if (!marked.Contains(pack.Id)) index.Load(pack);
+            else if (withMarked) behind.Add(pack);
+        }, ct);
         foreach (var pack in behind) index.Load(pack);
         return index;
     }
 
-    async Task<List<IndexedPack>> Read(BlobId id, long listedBytes, CancellationToken ct)
-        => IndexFile.Read((await repository.ReadUnpacked(ObjectLayout.Index, id, ct, listedBytes)).Span, $"index {id}");
+    /// <summary>Reads index files, several at once, and hands on their packs one after the other.</summary>
+    async Task Read(IEnumerable<KeyValuePair<BlobId, long>> files, Action<IndexedPack> use, CancellationToken ct)
+    {
+        var gate = new Lock();
+        await ParallelWork.Run(files, Math.Min(ReadsAtOnce, repository.RequestsAtOnce), async (file, token) =>
+        {
+            var json = await repository.ReadUnpacked(ObjectLayout.Index, file.Key, token, file.Value);
+            lock (gate)
+            {
+                foreach (var pack in IndexFile.Read(json.Span, $"index {file.Key}")) use(pack);
+            }
+        }, ct);
+    }
 
     /// <summary>The cache with nearly all of these index files and no other; null where none can be had.</summary>
     async Task<SortedIndex?> OpenCache(Dictionary<BlobId, long> listed, CancellationToken ct)
@@ -104,8 +113,7 @@ sealed class IndexLoad(Repository repository, IReadOnlySet<BlobId> marked, bool 
     {
         using var builder = new SortedIndexBuilder(folder, FileName);
         if (before is not null) builder.AddBase(before);
-        foreach (var (id, bytes) in fresh)
-            foreach (var pack in await Read(id, bytes, ct)) builder.Add(pack);
+        await Read(fresh, builder.Add, ct);
         builder.Finish(repository.Id, all);
     }
 }

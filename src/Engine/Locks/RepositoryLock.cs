@@ -85,12 +85,15 @@ public sealed class RepositoryLock : IAsyncDisposable
     }
 
     /// <summary>All locks of a repository; unreadable ones are left out.</summary>
-    public static async Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, CancellationToken ct)
+    public static Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, CancellationToken ct)
+        => List(repository, [], ct);
+
+    static async Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, IReadOnlyList<BlobId> ours, CancellationToken ct)
     {
         var found = new List<(BlobId, LockFile)>();
         await foreach (var listed in repository.Store.List(ObjectLayout.Locks, ct))
         {
-            if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes == 0) continue;
+            if (!ObjectLayout.TryId(listed, out var id) || listed.SizeBytes == 0 || ours.Contains(id)) continue;
             try
             {
                 var json = await repository.ReadUnpacked(ObjectLayout.Locks, id, ct, listed.SizeBytes);
@@ -116,9 +119,9 @@ public sealed class RepositoryLock : IAsyncDisposable
 
     async Task RefuseOthers(CancellationToken ct)
     {
-        foreach (var (id, other) in await List(_repository, ct))
+        foreach (var (id, other) in await List(_repository, [_current, .. _superseded], ct))
         {
-            if (id == _current || _superseded.Contains(id) || !LockRules.Conflict(_identity, other)) continue;
+            if (!LockRules.Conflict(_identity, other)) continue;
             if (await RemoveIfDead(_repository, id, other, ct)) continue;
             var age = LockRules.Age(other, _repository.Options);
             throw new RepositoryException(RepositoryFault.Locked,

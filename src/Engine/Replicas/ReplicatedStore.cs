@@ -66,6 +66,9 @@ public sealed class ReplicatedStore : IObjectStore
     /// <inheritdoc/>
     public string Url => _places[0].Store.Url;
 
+    /// <inheritdoc/>
+    public int RequestsAtOnce => _places.Max(place => place.Store.RequestsAtOnce);
+
     /// <summary>Places that could not be used, or have not got the repository, and why.</summary>
     public IReadOnlyList<(string Place, string Problem)> Absent
         => [.. _places.Where(place => place.Problem is not null).Select(place => (place.Store.Url, place.Problem!))];

@@ -32,7 +32,7 @@ public sealed partial class RestoreRun
                 if (Interlocked.CompareExchange(ref first, e, null) is null) await stop.CancelAsync();
             }
         }
-        var workers = Enumerable.Range(0, _repository.Options.Workers + 1).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
+        var workers = Enumerable.Range(0, Math.Max(_repository.Options.Workers + 1, _repository.RequestsAtOnce)).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
         try
         {
             foreach (var next in plan.Packs()) await queue.Writer.WriteAsync(next, stop.Token);

@@ -111,7 +111,7 @@ public sealed class RepairPacks
     async Task Salvage(List<BlobId> damaged, Dictionary<BlobId, IndexedPack> known, CancellationToken ct)
     {
         var index = new IndexWriter(_repository, new BlobIndex());
-        using var packs = new PackWriter(_repository, index, opensBlobs: true);
+        await using var packs = new PackWriter(_repository, index, opensBlobs: true);
         foreach (var id in damaged)
         {
             _gone.Add(id);

@@ -43,7 +43,7 @@ public sealed class RepairSnapshots
         var snapshots = await repository.Snapshots(SnapshotFilter.All, stop.Token);
         var index = await repository.LoadIndex(stop.Token);
         var writer = new IndexWriter(repository, index);
-        using var packs = new PackWriter(repository, writer, opensBlobs: false);
+        await using var packs = new PackWriter(repository, writer, opensBlobs: false);
         var repair = new RepairSnapshots(repository, index, packs);
         var broken = new List<(Snapshot Old, BlobId Tree, IReadOnlyList<string> Losses)>();
         foreach (var snapshot in snapshots)

@@ -303,7 +303,7 @@ public sealed class RepositoryCheck
     {
         var done = 0;
         await Parallel.ForEachAsync(packs,
-            new ParallelOptions { MaxDegreeOfParallelism = _repository.Options.Workers, CancellationToken = ct }, async (pack, token) =>
+            new ParallelOptions { MaxDegreeOfParallelism = _repository.RequestsAtOnce, CancellationToken = ct }, async (pack, token) =>
         {
             await Guard(() => ReadPack(pack, token));
             progress?.Report(new CheckProgress(Interlocked.Increment(ref done), packs.Count));

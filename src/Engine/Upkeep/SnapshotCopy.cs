@@ -82,9 +82,9 @@ public static class SnapshotCopy
             entries.Add(place.Entry);
         }
         var writer = new IndexWriter(to, index);
-        using var packs = new PackWriter(to, writer, opensBlobs: false);
+        await using var packs = new PackWriter(to, writer, opensBlobs: false);
         var stage = new BlobStage(to, index, packs, counters);
-        await ParallelWork.Run(missing, to.Options.Workers, async (pack, one) =>
+        await ParallelWork.Run(missing, from.RequestsAtOnce, async (pack, one) =>
         {
             foreach (var run in PackRuns.Of(pack.Value))
                 await PackRuns.Read(from, pack.Key, run, (entry, box) => Copy(from, pack.Key, entry, box, stage, one), one);

@@ -66,6 +66,9 @@ public sealed class AzureStore : IObjectStore
     public string Url => _address.ToString();
 
     /// <inheritdoc/>
+    public int RequestsAtOnce => StoreHttp.RequestsAtOnce;
+
+    /// <inheritdoc/>
     public StoreAbilities Abilities => StoreAbilities.ConditionalPut | StoreAbilities.StorageClasses | StoreAbilities.Thaw;
 
     /// <inheritdoc/>

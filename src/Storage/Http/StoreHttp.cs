@@ -9,6 +9,9 @@ namespace BackupDr.Storage.Http;
 /// <summary>The HTTP connections of a store: with limits, and with the authorities that the options name.</summary>
 static class StoreHttp
 {
+    /// <summary>See <see cref="IObjectStore.RequestsAtOnce"/>.</summary>
+    public const int RequestsAtOnce = 8;
+
     const string ServerUsage = "1.3.6.1.5.5.7.3.1";
     static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(20);
 

@@ -66,6 +66,9 @@ public sealed class RetryingStore : IObjectStore
     public string Url => _inner.Url;
 
     /// <inheritdoc/>
+    public int RequestsAtOnce => _inner.RequestsAtOnce;
+
+    /// <inheritdoc/>
     public StoreAbilities Abilities => _inner.Abilities;
 
     /// <inheritdoc/>

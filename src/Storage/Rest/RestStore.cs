@@ -55,6 +55,9 @@ public sealed class RestStore : IObjectStore
     public string Url => _address.ToString();
 
     /// <inheritdoc/>
+    public int RequestsAtOnce => StoreHttp.RequestsAtOnce;
+
+    /// <inheritdoc/>
     public StoreAbilities Abilities => StoreAbilities.ConditionalPut;
 
     /// <inheritdoc/>

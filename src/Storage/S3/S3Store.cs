@@ -80,6 +80,9 @@ public sealed class S3Store : IObjectStore
     public string Url => _address.ToString();
 
     /// <inheritdoc/>
+    public int RequestsAtOnce => StoreHttp.RequestsAtOnce;
+
+    /// <inheritdoc/>
     public StoreAbilities Abilities => StoreAbilities.StorageClasses | StoreAbilities.Thaw | StoreAbilities.ObjectLock
         | StoreAbilities.Versions | (_conditional ? StoreAbilities.ConditionalPut : StoreAbilities.None);
 

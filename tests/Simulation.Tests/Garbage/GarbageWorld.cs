@@ -131,7 +131,7 @@ sealed class GarbageWorld : IDisposable
         var index = marks is null ? await _repository.LoadIndex(None) : await marks.LoadTrusted(_repository, None);
         if (ours is not null) await ours.Settle(None);
         var indexWriter = new IndexWriter(_repository, index);
-        using var packs = new PackWriter(_repository, indexWriter, opensBlobs: false);
+        await using var packs = new PackWriter(_repository, indexWriter, opensBlobs: false);
         var stage = new BlobStage(_repository, index, packs, new BackupCounters(null, _clock));
         var content = new List<BlobId>();
         foreach (var number in Enumerable.Range(0, Contents).OrderBy(_ => _world.Random.Next()).Take(5).Order())

@@ -13,6 +13,8 @@ public sealed class MemoryStore : IObjectStore
 
     public StoreAbilities Abilities => StoreAbilities.ConditionalPut;
 
+    public int RequestsAtOnce { get; init; } = 1;
+
     /// <summary>What is stored, by name. Change a copy and put it back to damage an object.</summary>
     public IDictionary<string, byte[]> Objects => _objects;
 
