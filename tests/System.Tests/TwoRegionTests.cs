@@ -2,6 +2,9 @@ using System.Net.Http.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
+using BackupDr.Engine;
+using BackupDr.Engine.Backup;
+using BackupDr.Sources.Files;
 using BackupDr.Storage;
 using BackupDr.Storage.Azure;
 using BackupDr.Storage.S3;
@@ -11,15 +14,17 @@ using BackupDr.TestKit.Trees;
 
 namespace BackupDr.SystemTests;
 
-/// <summary>A repository in a bucket and in a container: its first place goes away in the middle of a restore and of a backup, is damaged,
+/// <summary>A repository in two buckets, or in a container and a bucket: its first place goes away in the middle of a restore and of a backup, is damaged,
 /// and comes back as it was, empty, and as it was some time ago.</summary>
 public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
 {
     readonly CancellationToken _ct = TestContext.Current.CancellationToken;
 
     /// <param name="Location">As the service is told.</param>
-    /// <param name="Store">The place itself, beside any proxy.</param>
-    sealed record Region(CreateLocationRequest Location, IObjectStore Store);
+    /// <param name="Open">The place itself, beside any proxy: all of it, or a folder in it.</param>
+    sealed record Region(CreateLocationRequest Location, Func<string, IObjectStore> Open);
+
+    const int ManyPacks = 60, DamagedAtLeast = 50;
 
     static Region InS3(string name, S3Address bucket, Uri? way) => new(new CreateLocationRequest
     {
@@ -28,7 +33,7 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         Address = (way is null ? bucket : bucket with { Endpoint = way }).ToString(),
         Options = ["s3.region=us-east-1"],
         Credentials = new StoreCredentials { AccessKey = S3Server.Access, SecretKey = S3Server.Secret },
-    }, new S3Store(bucket, S3Server.Options()));
+    }, folder => new S3Store(bucket with { Prefix = bucket.Key(folder).TrimEnd('/') }, S3Server.Options()));
 
     Region InAzure(string name, AzureAddress container, Uri? way) => new(new CreateLocationRequest
     {
@@ -36,7 +41,7 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         Kind = LocationKind.Azure,
         Address = container.ToString(),
         Credentials = new StoreCredentials { ConnectionString = way is null ? azure.Words : azure.WordsAt(way) },
-    }, new AzureStore(container, azure.Options()));
+    }, folder => new AzureStore(container with { Prefix = container.Key(folder).TrimEnd('/') }, azure.Options()));
 
     /// <summary>Lets a place go away with the next request that puts or gets a pack, after some that it still answers.</summary>
     sealed class Switch
@@ -61,14 +66,13 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
     [InlineData(LocationKind.Azure)]
     public async Task What_one_region_loses_the_other_has_and_both_become_equal_again(LocationKind first)
     {
-        var (bucket, container) = (await s3.NewBucket("fleet"), await azure.NewContainer("fleet"));
         var power = new Switch();
+        var (bucket, nearBucket, container) = (await s3.NewBucket("fleet"), await s3.NewBucket("fleet"), await azure.NewContainer("fleet"));
         await using var way = await FaultProxy.Start(new Uri(first == LocationKind.S3 ? s3.Endpoint : azure.Endpoint), power.Decide);
-        var (nearer, farther) = first == LocationKind.S3
-            ? (InS3("Near", bucket, new Uri(way.Url)), InAzure("Far", container, null))
-            : (InAzure("Near", container, new Uri(way.Url)), InS3("Far", bucket, null));
-        await using var store = nearer.Store;
-        await using var other = farther.Store;
+        var nearer = first == LocationKind.S3 ? InS3("Near", nearBucket, new Uri(way.Url)) : InAzure("Near", container, new Uri(way.Url));
+        var farther = InS3("Far", bucket, null);
+        await using var store = nearer.Open("");
+        await using var other = farther.Open("");
         await using var service = new Service();
         using var api = await Started(service);
         using var http = service.Http();
@@ -84,11 +88,14 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         var item = Assert.Single(policy.Items);
         await service.Until(async () => (await Points(http, item)).Count == 1, "the first backup is there");
         var repository = (await Points(http, item))[0].Repository;
+        var password = await Escape(http, repository);
         Task<Run> Replicated()
             => Start(http, service, api, $"repositories/{repository}/replicate", new ReplicateRepositoryRequest(repository));
         async Task<Run> BackedUp() => await Finished(service, api, Assert.Single((await api.RunPolicy(policy.Id, _ct)).Runs));
 
-        // Both hold it.
+        // A backup whose content lies in many packs, and both places hold it.
+        await WriteManyPacks(service, nearer, host.Id, password);
+        Assert.Equal(RunState.Complete, (await BackedUp()).State);
         var filled = await Start(http, service, api, $"repositories/{repository}/replicas", new AddReplicaRequest(repository, far.Id));
         Assert.Equal(RunState.Complete, filled.State);
         Assert.Equal(["Far", "Near"], (await Points(http, item))[0].Locations);
@@ -101,14 +108,15 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         AssertRestored(service, "back-0");
         power.IsDown = false;
 
-        // Packs are lost in one region: a restore reads around it, and mends it.
-        var lost = await Packs(store, host.Id);
-        Assert.NotEmpty(lost);
-        foreach (var pack in lost) Assert.True(await store.Delete(pack.Name, _ct));
-        var healed = await Restore(http, service, api, item, "back-1");
-        Assert.Contains(healed.Result!.Healed!, copy => copy.Problem.Contains("right again", StringComparison.Ordinal));
-        Assert.Equal(lost.Select(pack => pack.Name.Value).Order(), (await Packs(store, host.Id)).Select(pack => pack.Name.Value).Order());
+        // Packs are lost and damaged in one region: a restore reads around them, and mends them with evidence.
         var earlier = await Contents(store);
+        var damaged = await Damage(store, host.Id, earlier);
+        var healed = await Restore(http, service, api, item, "back-1");
+        AssertRestored(service, "back-1");
+        var mended = healed.Result!.Healed!.Where(copy => copy.Problem.Contains("right again", StringComparison.Ordinal)).ToList();
+        Assert.True(mended.Count >= DamagedAtLeast, $"{mended.Count} of {damaged} were mended");
+        var now = await Contents(store);
+        Assert.All(mended.Select(copy => new ObjectName($"{host.Id}/{copy.Name}")), name => Assert.Equal(earlier[name], now[name]));
 
         // The region goes away in the middle of a backup: it goes to the other one, and can be restored.
         await WriteNoise(service, "more");
@@ -133,12 +141,49 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         await RollBack(store, earlier);
         await service.Until(async () => (await Replicated()).State == RunState.Complete, "both are equal once more");
         Assert.All(await Points(http, item), point => Assert.Equal(["Far", "Near"], point.Locations));
-        var restic = new ResticCli($"{bucket}/{host.Id}", await Escape(http, repository), service.At("restic-cache"));
+        var restic = new ResticCli($"{bucket}/{host.Id}", password, service.At("restic-cache"));
         var check = restic.Run(S3Server.Keys, "check", "--read-data");
         Assert.True(check.ExitCode == 0, check.Output + check.Errors);
+        if (first == LocationKind.S3)
+        {
+            var nearCheck = new ResticCli($"{nearBucket}/{host.Id}", password, service.At("restic-near"))
+                .Run(S3Server.Keys, "check", "--read-data");
+            Assert.True(nearCheck.ExitCode == 0, nearCheck.Output + nearCheck.Errors);
+        }
         Assert.Equal((await Names(store, host.Id)).Except(await Names(other, host.Id)), []);
         Assert.Equal((await Names(other, host.Id)).Except(await Names(store, host.Id)), []);
         if (first == LocationKind.S3) await AssertKitRestores(http, service);   // stock restic 0.14 finds no Azure but the real one
+    }
+
+    /// <summary>Files whose content lies in packs of their own; the next backup of the service finds it stored.</summary>
+    async Task WriteManyPacks(Service service, Region region, HostId host, string password)
+    {
+        var folder = service.Folder("precious/many");
+        for (var i = 0; i < ManyPacks; i++)
+        {
+            var content = new byte[300_000];
+            Random.Shared.NextBytes(content);
+            await File.WriteAllBytesAsync(Path.Combine(folder, $"{i}"), content, _ct);
+        }
+        await using var store = region.Open($"{host}");
+        using var secret = Secret.FromText(password);
+        using var repository = await Repository.Open(store, secret, new RepositoryOptions { PackSizeBytes = 128 << 10 }, _ct);
+        using var source = FileSource.Open(new FilesSpec { Paths = [FilePath.FromText(folder)] });
+        await BackupRun.Execute(repository, source, new BackupRequest { HostName = "many" }, null, _ct);
+    }
+
+    /// <summary>All packs, by turns: gone, one bit wrong, cut off.</summary>
+    async Task<int> Damage(IObjectStore store, HostId host, Dictionary<ObjectName, byte[]> contents)
+    {
+        var packs = contents.Keys.Where(name => name.Value.StartsWith($"{host}/data/", StringComparison.Ordinal)).ToList();
+        for (var i = 0; i < packs.Count; i++)
+        {
+            Assert.True(await store.Delete(packs[i], _ct));
+            var bad = contents[packs[i]].ToArray();
+            bad[bad.Length / 3] ^= 0x10;
+            if (i % 3 > 0) await store.Put(packs[i], i % 3 == 1 ? bad : bad.AsMemory(0, bad.Length / 2), _ct);
+        }
+        return packs.Count;
     }
 
     async Task WriteNoise(Service service, string name)
@@ -242,7 +287,4 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(_ct));
         return (await answer.Content.ReadFromJsonAsync(WireJson.Default.RepositoryEscape, _ct))!.Password;
     }
-
-    async Task<IReadOnlyList<StoredObject>> Packs(IObjectStore store, HostId host)
-        => await store.List($"{host}/data", _ct).ToListAsync(_ct);
 }

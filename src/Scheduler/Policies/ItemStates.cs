@@ -22,6 +22,8 @@ public sealed record ItemFacts
     public DateTimeOffset? LastCompleteAt { get; init; }
     /// <summary>Moment of the newest point, complete or not.</summary>
     public DateTimeOffset? LastPointAt { get; init; }
+    /// <summary>Whether a complete point was lost that is newer than all that are left.</summary>
+    public bool IsNewestGone { get; init; }
     /// <summary>Result of the newest proof.</summary>
     public ProofResult? Proof { get; init; }
     /// <summary>When it was made.</summary>
@@ -36,6 +38,7 @@ public static class ItemStates
     {
         if (facts.IsOff) return (ItemState.Off, "Its policy is paused, or it was retired.");
         var isInside = facts.LastCompleteAt is { } complete && now - complete <= facts.Rpo;
+        if (facts.IsNewestGone && !isInside) return (ItemState.Overdue, "Its newest recovery point is gone from every location.");
         if (facts.LastCompleteAt is null && facts.LastPointAt is null && now - facts.CreatedAt <= facts.Rpo)
             return facts.IsHostOnline ? (ItemState.New, "The first backup has not ended yet.")
                 : (ItemState.Unknown, "Its host is silent and there is no recovery point yet.");

@@ -16,7 +16,8 @@ static class ItemTable
                p.paused_at is not null or p.removed_at is not null or i.retired_at is not null or h.retired_at is not null,
                h.last_seen_at > clock() - $1, h.last_seen_at,
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
-               (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock()
+               (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
+               (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
         r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
@@ -44,6 +45,7 @@ static class ItemTable
             ProofAge = spec.Proof.MaximumAge,
             LastCompleteAt = row.TimeOrNull(14),
             LastPointAt = row.TimeOrNull(16),
+            IsNewestGone = row.TimeOrNull("gone") is { } gone && !(row.TimeOrNull(14) > gone),
             Proof = row.IsNull(19) ? null
                 : row.Word<ProofResult>(19),
             ProofAt = row.TimeOrNull(20),

@@ -1,7 +1,7 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Repositories;
@@ -22,54 +22,80 @@ public sealed class PolicyRuns(TimeProvider clock)
     internal async Task<IReadOnlyList<RunId>> Start(Transaction tx, PolicyId policy, DateTimeOffset? nominalAt, string requestedBy,
         CancellationToken ct)
     {
-        var items = await tx.Query("""
-            select i.id, i.name, i.host_id, h.name, i.repository_id, i.source, s.state,
-                   exists (select 1 from run r where r.item_id = i.id and r.kind = 'Backup' and r.state in ('Queued', 'Leased', 'Running'))
-            from item i join host h on h.id = i.host_id join repository s on s.id = i.repository_id
-            where i.policy_id = $1 and i.retired_at is null and h.retired_at is null order by i.id
-            """, [policy.Value], row => new
-        {
-            Id = row.Id<ItemId>(0),
-            Name = row.Text(1),
-            Host = row.Id<HostId>(2),
-            HostName = row.Text(3),
-            Repository =
-                row.Id<RepositoryId>(4),
-            Source = row.Text(5),
-            State = row.Word<RepositoryState>(6),
-            IsBusy = row.Bool(7),
-        }, ct);
         var started = new List<RunId>();
-        foreach (var item in items)
+        foreach (var item in await Items(tx, "i.policy_id = $1", policy.Value, ct))
         {
-            if (item.State != RepositoryState.Ready) await Init(tx, item.Repository, item.Host, item.HostName, ct);
-            if (item.IsBusy && nominalAt is { } missed)
-            {
-                await RunTable.Coalesced(tx, item.Id, missed, ct);
-                continue;
-            }
-            var id = RunId.New(clock);
-            var made = await RunTable.Add(tx, new NewRun
-            {
-                Id = id,
-                Kind = JobKind.Backup,
-                Title = $"Back up {item.Name}",
-                Item = item.Id,
-                Policy = policy,
-                Host = item.Host,
-                Repository = item.Repository,
-                NominalAt = nominalAt,
-                RequestedBy = requestedBy,
-                Job = new StoredJob(Backup: new BackupJob
-                {
-                    Source = JsonSerializer.Deserialize(item.Source, WireJson.Default.SourceSpec)!,
-                    HostName = item.HostName,
-                    Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"]
-                }),
-            }, ct);
-            if (made) started.Add(id);
+            if (item.IsBusy && nominalAt is { } missed) await RunTable.Coalesced(tx, item.Id, missed, ct);
+            else if (await Start(tx, item, nominalAt, requestedBy, ct) is { } run) started.Add(run);
         }
         return started;
+    }
+
+    /// <summary>Backs up some items at once, but for those that wait for it already or whose policy is paused.</summary>
+    internal async Task StartAgain(Transaction tx, IReadOnlyCollection<ItemId> items, string requestedBy, CancellationToken ct)
+    {
+        if (items.Count == 0) return;
+        foreach (var item in await Items(tx, "i.id = any($1)", items.Select(id => id.Value).ToArray(), ct))
+            if (!item.IsBusy && !item.IsPaused) await Start(tx, item, null, requestedBy, ct);
+    }
+
+    sealed record DueItem
+    {
+        public required ItemId Id { get; init; }
+        public required PolicyId Policy { get; init; }
+        public required string Name { get; init; }
+        public required HostId Host { get; init; }
+        public required string HostName { get; init; }
+        public required RepositoryId Repository { get; init; }
+        public required RepositoryState State { get; init; }
+        public required SourceSpec Source { get; init; }
+        public required bool IsBusy { get; init; }
+        public required bool IsPaused { get; init; }
+    }
+
+    static Task<List<DueItem>> Items(Transaction tx, string which, object value, CancellationToken ct) => tx.Query($"""
+        select i.id, i.policy_id, i.name, i.host_id, h.name as host, i.repository_id, s.state, i.source,
+               exists (select 1 from run r where r.item_id = i.id and r.kind = 'Backup' and r.state in ('Queued', 'Leased', 'Running'))
+               as busy, p.paused_at is not null or p.removed_at is not null as paused
+        from item i join host h on h.id = i.host_id join repository s on s.id = i.repository_id join policy p on p.id = i.policy_id
+        where {which} and i.retired_at is null and h.retired_at is null order by i.id
+        """, [value], row => new DueItem
+    {
+        Id = row.Id<ItemId>("id"),
+        Policy = row.Id<PolicyId>("policy_id"),
+        Name = row.Text("name"),
+        Host = row.Id<HostId>("host_id"),
+        HostName = row.Text("host"),
+        Repository = row.Id<RepositoryId>("repository_id"),
+        State = row.Word<RepositoryState>("state"),
+        Source = row.Json("source", WireJson.Default.SourceSpec)!,
+        IsBusy = row.Bool("busy"),
+        IsPaused = row.Bool("paused"),
+    }, ct);
+
+    async Task<RunId?> Start(Transaction tx, DueItem item, DateTimeOffset? nominalAt, string requestedBy, CancellationToken ct)
+    {
+        if (item.State != RepositoryState.Ready) await Init(tx, item.Repository, item.Host, item.HostName, ct);
+        var id = RunId.New(clock);
+        var made = await RunTable.Add(tx, new NewRun
+        {
+            Id = id,
+            Kind = JobKind.Backup,
+            Title = $"Back up {item.Name}",
+            Item = item.Id,
+            Policy = item.Policy,
+            Host = item.Host,
+            Repository = item.Repository,
+            NominalAt = nominalAt,
+            RequestedBy = requestedBy,
+            Job = new StoredJob(Backup: new BackupJob
+            {
+                Source = item.Source,
+                HostName = item.HostName,
+                Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"],
+            }),
+        }, ct);
+        return made ? id : null;
     }
 
     async Task Init(Transaction tx, RepositoryId repository, HostId host, string hostName, CancellationToken ct)

@@ -10,6 +10,9 @@ using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.RecoveryPoints;
 
+/// <summary>A recovery point whose snapshot is in no location any more.</summary>
+readonly record struct LostPoint(RecoveryPointId Id, ItemId? Item, string SnapshotId);
+
 /// <summary>Writes and reads the catalog of recovery points.</summary>
 static class RecoveryPointTable
 {
@@ -105,6 +108,29 @@ static class RecoveryPointTable
                 .Concat(look.Problems.Select(problem => problem.SnapshotId)).ToArray(),
                 look.NotListed > 0 || look.ProblemCount > look.Problems.Count ? OldestTold(look) : null], ct);
         await Notifications.Changed(tx, "points", null, ct);
+    }
+
+    /// <summary>After the places of points were told anew: those that lie nowhere are gone, and those that came back are there.</summary>
+    /// <param name="tx">The transaction's.</param>
+    /// <param name="repository">Whose points.</param>
+    /// <param name="run">The replication; points that were received after it had begun are left alone.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <returns>Those that are gone since now.</returns>
+    public static async Task<IReadOnlyList<LostPoint>> Placed(Transaction tx, RepositoryId repository, RunId run, CancellationToken ct)
+    {
+        await tx.Execute("""
+            update recovery_point p set gone_at = null where p.repository_id = $1 and p.gone_at is not null
+              and exists (select from recovery_point_place w where w.point_id = p.id)
+            """, [repository], ct);
+        var lost = await tx.Query("""
+            update recovery_point p set gone_at = clock() from run r
+            where r.id = $2 and p.repository_id = $1 and p.gone_at is null and p.received_at < r.started_at
+              and not exists (select from recovery_point_place w where w.point_id = p.id)
+            returning p.id, p.item_id, p.snapshot_id
+            """, [repository, run],
+            row => new LostPoint(row.Id<RecoveryPointId>(0), row.IdOrNull<ItemId>(1), row.Text(2)), ct);
+        if (lost.Count > 0) await Notifications.Changed(tx, "points", null, ct);
+        return lost;
     }
 
     static DateTimeOffset OldestTold(AdoptResult look)

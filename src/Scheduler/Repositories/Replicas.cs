@@ -80,8 +80,8 @@ static class ReplicaTable
         return run;
     }
 
-    /// <summary>What a replication found at each place.</summary>
-    public static async Task Replicated(Transaction tx, RepositoryId repository, JobResult result, CancellationToken ct)
+    /// <summary>What a replication found at each place. A point that was received after it had begun is none that it missed.</summary>
+    public static async Task Replicated(Transaction tx, RepositoryId repository, RunId run, JobResult result, CancellationToken ct)
     {
         if (result.Replicate is not { } done)
         {
@@ -100,7 +100,8 @@ static class ReplicaTable
             await tx.Execute("""
                 delete from recovery_point_place w using recovery_point p
                 where w.point_id = p.id and p.repository_id = $1 and w.location_id = $2 and not p.snapshot_id = any($3)
-                """, [repository, place.Location, snapshots.ToArray()], ct);
+                  and p.received_at < (select started_at from run where id = $4)
+                """, [repository, place.Location, snapshots.ToArray(), run], ct);
             await tx.Execute("""
                 insert into recovery_point_place (point_id, location_id)
                 select id, $2 from recovery_point where repository_id = $1 and snapshot_id = any($3) on conflict do nothing

@@ -3,13 +3,14 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Evidence;
+using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>What the end of a run brings about, in the transaction of its end.</summary>
-public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
+public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimeProvider clock)
 {
     /// <summary>After a replication that did not make all places equal.</summary>
     static readonly TimeSpan NextTry = TimeSpan.FromMinutes(10);
@@ -106,7 +107,8 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
 
     async Task Replicate(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
     {
-        await ReplicaTable.Replicated(tx, run.Repository, result, ct);
+        await ReplicaTable.Replicated(tx, run.Repository, run.Id, result, ct);
+        await Lost(tx, run, await RecoveryPointTable.Placed(tx, run.Repository, run.Id, ct), ct);
         await Notifications.Changed(tx, "storage", run.Repository.ToString(), ct);
         if (result.Outcome is JobOutcome.Failed or JobOutcome.Incomplete)
             await ReplicaTable.Start(tx, run.Repository, RunId.New(clock), "system: places differ", false, NextTry, ct);
@@ -123,6 +125,20 @@ public sealed class RunEffects(EvidenceLog evidence, TimeProvider clock)
                 ["healed"] = Text(place.Healed),
             }), ct);
         }
+    }
+
+    /// <summary>Points that are gone are evidence, and what they protected is backed up at once.</summary>
+    async Task Lost(Transaction tx, EndedRun run, IReadOnlyList<LostPoint> lost, CancellationToken ct)
+    {
+        foreach (var point in lost)
+            await evidence.Append(tx, "lost", point.Item?.ToString() ?? run.Repository.ToString(), Body(new()
+            {
+                ["run"] = run.Id.ToString(),
+                ["point"] = point.Id.ToString(),
+                ["snapshot"] = point.SnapshotId,
+            }), ct);
+        await policies.StartAgain(tx, [.. lost.Where(point => point.Item is not null).Select(point => point.Item!.Value).Distinct()],
+            "system: its recovery points are gone", ct);
     }
 
     /// <summary>A copy that was bad is evidence, whoever found it.</summary>

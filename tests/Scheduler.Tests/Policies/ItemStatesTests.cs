@@ -35,6 +35,8 @@ public sealed class ItemStatesTests
         { ItemState.Unproven, Good with { ProofAt = Now.AddDays(-36) } },
         { ItemState.New, Good with { LastCompleteAt = null, LastPointAt = null, CreatedAt = Now.AddHours(-1) } },
         { ItemState.Overdue, Good with { LastCompleteAt = null, LastPointAt = null } },
+        { ItemState.Overdue, Good with { IsNewestGone = true, LastCompleteAt = null, LastPointAt = null, CreatedAt = Now } },
+        { ItemState.Proven, Good with { IsNewestGone = true } },
         { ItemState.Off, Good with { IsOff = true, LastCompleteAt = null } },
     };
 

@@ -108,6 +108,57 @@ public sealed class ReplicaTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_point_that_lies_nowhere_any_more_counts_no_more_and_the_next_backup_does_not_wait()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, _, repository, _) = await WithReplica(fleet);
+        await fleet.Finish(host, run => Replicated(run, null, new string('a', 64)));
+        Assert.Equal(ItemState.Proven, (await Item(fleet)).State);
+
+        await Replicate(fleet, repository.Id);
+        await fleet.Finish(host, run => Replicated(run));
+
+        var item = await Item(fleet);
+        Assert.Equal((ItemState.Overdue, "Its newest recovery point is gone from every location.", 0),
+            (item.State, item.StateReason, item.RecoveryPoints));
+        Assert.NotNull((await Point(fleet)).GoneAt);
+        Assert.Equal(1, await fleet.Node.Db.Scalar<long>("select count(*) from evidence where kind = 'lost'", [], Fleet.NoStop));
+        var next = await fleet.Finish(host, _ => Fleet.Backup(snapshot: 'b'));
+        Assert.Equal(JobKind.Backup, next.Job.Kind);
+
+        // A place that had been away may still have it.
+        await fleet.Finish(host, run => Replicated(run, null, new string('a', 64), new string('b', 64)));
+        Assert.Null((await Point(fleet)).GoneAt);
+        Assert.Equal(2, (await Item(fleet)).RecoveryPoints);
+    }
+
+    [Fact]
+    public async Task A_point_that_is_newer_than_the_replication_is_not_missed_by_it()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, policy, _, _) = await WithReplica(fleet);
+        var replication = (await fleet.Lease(host))!;
+        Assert.Equal(JobKind.Replicate, replication.Job.Kind);
+        await fleet.Get<RunPolicy>().Handle(TestNode.Admin, new RunPolicyRequest(policy.Id), Fleet.NoStop);
+        await fleet.Finish(host, _ => Fleet.Backup(snapshot: 'b'));
+
+        await fleet.Complete(host, replication, Replicated(replication, null, new string('a', 64)));
+
+        var newest = await Point(fleet);
+        Assert.Equal((new string('b', 64), null), (newest.SnapshotId, newest.GoneAt));
+        Assert.NotEmpty(newest.Locations);
+    }
+
+    static async Task<Item> Item(Fleet fleet)
+        => Assert.Single(await fleet.Get<ListItems>().Handle(TestNode.Admin, new ListItemsRequest(), Fleet.NoStop));
+
+    static async Task<RecoveryPoint> Point(Fleet fleet)
+        => (await fleet.Get<ListRecoveryPoints>().Handle(TestNode.Admin, new ListRecoveryPointsRequest(), Fleet.NoStop))[0];
+
+    static Task<RunStarted> Replicate(Fleet fleet, RepositoryId repository)
+        => fleet.Get<ReplicateRepository>().Handle(TestNode.Admin, new ReplicateRepositoryRequest(repository), Fleet.NoStop);
+
+    [Fact]
     public async Task A_replication_that_leaves_places_different_is_tried_again_later_or_at_once_on_request()
     {
         await using var fleet = await Fleet.Start(databases);
