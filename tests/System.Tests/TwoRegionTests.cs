@@ -14,8 +14,8 @@ using BackupDr.TestKit.Trees;
 
 namespace BackupDr.SystemTests;
 
-/// <summary>A repository in two buckets, or in a container and a bucket: its first place goes away in the middle of a restore and of a backup, is damaged,
-/// and comes back as it was, empty, and as it was some time ago.</summary>
+/// <summary>A repository in two buckets, or in a container and a bucket: its first place goes away in the middle of a restore and of a
+/// backup, is damaged, and comes back as it was, empty, and as it was some time ago.</summary>
 public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
 {
     readonly CancellationToken _ct = TestContext.Current.CancellationToken;

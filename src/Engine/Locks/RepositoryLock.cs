@@ -88,7 +88,8 @@ public sealed class RepositoryLock : IAsyncDisposable
     public static Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, CancellationToken ct)
         => List(repository, [], ct);
 
-    static async Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, IReadOnlyList<BlobId> ours, CancellationToken ct)
+    static async Task<IReadOnlyList<(BlobId Id, LockFile Lock)>> List(Repository repository, IReadOnlyList<BlobId> ours,
+        CancellationToken ct)
     {
         var found = new List<(BlobId, LockFile)>();
         await foreach (var listed in repository.Store.List(ObjectLayout.Locks, ct))

@@ -32,7 +32,8 @@ public sealed partial class RestoreRun
                 if (Interlocked.CompareExchange(ref first, e, null) is null) await stop.CancelAsync();
             }
         }
-        var workers = Enumerable.Range(0, Math.Max(_repository.Options.Workers + 1, _repository.RequestsAtOnce)).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
+        var atOnce = Math.Max(_repository.Options.Workers + 1, _repository.RequestsAtOnce);
+        var workers = Enumerable.Range(0, atOnce).Select(_ => Task.Run(Worker, CancellationToken.None)).ToArray();
         try
         {
             foreach (var next in plan.Packs()) await queue.Writer.WriteAsync(next, stop.Token);

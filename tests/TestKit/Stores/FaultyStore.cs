@@ -55,7 +55,8 @@ public sealed class FaultyStore(IObjectStore inner) : IObjectStore
         if (After(StoreVerb.List, folder, call) is { } late) throw late;   // a listing that breaks off at its end
     }
 
-    public Task<bool> Delete(ObjectName name, CancellationToken ct) => Guarded(StoreVerb.Delete, name.Value, () => inner.Delete(name, ct), ct);
+    public Task<bool> Delete(ObjectName name, CancellationToken ct)
+        => Guarded(StoreVerb.Delete, name.Value, () => inner.Delete(name, ct), ct);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
