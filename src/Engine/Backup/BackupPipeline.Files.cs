@@ -18,6 +18,17 @@ sealed partial class BackupPipeline
             using (job.File) await StoreFile(job, ct);
     }
 
+    /// <summary>What may only be read now that everything else has been.</summary>
+    async Task StoreClosing(IClosingSource source, CancellationToken ct)
+    {
+        await source.Close(counters, ct);
+        foreach (var (folder, slot, node, before) in _closing)
+        {
+            if (source.OpenClosing(folder.Path.Join(node.Name.Bytes), counters) is not { } file) await Done(folder, slot, null, ct);
+            else using (file) await StoreFile(new FileJob(folder, slot, node, before, file), ct);
+        }
+    }
+
     async Task StoreFile(FileJob job, CancellationToken ct)
     {
         var path = job.Folder.Path.Join(job.Node.Name.Bytes);
@@ -53,6 +64,7 @@ sealed partial class BackupPipeline
     /// <summary>Why what was read may be no state that the file ever had; null where nothing speaks for that.</summary>
     static string? Doubt(ISourceFile file, Reading reading)
     {
+        if (file.MayBeTorn) return null;
         try { return IsUnchanged(file.Stat(), reading.Stat) ? null : "changed while it was read"; }
         catch (BackupDrException e) when (IsOfSource(e)) { return $"could not be looked at again after reading: {e.Message}"; }
     }

@@ -18,25 +18,30 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
     ChunkerPicker chunkers)
 {
     readonly record struct FileJob(PendingFolder Folder, int Slot, Node Node, Node? Before, ISourceFile File);
+    readonly record struct ClosingJob(PendingFolder Folder, int Slot, Node Node, Node? Before);
     readonly record struct ChunkJob(byte[] Buffer, int Length, FileContent Content, int Number);
 
     readonly Channel<FileJob> _files = Channel.CreateBounded<FileJob>(new BoundedChannelOptions(64) { SingleWriter = true });
     readonly Channel<ChunkJob> _chunks = Channel.CreateBounded<ChunkJob>(repository.Options.Workers);
     readonly LinkedFiles _linked = new();
+    readonly List<ClosingJob> _closing = [];
     Exception? _first;
     BlobId? _root;
+    IItemSource? _source;
 
     /// <summary>Stores the whole source; gives the root tree.</summary>
     /// <exception cref="OperationCanceledException"><paramref name="ct"/> fired.</exception>
     public async Task<BlobId> Run(IItemSource source, BlobId? parentTree, CancellationToken ct)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        _source = source;
         var chunkWorkers = Start(repository.Options.Workers, () => ChunkWorker(stop.Token), stop);
         var fileWorkers = Start(repository.Options.Workers + 1, () => FileWorker(stop.Token), stop);
         var walker = Start(1, () => Walk(source, parentTree, stop.Token), stop);
         await Task.WhenAll(walker);
         _files.Writer.Complete();
         await Task.WhenAll(fileWorkers);
+        if (_first is null && source is IClosingSource last) await Task.WhenAll(Start(1, () => StoreClosing(last, stop.Token), stop));
         _chunks.Writer.Complete();
         await Task.WhenAll(chunkWorkers);
         CloseRest();
@@ -137,7 +142,13 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
 
     async Task WalkFile(Frame frame, int slot, Node node, Node? before, CancellationToken ct)
     {
-        if (!force && before is { Type: NodeType.File } && IsUnchanged(node, before) && blobs.HasAll(before.Content))
+        if (_source is IClosingSource last && last.IsClosing(frame.Pending.Path.Join(node.Name.Bytes)))
+        {
+            _closing.Add(new ClosingJob(frame.Pending, slot, node, before));
+            return;
+        }
+        if (!force && before is { Type: NodeType.File } && IsUnchanged(node, before) && _source!.IsSettled(node)
+            && blobs.HasAll(before.Content))
         {
             Interlocked.Increment(ref counters.FilesUnmodified);
             FileDone(node.SizeBytes);

@@ -16,6 +16,27 @@ public interface IItemSource : IDisposable
     /// <summary>The root of the snapshot: for absolute targets a folder whose entries lead down to them ("srv" of "/srv/data").</summary>
     /// <exception cref="BackupDrException">A target does not exist or cannot be read at all.</exception>
     ISourceFolder OpenRoot(ISourceProblems problems);
+
+    /// <summary>Whether a file whose size, times and inode are those of the parent snapshot may be taken over without being read. Asked
+    /// only for such files.</summary>
+    /// <param name="file">The file as it is now.</param>
+    bool IsSettled(Node file) => true;
+}
+
+/// <summary>A source with files that come into being, or may only be read, when all the others have been read: what ends a database's
+/// backup.</summary>
+public interface IClosingSource : IItemSource
+{
+    /// <summary>Whether a listed file is such a one. It is then left to <see cref="OpenClosing"/>.</summary>
+    /// <param name="path">Its path in the snapshot.</param>
+    bool IsClosing(FilePath path);
+
+    /// <summary>Called once, when every other file has been read to its end. What it throws ends the run, and nothing is published.
+    /// </summary>
+    Task Close(ISourceProblems problems, CancellationToken ct);
+
+    /// <summary>Opens such a file, after <see cref="Close"/>; null where it did not come into being.</summary>
+    ISourceFile? OpenClosing(FilePath path, ISourceProblems problems);
 }
 
 /// <summary>An open folder of a source. Used by one thread at a time; folders of one source may be used in parallel.</summary>
@@ -45,6 +66,14 @@ public interface ISourceFile : IDisposable
     /// <summary>How many bytes from <paramref name="offset"/> on are known to be zeros without reading them, because the file has a hole
     /// there; 0 where that is not known.</summary>
     long ZerosAt(long offset) => 0;
+
+    /// <summary>Bytes of the fixed chunks that the file is cut into, a power of two from 16 KiB to 8 MiB; null where the engine chooses.
+    /// </summary>
+    int? ChunkBytes => null;
+
+    /// <summary>Whether a mix of old and new will do, because a log that is stored too mends it. Such a file is not read a second time
+    /// where it changed while it was read, and nobody is told.</summary>
+    bool MayBeTorn => false;
 
     /// <summary>Metadata as it is now, read from the open file: the engine stores this one, so size and times fit what was read.</summary>
     Node Stat();

@@ -77,6 +77,7 @@ sealed class ChunkerPicker
     public IChunker For(ReadOnlySpan<byte> name, Backup.ISourceFile file)
     {
         var size = file.SizeBytes;
+        if (file.ChunkBytes is { } wanted) return Enlarged(new FixedSize(wanted), size);
         if (_pages is null || size < PageFile.SmallestBytes) return Enlarged(_usual, size);
         Span<byte> head = stackalloc byte[PageFile.HeadBytes];
         var read = file.Read(0, head);
