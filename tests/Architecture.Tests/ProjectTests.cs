@@ -37,7 +37,7 @@ public sealed class ProjectTests
         ["Contracts"] = [],
         ["Storage"] = ["AWSSDK.S3", "Azure.Core", "Azure.Storage.Blobs"],
         ["Engine"] = [],
-        ["Sources"] = [],
+        ["Sources"] = ["Npgsql"],   // docs/decisions/0018
         ["Agent"] = [],
         ["Web"] = [],
         ["Cli"] = ["Spectre.Console", "System.CommandLine"],

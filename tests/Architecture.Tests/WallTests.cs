@@ -29,7 +29,7 @@ public sealed class WallTests
         new("BackupDr.Engine",
             ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Agents", "BackupDr.Contracts.Api", "BackupDr.Contracts.Jobs",
                 .. Databases, .. FileTwins]),
-        new("BackupDr.Sources", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. Databases, .. FileTwins]),
+        new("BackupDr.Sources", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. FileTwins]),
         new("backupdr-agent", ["Microsoft.AspNetCore", "Quartz", "BackupDr.Contracts.Api", .. Databases]),
         new("backupdr", ["Microsoft.AspNetCore", "Quartz", .. Databases]),
         new("BackupDr.Web", ["Quartz", .. Databases]),
@@ -63,6 +63,12 @@ public sealed class WallTests
         => Rule.Holds(SourceTree.Below("src/", ".cs", ".razor")
             .Where(file => !file.Path.StartsWith("src/Scheduler/Timing/", StringComparison.Ordinal))
             .SelectMany(file => Namespaces.Uses(file, "Quartz")));
+
+    [Fact]
+    public void Of_the_data_plane_only_the_folder_of_PostgreSQL_knows_its_driver()
+        => Rule.Holds(SourceTree.Below("src/Sources/", ".cs")
+            .Where(file => !file.Path.StartsWith("src/Sources/PostgreSql/", StringComparison.Ordinal))
+            .SelectMany(file => Namespaces.Uses(file, "Npgsql").Concat(Namespaces.Uses(file, "System.Data"))));
 
     [Fact]
     public void A_planted_breach_is_found()

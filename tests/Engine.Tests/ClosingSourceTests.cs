@@ -10,7 +10,8 @@ using BackupDr.TestKit.Stores;
 
 namespace BackupDr.Engine.Tests;
 
-/// <summary>What a database's source asks of the engine: files that come last, chunks of its own size, a word against "unchanged".</summary>
+/// <summary>What a database's source asks of the engine: files that come last, chunks of its own size, a word against
+/// "unchanged".</summary>
 public sealed class ClosingSourceTests : IDisposable
 {
     readonly ScratchFolder _scratch = new();
@@ -82,7 +83,7 @@ public sealed class ClosingSourceTests : IDisposable
         public IReadOnlyList<FilePath> Paths => _files.Paths;
 
         public ISourceFolder OpenRoot(ISourceProblems problems) => new Folder(this, _files.OpenRoot(problems));
-        public bool IsSettled(Node file) => Settled;
+        public bool IsSettled(FilePath path, Node file) => Settled;
         public bool IsClosing(FilePath path) => path.ToString().EndsWith(".last", StringComparison.Ordinal);
 
         public Task Close(ISourceProblems problems, CancellationToken ct)
@@ -96,6 +97,8 @@ public sealed class ClosingSourceTests : IDisposable
             Log.Add($"opened {path.Name}");
             return GivesLast ? new Last() : null;
         }
+
+        public ISourceFolder OpenClosingFolder(FilePath path, ISourceProblems problems) => _files.OpenRoot(problems);
 
         public void Dispose() => _files.Dispose();
 

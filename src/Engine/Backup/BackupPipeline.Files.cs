@@ -22,11 +22,31 @@ sealed partial class BackupPipeline
     async Task StoreClosing(IClosingSource source, CancellationToken ct)
     {
         await source.Close(counters, ct);
-        foreach (var (folder, slot, node, before) in _closing)
+        foreach (var job in _closing)
         {
-            if (source.OpenClosing(folder.Path.Join(node.Name.Bytes), counters) is not { } file) await Done(folder, slot, null, ct);
-            else using (file) await StoreFile(new FileJob(folder, slot, node, before, file), ct);
+            if (job.Node.Type == NodeType.Dir) await StoreClosingFolder(source, job, ct);
+            else await StoreClosingFile(job, source.OpenClosing(job.Folder.Path.Join(job.Node.Name.Bytes), counters), ct);
         }
+    }
+
+    async Task StoreClosingFolder(IClosingSource source, ClosingJob job, CancellationToken ct)
+    {
+        var path = job.Folder.Path.Join(job.Node.Name.Bytes);
+        using var folder = source.OpenClosingFolder(path, counters);
+        var nodes = folder.List(counters, ct).OrderBy(node => node.Name.Bytes.ToArray(), ByteOrder).ToList();
+        var pending = new PendingFolder(path, job.Node, job.Folder, job.Slot, job.Before?.Subtree);
+        pending.Expect(nodes.Count);
+        for (var at = 0; at < nodes.Count; at++)
+            await StoreClosingFile(new ClosingJob(pending, at, nodes[at], null), folder.OpenFile(nodes[at], counters), ct);
+        if (pending.Listed()) await StoreFolder(pending, ct);
+    }
+
+    static readonly Comparer<byte[]> ByteOrder = Comparer<byte[]>.Create(static (left, right) => left.AsSpan().SequenceCompareTo(right));
+
+    async Task StoreClosingFile(ClosingJob job, ISourceFile? file, CancellationToken ct)
+    {
+        if (file is null) { await Done(job.Folder, job.Slot, null, ct); return; }
+        using (file) await StoreFile(new FileJob(job.Folder, job.Slot, job.Node, job.Before, file), ct);
     }
 
     async Task StoreFile(FileJob job, CancellationToken ct)

@@ -93,7 +93,9 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
                 var slot = frame.Next++;
                 var node = frame.Nodes[slot];
                 frame.Before.TryGetValue(node.Name, out var before);
-                if (node.Type == NodeType.Dir) await WalkFolder(stack, frame, slot, node, before, ct);
+                if (_source is IClosingSource last && last.IsClosing(frame.Pending.Path.Join(node.Name.Bytes)))
+                    _closing.Add(new ClosingJob(frame.Pending, slot, node, before));
+                else if (node.Type == NodeType.Dir) await WalkFolder(stack, frame, slot, node, before, ct);
                 else if (node.Type == NodeType.File) await WalkFile(frame, slot, node, before, ct);
                 else
                 {
@@ -142,12 +144,8 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
 
     async Task WalkFile(Frame frame, int slot, Node node, Node? before, CancellationToken ct)
     {
-        if (_source is IClosingSource last && last.IsClosing(frame.Pending.Path.Join(node.Name.Bytes)))
-        {
-            _closing.Add(new ClosingJob(frame.Pending, slot, node, before));
-            return;
-        }
-        if (!force && before is { Type: NodeType.File } && IsUnchanged(node, before) && _source!.IsSettled(node)
+        if (!force && before is { Type: NodeType.File } && IsUnchanged(node, before)
+            && _source!.IsSettled(frame.Pending.Path.Join(node.Name.Bytes), node)
             && blobs.HasAll(before.Content))
         {
             Interlocked.Increment(ref counters.FilesUnmodified);

@@ -19,15 +19,16 @@ public interface IItemSource : IDisposable
 
     /// <summary>Whether a file whose size, times and inode are those of the parent snapshot may be taken over without being read. Asked
     /// only for such files.</summary>
+    /// <param name="path">Its path in the snapshot.</param>
     /// <param name="file">The file as it is now.</param>
-    bool IsSettled(Node file) => true;
+    bool IsSettled(FilePath path, Node file) => true;
 }
 
 /// <summary>A source with files that come into being, or may only be read, when all the others have been read: what ends a database's
 /// backup.</summary>
 public interface IClosingSource : IItemSource
 {
-    /// <summary>Whether a listed file is such a one. It is then left to <see cref="OpenClosing"/>.</summary>
+    /// <summary>Whether a listed file or folder is such a one. It is then left to <see cref="OpenClosing"/>.</summary>
     /// <param name="path">Its path in the snapshot.</param>
     bool IsClosing(FilePath path);
 
@@ -37,6 +38,9 @@ public interface IClosingSource : IItemSource
 
     /// <summary>Opens such a file, after <see cref="Close"/>; null where it did not come into being.</summary>
     ISourceFile? OpenClosing(FilePath path, ISourceProblems problems);
+
+    /// <summary>Opens such a folder, after <see cref="Close"/>. It holds files only.</summary>
+    ISourceFolder OpenClosingFolder(FilePath path, ISourceProblems problems);
 }
 
 /// <summary>An open folder of a source. Used by one thread at a time; folders of one source may be used in parallel.</summary>

@@ -1,0 +1,233 @@
+using System.Globalization;
+using BackupDr.Contracts;
+using BackupDr.Engine;
+using BackupDr.Engine.Restore;
+using BackupDr.Sources.Tools;
+using BackupDr.Storage.Posix;
+
+namespace BackupDr.Sources.PostgreSql;
+
+/// <summary>What a test restore does.</summary>
+public sealed record ClusterProofOptions
+{
+    /// <summary>Absolute path of an empty folder, or none yet, that the server's user can enter; removed at the end.</summary>
+    public required string Folder { get; init; }
+    /// <summary>The moment.</summary>
+    public RecoveryTarget Target { get; init; } = RecoveryTarget.Latest;
+    /// <summary>Which cluster; null where the repository holds only one.</summary>
+    public string? SystemIdentifier { get; init; }
+    /// <summary>The beginning of the id of the base backup; null for the best.</summary>
+    public string? Base { get; init; }
+    /// <summary>Queries that must each give true, in the database that stands before the colon: "orders: select count(*) > 0 from item".
+    /// </summary>
+    public IReadOnlyList<string> Assertions { get; init; } = [];
+    /// <summary>Whether pg_amcheck looks through every table and index. Default true.</summary>
+    public bool ChecksRelations { get; init; } = true;
+    /// <summary>Folder of the server's programs; null for the installed ones of the backup's version.</summary>
+    public string? Programs { get; init; }
+    /// <summary>Longest recovery. Default 6 h.</summary>
+    public TimeSpan RecoveryLimit { get; init; } = TimeSpan.FromHours(6);
+    /// <summary>Leaves the folder where a check failed, so that a person can look at it.</summary>
+    public bool KeepsFailed { get; init; }
+}
+
+/// <summary>Proves a recovery point: restores it, starts a server in it that nobody else can reach, looks through it, removes it.</summary>
+public sealed class ClusterProof
+{
+    static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+    static readonly string[] Dangerous = ["FATAL:", "PANIC:"];
+
+    readonly ClusterProofOptions _options;
+    readonly List<ProofCheck> _checks = [];
+    readonly TimeProvider _clock;
+    readonly string _sockets;
+    ClusterRestoreSummary? _restored;
+
+    ClusterProof(ClusterProofOptions options, TimeProvider clock)
+        => (_options, _clock, _sockets) = (options, clock, Path.Combine(options.Folder, "s"));
+
+    string Data => Path.Combine(_options.Folder, "data");
+
+    ServerAddress Address => new() { Host = _sockets, Port = Port, User = _restored!.Manifest.Superuser, Database = "postgres" };
+
+    const int Port = 5432;   // only names the socket
+
+    /// <summary>Runs it.</summary>
+    /// <exception cref="SourceException">The moment cannot be reached, or the server's programs are missing.</exception>
+    /// <exception cref="RepositoryException">Damaged.</exception>
+    public static async Task<ProofReport> Run(Repository repository, ClusterProofOptions options, IProgress<RestoreProgress>? progress,
+        CancellationToken ct)
+    {
+        if (!options.Folder.StartsWith('/')) throw new BadInputException("--scratch", $"'{options.Folder}' is no absolute path.");
+        if (Disk.List(options.Folder).Count > 0) throw new BadInputException("--scratch", $"{options.Folder} is not empty.");
+        var proof = new ClusterProof(options, repository.Options.Clock);
+        try { return await proof.Run(repository, progress, ct); }
+        finally
+        {
+            if (Disk.Exists(options.Folder) && !(options.KeepsFailed && proof._checks.Any(check => !check.Passed)))
+                Disk.RemoveTree(options.Folder);
+        }
+    }
+
+    async Task<ProofReport> Run(Repository repository, IProgress<RestoreProgress>? progress, CancellationToken ct)
+    {
+        var begun = _clock.GetTimestamp();
+        Disk.MakeFolder(_options.Folder);
+        _restored = await ClusterRestore.Run(repository, new ClusterRestoreOptions
+        {
+            Folder = Data,
+            Target = _options.Target,
+            SystemIdentifier = _options.SystemIdentifier,
+            Base = _options.Base,
+            SocketFolder = _sockets,
+            Port = Port,
+            IsDurable = false,
+        }, progress, ct);
+        var restoreTime = _clock.GetElapsedTime(begun);
+        Pass("restore", $"{_restored.Files.Files} files and {_restored.Segments} log segments, to {_restored.Target}.");
+        PrepareFolder();
+        var starting = _clock.GetTimestamp();
+        await using var server = ToolProcess.Start(Program("postgres"), Arguments(), _restored.Owner);
+        var isUp = await AwaitPromotion(server, ct);
+        var startTime = _clock.GetElapsedTime(starting);
+        var checking = _clock.GetTimestamp();
+        if (isUp)
+        {
+            await LookAtCatalog(ct);
+            if (_options.ChecksRelations) await LookAtRelations(ct);
+            foreach (var assertion in _options.Assertions) await Assert(assertion, ct);
+            await Stop(server, ct);
+        }
+        return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking));
+    }
+
+    void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
+    void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));
+
+    string Program(string name)
+    {
+        var major = _restored!.Manifest.ServerVersion / 10_000;
+        var path = Path.Combine(_options.Programs ?? $"/usr/lib/postgresql/{major}/bin", name);
+        return Disk.Exists(path) ? path : throw new SourceException("postgres.programs_missing", $"{path} is not there.",
+            $"Install the server programs of PostgreSQL {major}, or name their folder with --programs.");
+    }
+
+    // Nobody but the server's user can reach the socket, and everybody who can may do anything in the copy.
+    void PrepareFolder()
+    {
+        Disk.MakeFolder(_sockets, _restored!.Owner);
+        using (var folder = Descriptor.OpenFolder(FilePath.FromText(_options.Folder)))
+            if (AccountNames.IsRoot) folder.TrySetOwner(_restored.Owner.Uid, _restored.Owner.Gid);
+        Disk.Write(Path.Combine(_sockets, "hba.conf"), "local all all trust\n"u8, _restored.Owner);
+    }
+
+    List<string> Arguments()
+    {
+        List<string> words = ["-D", Data];
+        foreach (var setting in (string[])[$"hba_file={Path.Combine(_sockets, "hba.conf")}", $"unix_socket_directories={_sockets}",
+            "listen_addresses=", $"port={Port.ToString(CultureInfo.InvariantCulture)}", "logging_collector=off", "log_destination=stderr",
+            "log_min_messages=log", "archive_mode=off", "primary_conninfo=", "max_logical_replication_workers=0",
+            "shared_preload_libraries=", "synchronous_standby_names=", "fsync=off", "ssl=off"])
+            words.AddRange(["-c", setting]);
+        return words;
+    }
+
+    /// <summary>Connections are let in before recovery has ended; only after it anything can be believed.</summary>
+    async Task<bool> AwaitPromotion(ToolProcess server, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(_options.RecoveryLimit);
+        try
+        {
+            while (!server.HasEnded)
+            {
+                if (await IsPromoted(limit.Token))
+                {
+                    Pass("recovery", Said(server, "recovery stopping", "last completed transaction",
+                        "redo done") ?? "The server recovered.");
+                    return true;
+                }
+                await Task.Delay(LookEvery, _clock, limit.Token);
+            }
+            Fail("recovery", Said(server, Dangerous) ?? "The server ended without a word.");
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            Fail("recovery", $"Recovery did not end within {_options.RecoveryLimit}.");
+        }
+        return false;
+    }
+
+    static string? Said(ToolProcess server, params string[] words)
+        => words.Select(word => server.Lines.LastOrDefault(line => line.Contains(word, StringComparison.Ordinal)))
+            .FirstOrDefault(line => line is not null);
+
+    async Task<bool> IsPromoted(CancellationToken ct)
+    {
+        try
+        {
+            await using var session = await ServerSession.Open(Address, ct);
+            return await session.Row("select not pg_is_in_recovery()", row => row.GetBoolean(0), ct);
+        }
+        // Not up yet: no socket, or "the database system is starting up".
+        catch (BackupDrException e) when (e is UnavailableException or ServerException { SqlState: "57P03" }) { return false; }
+    }
+
+    async Task LookAtCatalog(CancellationToken ct)
+    {
+        await using var session = await ServerSession.Open(Address, ct);
+        var manifest = _restored!.Manifest;
+        var system = await session.Text("select system_identifier::text from pg_control_system()", ct);
+        if (system == manifest.SystemIdentifier) Pass("identity", $"Cluster {system}.");
+        else Fail("identity", $"This is cluster {system}, not {manifest.SystemIdentifier}.");
+        var counts = await ClusterFacts.Count(Address, session, ct);
+        var stored = new CatalogCounts(manifest.Databases, manifest.Roles, []);
+        var words = $"{counts.Databases.Count} databases with {counts.Databases.Sum(database => database.Relations)} relations, "
+            + $"{counts.Roles} roles";
+        var mustEqual = manifest.IsCatalogSettled && _options.Target.Kind == TargetKind.EndOfBackup;
+        if (!mustEqual || counts.IsEqual(stored)) Pass("catalog", words + (mustEqual ? ", as the manifest says." : "."));
+        else Fail("catalog", $"{words}; the manifest says {stored.Databases.Count} databases with "
+            + $"{stored.Databases.Sum(database => database.Relations)} relations, {stored.Roles} roles.");
+    }
+
+    async Task LookAtRelations(CancellationToken ct)
+    {
+        if (_restored!.Manifest.ServerVersion < 140_000)
+        {
+            var (dumped, said) = await ToolProcess.Run(Program("pg_dumpall"), [.. Where(), "-f", "/dev/null"], _restored.Owner, ct);
+            if (dumped == 0) Pass("relations", "pg_dumpall read every table."); else Fail("relations", string.Join(' ', said.TakeLast(5)));
+            return;
+        }
+        var (exitCode, lines) = await ToolProcess.Run(Program("pg_amcheck"),
+            [.. Where(), "--all", "--install-missing", "--heapallindexed", "--rootdescend"], _restored.Owner, ct);
+        if (exitCode == 0) Pass("relations", "pg_amcheck found every table and index sound.");
+        else Fail("relations", $"pg_amcheck ended with {exitCode}: {string.Join(' ', lines.TakeLast(5))}");
+    }
+
+    string[] Where() => ["-h", _sockets, "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", _restored!.Manifest.Superuser];
+
+    async Task Assert(string assertion, CancellationToken ct)
+    {
+        var colon = assertion.IndexOf(':', StringComparison.Ordinal);
+        var (database, query) = colon > 0 && !assertion[..colon].Contains(' ', StringComparison.Ordinal)
+            ? (assertion[..colon], assertion[(colon + 1)..].Trim()) : ("postgres", assertion);
+        try
+        {
+            await using var session = await ServerSession.Open(Address, ct, database);
+            var answer = await session.Text(query, ct);
+            _checks.Add(new ProofCheck("assertion", answer is "True", $"{database}: {query} gave {answer}."));
+        }
+        catch (BackupDrException e) when (e is ServerException or SourceException)
+        {
+            Fail("assertion",
+            $"{database}: {query}: {e.Message}");
+        }
+    }
+
+    async Task Stop(ToolProcess server, CancellationToken ct)
+    {
+        var (_, lines) = await ToolProcess.Run(Program("pg_ctl"), ["-D", Data, "-m", "fast", "-w", "stop"], _restored!.Owner, ct);
+        if (await server.End(ct) == 0) Pass("stop", "The server stopped cleanly.");
+        else Fail("stop", string.Join(' ', lines.TakeLast(3)));
+    }
+}
