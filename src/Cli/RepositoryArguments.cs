@@ -32,7 +32,7 @@ sealed class RepositoryArguments
     };
     readonly Option<string?> _authorities = new("--cacert")
     {
-        Description = "PEM file with the authorities to trust instead of the system's, for a store with a certificate of your own.",
+        Description = "PEM file with the authorities to trust beside the system's, for a store with a certificate of your own.",
     };
     readonly Option<string[]> _replicas = new("--replica")
     {

@@ -34,8 +34,11 @@ public sealed record StoreOptions
         _values = values;
     }
 
-    /// <summary>A PEM file with the certificates of authorities to trust instead of the system's; null for the system's.</summary>
+    /// <summary>A PEM file with the certificates of authorities to trust beside the system's; null for those alone.</summary>
     public string? CaCertificateFile { get; init; }
+
+    /// <summary>The same as the text itself.</summary>
+    public string? AuthorityPem { get; init; }
 
     /// <summary>Gives the certificate, with its key, that we show to a server that asks for one. Called for each new connection, because
     /// certificates are renewed while a store is open; null for none. What it gives is not disposed here.</summary>

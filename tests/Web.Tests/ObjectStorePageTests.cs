@@ -92,9 +92,16 @@ public sealed class ObjectStorePageTests(PostgresServer server, S3Server s3, Bro
         await visit.Shot("location-edit");
         await visit.Fill("Name", "Bucket of the fleet");
         await visit.Fill("Options, one a line", "s3.storage-class=COLD");
+        await visit.Page.GetByText("Its certificate is signed by an authority of your own").ClickAsync();
+        await visit.Fill("Certificate of that authority", "-----BEGIN CERTIFICATE-----");
+        await visit.Press("Save changes");
+        await visit.Reads("A server at http:// shows no certificate.");
+        await visit.Shot("location-authority");
+        visit.Forgive("400");
+        await visit.Fill("Certificate of that authority", "");
         await visit.Fill("Address", address.Replace("bucket-", "no-bucket-", StringComparison.Ordinal));
         await visit.Press("Save changes");
-        await visit.Reads("The test with the new address and options failed.");
+        await visit.Reads("The test with the new settings failed.");
         await visit.Shot("location-edit-refused");
         visit.Forgive("409");
         await visit.Fill("Address", address);

@@ -17,6 +17,8 @@ public sealed record AdoptRepositoryRequest
     public IReadOnlyList<string> Options { get; init; } = [];
     /// <summary>What opens an object store; null where the agent's machine has a role or variables of its own.</summary>
     public StoreCredentials? Credentials { get; init; }
+    /// <summary>Certificates in PEM of authorities that may vouch for that store, beside those that machines know; null for none.</summary>
+    public string? AuthorityPem { get; init; }
     /// <summary>A location that is here already and in which it lies.</summary>
     public LocationId? Location { get; init; }
     /// <summary>Where in that location, for example "laptops/anna"; null or empty for the location itself.</summary>

@@ -12,9 +12,12 @@ public sealed record EditLocationRequest
     public string? Address { get; init; }
     /// <summary>Each NAME=VALUE. For object stores.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];
+    /// <summary>Certificates in PEM of authorities that may vouch for an object store; null for those alone that machines know.</summary>
+    public string? AuthorityPem { get; init; }
     /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
     public long? QuotaBytes { get; init; }
-    /// <summary>Whether another address or other options count without a test: for places that agents reach and nodes do not.</summary>
+    /// <summary>Whether another address, options or authority count without a test: for places that agents reach and nodes do
+    /// not.</summary>
     public bool SkipTest { get; init; }
 }
 

@@ -37,6 +37,9 @@ public sealed record CreateLocationRequest
     public IReadOnlyList<string> Options { get; init; } = [];
     /// <summary>What opens an S3 or Azure location; null where each agent's machine has a role or variables of its own.</summary>
     public StoreCredentials? Credentials { get; init; }
+    /// <summary>Certificates in PEM of authorities that may vouch for an object store, beside those that machines know; null for none.
+    /// </summary>
+    public string? AuthorityPem { get; init; }
     /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a
     /// gateway.</summary>
     public HostId? Host { get; init; }
@@ -65,6 +68,8 @@ public sealed record Location
     public IReadOnlyList<string> Options { get; init; } = [];
     /// <summary>When credentials were set, which nothing gives out again; null where agents use what their machines have.</summary>
     public DateTimeOffset? CredentialsSetAt { get; init; }
+    /// <summary>Certificates in PEM of authorities that may vouch for it, beside those that machines know; null for none.</summary>
+    public string? AuthorityPem { get; init; }
     /// <summary>The machine that it is on, or null for each host's own, a gateway or an object store.</summary>
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to; null for no limit.</summary>

@@ -68,6 +68,10 @@ public sealed record RepositoryAccess
     /// variables count only where this is null.</summary>
     public IReadOnlyDictionary<string, string>? Variables { get; init; }
 
+    /// <summary>Certificates in PEM of authorities that may vouch for the store, beside those that this machine knows; null for
+    /// none.</summary>
+    public string? AuthorityPem { get; init; }
+
     /// <summary>The location that it is in.</summary>
     public LocationId? Location { get; init; }
 
@@ -92,6 +96,8 @@ public sealed record RepositoryPlace
     public IReadOnlyList<string>? Options { get; init; }
     /// <summary>Credentials, as <see cref="RepositoryAccess.Variables"/>.</summary>
     public IReadOnlyDictionary<string, string>? Variables { get; init; }
+    /// <summary>Authorities, as <see cref="RepositoryAccess.AuthorityPem"/>.</summary>
+    public string? AuthorityPem { get; init; }
     /// <summary>The rule of the location about classes; null where there is none.</summary>
     public TierRule? Tier { get; init; }
 

@@ -75,7 +75,7 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
         if (location.Host is { } machine && machine != request.Host)
             throw new BadInputException("host", "This location is a folder of another machine, which alone can open it.",
                 "Choose that machine.");
-        if (request.Options.Count > 0 || request.Credentials is not null)
+        if (request.Options.Count > 0 || request.Credentials is not null || request.AuthorityPem is not null)
             throw new BadInputException("credentials", "The location has options and credentials of its own.", "Leave them out.");
         var path = Inside(request.Path ?? "");
         return (id, path.Length == 0 ? location.Address : $"{location.Address.TrimEnd('/')}/{path}");
@@ -123,6 +123,7 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
                 Address = address,
                 Options = request.Options,
                 Credentials = request.Credentials,
+                AuthorityPem = request.AuthorityPem,
             };
         var path = address.StartsWith("local:", StringComparison.Ordinal) ? address["local:".Length..] : address;
         if (!path.StartsWith('/'))

@@ -6,7 +6,8 @@ using Npgsql;
 
 namespace BackupDr.Scheduler.Repositories;
 
-/// <summary>Changes a location's name, address, options or quota. Its repositories and replicas move along with its address.</summary>
+/// <summary>Changes a location's name, address, options, authority or quota. Repositories and replicas move along with its
+/// address.</summary>
 public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationTrial trial)
 {
     /// <exception cref="BadInputException">Name, address or options cannot be used.</exception>
@@ -24,15 +25,24 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
             Path = before.Path,
             Address = request.Address ?? (before.Path is null ? before.Address : null),
             Options = request.Options,
+            AuthorityPem = request.AuthorityPem,
             Host = before.Host,
             QuotaBytes = request.QuotaBytes,
         });
-        var after = before with { Name = name, Address = place.Text, Options = place.Options, QuotaBytes = request.QuotaBytes };
+        var after = before with
+        {
+            Name = name,
+            Address = place.Text,
+            Options = place.Options,
+            AuthorityPem = place.AuthorityPem,
+            QuotaBytes = request.QuotaBytes,
+        };
         var changes = Changes(before, after).ToList();
         if (changes.Count == 0) return before;
-        var isAnotherWay = after.Address != before.Address || !after.Options.SequenceEqual(before.Options);
+        var isAnotherWay = after.Address != before.Address || !after.Options.SequenceEqual(before.Options)
+            || after.AuthorityPem != before.AuthorityPem;
         var lines = isAnotherWay && !request.SkipTest && before.Path is null
-            ? await trial.Must("new address and options", LocationWay.Of(after, credentials), ct) : null;
+            ? await trial.Must("new settings", LocationWay.Of(after, credentials), ct) : null;
         try { return await db.InTransaction(tx => Save(tx, caller, before, after, changes, lines, ct), ct); }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
         {
@@ -47,10 +57,13 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
         IReadOnlyList<ProbeLine>? lines, CancellationToken ct)
     {
         var touched = await tx.Execute("""
-            update location set name = $2, address = case when path is null then $3 end, options = $4, quota_bytes = $5
+            update location set name = $2, address = case when path is null then $3 end, options = $4, quota_bytes = $5,
+                authority_pem = $8,
+                way_set_at = case when coalesce(address, path) = $3 and options = $4
+                    and authority_pem is not distinct from $8::text then way_set_at else clock() end
             where id = $1 and coalesce(address, path) = $6 and options = $7
             """, [after.Id, after.Name, after.Address, after.Options.ToArray(), after.QuotaBytes, before.Address,
-                before.Options.ToArray()], ct);
+                before.Options.ToArray(), after.AuthorityPem], ct);
         if (touched == 0)
             throw new ConflictException("location.changed", "The location was changed or removed just now.", "Look again, then try again.");
         if (after.Address != before.Address) await Move(tx, after.Id, before.Address, after.Address, ct);
@@ -83,6 +96,8 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
         if (after.Address != before.Address) yield return $"{before.Address} is now {after.Address}";
         if (!after.Options.SequenceEqual(before.Options))
             yield return after.Options.Count == 0 ? "no options" : $"options {string.Join(' ', after.Options)}";
+        if (after.AuthorityPem != before.AuthorityPem)
+            yield return after.AuthorityPem is null ? "no authority of its own" : "another authority";
         if (after.QuotaBytes != before.QuotaBytes)
             yield return after.QuotaBytes is { } quota ? $"quota {quota} bytes" : "no quota";
     }

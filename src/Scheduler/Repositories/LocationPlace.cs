@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Storage;
 using BackupDr.Storage.Azure;
+using BackupDr.Storage.Http;
 using BackupDr.Storage.Rest;
 using BackupDr.Storage.S3;
 
@@ -9,7 +10,7 @@ namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Where a new location is, checked and in the one form in which it is kept: a folder's path, or an object store's
 /// address.</summary>
-sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
+sealed record LocationPlace(FilePath? Path, string? Address, string[] Options, string? AuthorityPem = null)
 {
     const long SmallestQuota = 1 << 20;
     const int LongestAddress = 1000, MostOptions = 20;
@@ -24,8 +25,9 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
         LocationRules.Check(request.Kind, request.Lock, request.Tier);
         if (request.Kind is LocationKind.S3 or LocationKind.Azure or LocationKind.Rest) return await ObjectStore(request);
         if (request.Path is not { } path) throw new BadInputException("path", "The folder is missing.", "For example /srv/backups");
-        if (request.Address is not null || request.Options.Count > 0 || request.Credentials is not null)
-            throw new BadInputException(request.Address is not null ? "address" : request.Options.Count > 0 ? "options" : "credentials",
+        if (request.Address is not null || request.Options.Count > 0 || request.Credentials is not null || request.AuthorityPem is not null)
+            throw new BadInputException(request.Address is not null ? "address" : request.Options.Count > 0 ? "options"
+                : request.Credentials is not null ? "credentials" : "authority",
                 $"A location of the kind {request.Kind} is a folder, and nothing more.", "Leave it out.");
         if (request.Kind == LocationKind.Gateway && request.Host is not null)
             throw new BadInputException("host", "A gateway's folder is on the nodes, not on a host.", "Leave the host out.");
@@ -46,7 +48,15 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options)
         if (options.Length > MostOptions) throw new BadInputException("options", $"There are more than {MostOptions} options.",
             "Give each one once.");
         await LocationSecrets.Check(request.Kind, address, options, request.Credentials);
-        return new LocationPlace(null, address, options);
+        return new LocationPlace(null, address, options, Authority(address, request.AuthorityPem));
+    }
+
+    static string? Authority(string address, string? pem)
+    {
+        if (string.IsNullOrWhiteSpace(pem)) return null;
+        if (address.Contains(":http://", StringComparison.Ordinal))
+            throw new BadInputException("authority", "A server at http:// shows no certificate.", "Write https://, or leave it out.");
+        return Authorities.Text(Authorities.Parse("authority", pem));
     }
 
     static string Parsed(LocationKind kind, string address)

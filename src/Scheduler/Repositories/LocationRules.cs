@@ -63,13 +63,14 @@ public sealed partial class LocationRules(TimeProvider clock)
     /// minute.</summary>
     /// <param name="address">The location's.</param>
     /// <param name="options">Its options.</param>
+    /// <param name="authorityPem">Who may vouch for it.</param>
     /// <param name="variables">Its credentials; null where each machine has its own, of which the node need have none.</param>
     /// <param name="ct">Cancels.</param>
     /// <exception cref="BadInputException">It cannot.</exception>
-    internal async Task MustLock(string address, IReadOnlyList<string> options, IReadOnlyDictionary<string, string>? variables,
-        CancellationToken ct)
+    internal async Task MustLock(string address, IReadOnlyList<string> options, string? authorityPem,
+        IReadOnlyDictionary<string, string>? variables, CancellationToken ct)
     {
-        var given = new StoreOptions(options) { Retry = ProbeOptions.Impatient, Clock = clock };
+        var given = new StoreOptions(options) { Retry = ProbeOptions.Impatient, Clock = clock, AuthorityPem = authorityPem };
         if (variables is not null) given = given with { Environment = name => variables.GetValueOrDefault(name) };
         await using var store = StoreFactory.Open(address, given);
         var (ability, result, sentence, advice, _) = await StoreProbe.RunLock(store,

@@ -20,7 +20,12 @@ sealed record LocationWay(Location Location, IReadOnlyDictionary<string, string>
     /// <summary>For a store that somebody waits for.</summary>
     public StoreOptions Options(TimeProvider clock)
     {
-        var options = new StoreOptions(Location.Options) { Retry = ProbeOptions.Impatient, Clock = clock };
+        var options = new StoreOptions(Location.Options)
+        {
+            AuthorityPem = Location.AuthorityPem,
+            Retry = ProbeOptions.Impatient,
+            Clock = clock,
+        };
         return Variables is null ? options : options with { Environment = name => Variables.GetValueOrDefault(name) };
     }
 }
@@ -70,7 +75,8 @@ public sealed class LocationTrial(GatewayStores gateway, LocationRules rules, No
         var lines = await Probe(way, tryLock: false, ct);
         var missing = lines.FirstOrDefault(line => Needed.Contains(line.Ability) && line.Result != ProbeResult.Works);
         if (missing is not null) throw Refused(what, missing.Sentence, missing.Advice);
-        if (way.Location.Lock is not null) await rules.MustLock(way.Location.Address, way.Location.Options, way.Variables, ct);
+        if (way.Location is { Lock: not null } place)
+            await rules.MustLock(place.Address, place.Options, place.AuthorityPem, way.Variables, ct);
         return lines;
     }
 

@@ -62,16 +62,18 @@ static class RecoveryKitText
             text.AppendLine(CultureInfo.InvariantCulture,
                 $"Holds       {OneLine(held.Item)}, last taken {held.TakenAt:yyyy-MM-dd HH:mm} UTC as {Short(held.Snapshot)}");
         text.AppendLine();
-        Commands(text, one.Url, one.Access.Password, one.Access.Options, one.Access.Variables, one.Kind);
+        Commands(text, one.Url, one.Access.Password, one.Access.Options, one.Access.Variables, one.Kind,
+            one.Access.AuthorityPem);
         foreach (var place in one.Access.Replicas ?? [])
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"The same from {place.Url}:").AppendLine();
-            Commands(text, place.Url, one.Access.Password, place.Options, place.Variables, KindOf(place.Url));
+            Commands(text, place.Url, one.Access.Password, place.Options, place.Variables, KindOf(place.Url),
+                place.AuthorityPem);
         }
     }
 
     static void Commands(StringBuilder text, string url, string password, IReadOnlyList<string>? options,
-        IReadOnlyDictionary<string, string>? variables, LocationKind kind)
+        IReadOnlyDictionary<string, string>? variables, LocationKind kind, string? authorityPem)
     {
         if (kind is LocationKind.S3 or LocationKind.Azure && variables is null)
             text.AppendLine("No credentials are kept here: each machine had its own. Set those of yours first.").AppendLine();
@@ -80,13 +82,22 @@ static class RecoveryKitText
             foreach (var (name, value) in OfConnectionString(words)) Shell($"export {name}={ShellWord.Of(value)}");
         Shell($"export RESTIC_PASSWORD={ShellWord.Of(password)}");
         Shell($"export RESTIC_REPOSITORY={ShellWord.Of(url)}");
+        foreach (var line in authorityPem is null ? [] : OfAuthority(authorityPem)) Shell(line);
         var region = options?.FirstOrDefault(option => option.StartsWith("s3.region=", StringComparison.Ordinal));
-        var given = region is null ? "" : $" -o {ShellWord.Of(region)}";
+        var given = (authorityPem is null ? "" : " --cacert authority.pem")
+            + (region is null ? "" : $" -o {ShellWord.Of(region)}");
         Shell($"restic snapshots{given}");
         Shell($"restic restore latest --target ./restored{given}");
         text.AppendLine();
 
         void Shell(string command) => text.Append("    ").AppendLine(command);
+    }
+
+    // Each line is a word of its own, so that no blank before it becomes part of the file.
+    static IEnumerable<string> OfAuthority(string pem)
+    {
+        var lines = pem.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return ["printf '%s\\n' \\", .. lines.Select(line => $"  {ShellWord.Of(line)} \\"), "  > authority.pem"];
     }
 
     // Stock restic reads no connection string, but its parts.

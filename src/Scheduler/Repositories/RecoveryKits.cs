@@ -25,12 +25,15 @@ public sealed class ShowRecoveryKit(Postgres db)
                 kit.written_at is not null and r.id = any(kit.repositories) as is_in,
                 exists (select from place p where p.repository_id = r.id and p.added_at > kit.written_at) as has_new_place,
                 exists (select from place p join location o on o.id = p.location_id
-                    where p.repository_id = r.id and o.credentials_set_at > kit.written_at) as has_new_credentials
+                    where p.repository_id = r.id and o.credentials_set_at > kit.written_at) as has_new_credentials,
+                exists (select from place p join location o on o.id = p.location_id
+                    where p.repository_id = r.id and o.way_set_at > kit.written_at) as has_new_way
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id left join kit on true
            
                 where r.state = 'Ready' order by lower(h.name), lower(l.name), r.id
             """, [], row => (Name: $"{row.Text("host")} in {row.Text("location")}", IsIn: row.Bool("is_in"),
-            HasNewPlace: row.Bool("has_new_place"), HasNewCredentials: row.Bool("has_new_credentials")), ct);
+            HasNewPlace: row.Bool("has_new_place"), HasNewCredentials: row.Bool("has_new_credentials"),
+            HasNewWay: row.Bool("has_new_way")), ct);
         return new RecoveryKitState
         {
             WrittenAt = last?.At,
@@ -38,6 +41,7 @@ public sealed class ShowRecoveryKit(Postgres db)
             Repositories = found.Count,
             Lacks = [.. found.Select(one => !one.IsIn ? $"{one.Name} is not in it."
                 : one.HasNewPlace ? $"{one.Name} lies in a further location since."
+                : one.HasNewWay ? $"{one.Name} has another address or other settings since."
                 : one.HasNewCredentials ? $"{one.Name} has other credentials since." : null).OfType<string>()],
         };
     }

@@ -101,8 +101,8 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         var access = await Own(db, id, ct);
         // Reading from several places mends the one that was wrong, so it is upkeep.
         var replicas = await db.Query("""
-            select c.repository_id as id, c.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.lock_days, l.lock_mode,
-                l.tier_class, l.tier_after_days
+            select c.repository_id as id, c.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem,
+                l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days
             from replica c join location l on l.id = c.location_id join repository r on r.id = c.repository_id
             where r.id = $1 and r.upkeep_allowed order by c.added_at, l.id
             """, [id], row =>
@@ -114,6 +114,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
                 Url = way.Url,
                 Options = way.Options,
                 Variables = way.Variables,
+                AuthorityPem = way.AuthorityPem,
                 Tier = LocationRules.Tier(row),
             };
         }, ct);
@@ -133,6 +134,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
                 IsGateway = way.IsGateway,
                 Options = way.Options,
                 Variables = way.Variables,
+                AuthorityPem = way.AuthorityPem,
                 Tier = LocationRules.Tier(row),
                 ConfigId = row.TextOrNull("config_id"),
                 Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
@@ -140,18 +142,19 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         }, ct) ?? throw new NotFoundException("A repository with this id");
 
     // Of a repository r in its location l.
-    const string WayColumns = $"r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, {LocationRules.Columns}";
+    const string WayColumns = "r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem, "
+        + LocationRules.Columns;
 
     /// <summary>How an agent gets to a repository.</summary>
     sealed record Way(string Url, bool IsGateway = false, IReadOnlyList<string>? Options = null,
-        IReadOnlyDictionary<string, string>? Variables = null);
+        IReadOnlyDictionary<string, string>? Variables = null, string? AuthorityPem = null);
 
     Way WayTo(Row row) => row.Word<LocationKind>("kind") switch
     {
         LocationKind.Folder => new Way(row.Text("url")),
         // Agents go through the gateway, and never learn where behind it the folder is.
         LocationKind.Gateway => new Way($"rest:{listeners.AgentsPublicUrl}{GatewayEndpoint.Root}/{row.Id<RepositoryId>("id")}/", true),
-        _ => new Way(row.Text("url"), false, LocationRules.Options(row), locations.Variables(row)),
+        _ => new Way(row.Text("url"), false, LocationRules.Options(row), locations.Variables(row), row.TextOrNull("authority_pem")),
     };
 
     /// <summary>An Init run made the repository, or (without an id) failed to.</summary>

@@ -10,7 +10,8 @@ namespace BackupDr.Scheduler.Repositories;
 /// date.</summary>
 public sealed class SetLocationLock(Postgres db, LocationSecrets secrets, LocationRules rules)
 {
-    sealed record Place(LocationKind Kind, string? Address, string[] Options, IReadOnlyDictionary<string, string>? Variables,
+    sealed record Place(LocationKind Kind, string? Address, string[] Options, string? AuthorityPem,
+        IReadOnlyDictionary<string, string>? Variables,
         TierRule? Tier);
 
     /// <exception cref="BadInputException">The place cannot lock, or moves packs between classes.</exception>
@@ -18,12 +19,13 @@ public sealed class SetLocationLock(Postgres db, LocationSecrets secrets, Locati
     {
         caller.Must(Right.StorageManage);
         var place = await db.First($"""
-            select l.id as location_id, l.kind, l.address, l.options, l.credentials_sealed, {LocationRules.Columns} from location l
-            where l.id = $1
+            select l.id as location_id, l.kind, l.address, l.options, l.authority_pem, l.credentials_sealed,
+                {LocationRules.Columns} from location l where l.id = $1
             """, [request.Id], row => new Place(row.Word<LocationKind>("kind"), row.TextOrNull("address"), row.Texts("options"),
+                row.TextOrNull("authority_pem"),
                 secrets.Variables(row), LocationRules.Tier(row)), ct) ?? throw new NotFoundException("A location with this id");
         LocationRules.Check(place.Kind, request.Lock, request.Lock is null ? null : place.Tier);
-        if (request.Lock is not null) await rules.MustLock(place.Address!, place.Options, place.Variables, ct);
+        if (request.Lock is not null) await rules.MustLock(place.Address!, place.Options, place.AuthorityPem, place.Variables, ct);
         return await SetLocationTier.Keep(db, caller, request.Id, "location.lock", Words(request.Lock), tx => tx.Execute(
             "update location set lock_days = $2, lock_mode = $3 where id = $1 and ($2::integer is null or tier_class is null)",
             [request.Id, request.Lock?.Days, request.Lock?.Mode], ct), ct);

@@ -16,6 +16,9 @@ static class NoAnswer
             if (at is AuthenticationException && at.Message.Contains("frame", StringComparison.Ordinal))
                 return new StoreException(StoreFault.Unusable, $"{what}: the server does not answer in TLS.",
                     "Check the port; if the server has no TLS, write http:// instead of https://.", e);
+            if (at is RefusedCertificate refused)
+                return new StoreException(StoreFault.Unusable, $"{what}: the server's certificate is not trusted: {refused.Message}.",
+                    refused.Advice, e);
             if (at is AuthenticationException)
                 return new StoreException(StoreFault.Unusable, $"{what}: the server's certificate is not trusted: {at.Message}",
                     "Give its authority with --cacert FILE, or check that it is the right host.", e);

@@ -36,14 +36,23 @@ static class StoreHttp
             handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => shown();   // also where the server names no issuers
         if (options.Authority is { } authority)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsSignedBy(authority, certificate);
-        else if (options.CaCertificateFile is { } file)
+        else
         {
-            var authorities = Read(file);
+            var authorities = Own(options);
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors)
-                => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors);
+                => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors) ? true
+                    : throw RefusedCertificate.Of(certificate, chain, errors, authorities.Count > 0);
         }
         clock?.InnerHandler = handler;
         return new HttpClient(clock is null ? handler : clock, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    static X509Certificate2Collection Own(StoreOptions options)
+    {
+        var own = new X509Certificate2Collection();
+        if (options.CaCertificateFile is { } file) own.AddRange(Read(file));
+        if (options.AuthorityPem is { } pem) own.AddRange(Authorities.Parse("authority", pem));
+        return own;
     }
 
     static X509Certificate2Collection Read(string file)
@@ -54,8 +63,7 @@ static class StoreHttp
         {
             throw new BadInputException("--cacert", $"The certificates in {file} cannot be read: {e.Message}", "Give a PEM file.");
         }
-        return found.Count > 0 ? found
-            : throw new BadInputException("--cacert", $"There is no certificate in {file}.", "Give a PEM file.");
+        return Authorities.Checked("--cacert", found);
     }
 
     static bool IsSignedBy(X509Certificate2 authority, X509Certificate? certificate)
@@ -72,7 +80,8 @@ static class StoreHttp
     // The host's name is always checked; only who may vouch for it is exchanged.
     static bool IsTrusted(X509Certificate2Collection authorities, X509Certificate? certificate, X509Chain? seen, SslPolicyErrors errors)
     {
-        if ((errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0 || certificate is not X509Certificate2 server) return false;
+        if (authorities.Count == 0 || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0
+            || certificate is not X509Certificate2 server) return false;
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.AddRange(authorities);

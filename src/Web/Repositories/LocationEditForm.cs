@@ -8,6 +8,7 @@ public sealed class LocationEditForm
     public string? Name { get; set; }
     public string? Address { get; set; }
     public string? Options { get; set; }
+    public string? AuthorityPem { get; set; }
     public string? Quota { get; set; }
     public bool SkipTest { get; set; }
 
@@ -18,6 +19,7 @@ public sealed class LocationEditForm
         Name = Name?.Trim() ?? "",
         Address = location.Path is null ? Address?.Trim() : null,
         Options = OptionLines(Options),
+        AuthorityPem = location.Path is null ? AuthorityPem : null,
         QuotaBytes = location.Kind == LocationKind.Gateway ? QuotaText.Bytes(Quota) : null,
         SkipTest = SkipTest,
     };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 
@@ -25,6 +26,11 @@ static class LocationText
         LocationKind.Azure => "A container of Azure Blob storage. Each agent goes there itself, with the credentials below.",
         _ => "",
     };
+
+    /// <summary>Authorities by name, each with its last day.</summary>
+    public static IEnumerable<string> Authorities(string pem)
+        => Storage.Http.Authorities.Parse("authority", pem).Select(one => string.Create(CultureInfo.InvariantCulture,
+            $"{Storage.Http.Authorities.Name(one)}, until {one.NotAfter.ToUniversalTime():yyyy-MM-dd}"));
 
     public static string Of(ProbedAbility ability) => ability switch
     {

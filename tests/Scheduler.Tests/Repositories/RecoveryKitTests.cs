@@ -52,8 +52,17 @@ public sealed class RecoveryKitTests(SchedulerDatabases databases)
         {
             Id = far.Id,
             Credentials = new StoreCredentials { AccessKey = "AKIAEXAMPLE", SecretKey = "another" },
+            SkipTest = true,
         }, Fleet.NoStop);
         Assert.Equal(["web-1 in On the protected host itself has other credentials since."], (await State(fleet)).Lacks);
+        await fleet.Get<EditLocation>().Handle(TestNode.Admin,
+            new EditLocationRequest { Id = far.Id, Name = "Farther", SkipTest = true }, Fleet.NoStop);
+        await Write(fleet);
+        await fleet.Get<EditLocation>().Handle(TestNode.Admin, new EditLocationRequest { Id = far.Id, Name = "Far" }, Fleet.NoStop);
+        Assert.Empty((await State(fleet)).Lacks);
+        await fleet.Get<EditLocation>().Handle(TestNode.Admin,
+            new EditLocationRequest { Id = far.Id, Name = "Far", Options = ["s3.region=x"], SkipTest = true }, Fleet.NoStop);
+        Assert.Equal(["web-1 in On the protected host itself has another address or other settings since."], (await State(fleet)).Lacks);
     }
 
     [Fact]
