@@ -37,6 +37,28 @@ public sealed class ObjectStoreRefusalTests(S3Server s3, AzuriteServer azurite) 
         => Refused(With("", ""), 1, ["there are no credentials", "Set AWS_ACCESS_KEY_ID"], "snapshots", "--repo",
             (await s3.NewBucket()).ToString());
 
+    [Theory]
+    [InlineData("-2h")]
+    [InlineData("+3h")]
+    public async Task A_clock_that_is_wrong_is_told(string by)
+    {
+        var url = (await s3.NewBucket("p")).ToString();
+        Succeed(Right, "repo", "init", "--repo", url);
+        var late = Right;
+        (late["LD_PRELOAD"], late["FAKETIME"], late["FAKETIME_DONT_FAKE_MONOTONIC"]) = (WrongClock(), by, "1");
+
+        Refused(late, 1, ["RequestTimeTooSkewed", "The clock of this machine is wrong"], "snapshots", "--repo", url);
+    }
+
+    /// <summary>The library that shows another time to a program.</summary>
+    static string WrongClock()
+    {
+        var found = Directory.GetDirectories("/usr/lib", "*-linux-gnu").Select(folder => Path.Combine(folder, "faketime/libfaketime.so.1"))
+            .FirstOrDefault(File.Exists);
+        if (found is null) Assert.Skip("needs the package faketime");
+        return found;
+    }
+
     [Fact]
     public async Task A_bucket_that_is_not_there_is_no_repository()
     {
