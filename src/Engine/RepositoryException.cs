@@ -42,6 +42,9 @@ public sealed class RepositoryException : BackupDrException
     /// <summary>Which of the closed set.</summary>
     public RepositoryFault Fault { get; }
 
+    /// <summary>Of Archived and Thawing: what cannot be read yet.</summary>
+    public Tiers.ArchivedSpace? Archived { get; init; }
+
     /// <summary>Damage found in <paramref name="where"/>.</summary>
     public static RepositoryException Damaged(string where, string what)
         => new(RepositoryFault.Damaged, $"{where}: {what}", "Run 'backupdr check --read-data' to see what else is affected.");

@@ -68,4 +68,13 @@ public sealed class RunStoryTests
 
         Assert.Equal("2 entries missing, 2 KiB added", RunStory.Result(run));
     }
+
+    [Fact]
+    public void A_restore_that_waits_for_a_thaw_says_so_in_its_steps()
+    {
+        var run = Backup(RunState.Queued) with { Kind = JobKind.Restore, StartedAt = Start, Looks = 3 };
+
+        Assert.Equal([("Wait for the agent", StepState.Done), ("Wait for the thaw", StepState.Now), ("Write the files", StepState.Later),
+            ("Record the result", StepState.Later)], RunStory.Steps(run).Select(step => (step.Word, step.State)));
+    }
 }

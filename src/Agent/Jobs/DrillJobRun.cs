@@ -38,6 +38,14 @@ static class DrillJobRun
         }
     }
 
+    /// <summary>A thaw costs, and nobody asked for one: such a point is neither proven nor disproved.</summary>
+    static JobResult Archived(RepositoryException why, RunReporter reporter, long begun)
+    {
+        var reason = $"{why.Message} A drill does not thaw, because that costs: thaw with a restore, then drill while it is readable.";
+        reporter.Event(EventLevel.Warning, "drill.archived", reason);
+        return Result(new DrillResult { Result = ProofResult.Skipped, Reason = reason, Seconds = Seconds(begun) });
+    }
+
     static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun,
         CancellationToken ct)
     {
@@ -48,8 +56,14 @@ static class DrillJobRun
             + $"scripts are run).");
         RestoreSummary restored;
         using (var target = FileTarget.Open(FilePath.FromText(sandbox.Folder), OverwritePolicy.Always))
-            restored = await RestoreRun.Execute(repository, snapshot, default, [], target, RestoreJobRun.Progress(reporter, "restoring"),
-                ct);
+        {
+            try
+            {
+                restored = await RestoreRun.Execute(repository, snapshot, default, [], target,
+                    RestoreJobRun.Progress(reporter, "restoring"), ct);
+            }
+            catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
+        }
         var restoreSeconds = Seconds(begun);
         reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each "
             + $"with the snapshot.");

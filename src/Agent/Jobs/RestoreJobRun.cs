@@ -1,8 +1,11 @@
+using System.Globalization;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Restore;
+using BackupDr.Engine.Tiers;
 using BackupDr.Sources.Files;
 
 namespace BackupDr.Agent.Jobs;
@@ -18,7 +21,13 @@ static class RestoreJobRun
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var target = FileTarget.Open(job.Target, job.Overwrite);
         reporter.Event(EventLevel.Info, "restore.begin", $"Restoring snapshot {snapshot.ShortId} to {job.Target}.");
-        var summary = await RestoreRun.Execute(repository, snapshot, default, job.Paths, target, Progress(reporter, "restoring"), ct);
+        RestoreSummary summary;
+        try
+        {
+            summary = await RestoreRun.Execute(repository, snapshot, RestoreRequest.Of(job.Paths) with { Thaw = Thaw(job.Thaw) }, target,
+                Progress(reporter, "restoring"), ct);
+        }
+        catch (RepositoryException e) when (e is { Archived: { } space }) { return NotThawed(e, space, reporter); }
         foreach (var problem in summary.Failed.Take(MaximumLines)) reporter.Event(EventLevel.Error, "restore.failed",
             $"{problem.Path}: {problem.Message}");
         foreach (var kept in summary.Kept.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "restore.kept",
@@ -45,6 +54,35 @@ static class RestoreJobRun
             },
         };
     }
+
+    static ThawRequest Thaw(ThawConsent? consent) => consent is null ? new ThawRequest()
+        : new ThawRequest { Thaws = true, Days = consent.Days, PriceOfGiB = consent.PriceOfGiB };
+
+    /// <summary>Packs that are not thawed end the restore, or put it off where their thaw was asked for.</summary>
+    static JobResult NotThawed(RepositoryException why, ArchivedSpace space, RunReporter reporter)
+    {
+        var isAsked = why.Fault == RepositoryFault.Thawing;
+        reporter.Event(EventLevel.Info, "restore.thaw", why.Message);
+        return new JobResult
+        {
+            Outcome = isAsked ? JobOutcome.Waiting : JobOutcome.Failed,
+            Error = isAsked ? null : new JobError(why.Code, why.Message, "Choose 'Thaw and restore'.", false),
+            Archived = new ArchivedPacks
+            {
+                Packs = space.Packs,
+                Thawing = isAsked ? space.Packs : space.Thawing,
+                Bytes = space.Bytes,
+                Classes = space.Classes,
+                Time = space.Time,
+                Cost = space.Cost,
+                Words = space.Words(Size),
+            },
+        };
+    }
+
+    static string Size(long bytes) => bytes < 1 << 30
+        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 20):0.0} MiB")
+        : string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 30):0.0} GiB");
 
     public static IProgress<RestoreProgress> Progress(RunReporter reporter, string phase) =>
         new JobRunner.Direct<RestoreProgress>(now => reporter.Progress(new JobProgress

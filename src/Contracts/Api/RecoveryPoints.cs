@@ -89,6 +89,9 @@ public sealed record RequestRestoreRequest
     public FilePath? Target { get; init; }
     /// <summary>What happens to files that exist already.</summary>
     public OverwritePolicy Overwrite { get; init; } = OverwritePolicy.Never;
+    /// <summary>Whether packs that lie in an archive are thawed, which costs and takes hours; null ends the restore with what it would
+    /// take.</summary>
+    public ThawConsent? Thaw { get; init; }
 }
 
 /// <summary>A run that was made.</summary>

@@ -58,6 +58,10 @@ public sealed record Run
     public required string Title { get; init; }
     /// <summary>For a run that waits: why, in words.</summary>
     public string? WaitsFor { get; init; }
+    /// <summary>For a run that waits for its time: that time.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+    /// <summary>For a restore that waits for a thaw: what is not thawed, by the last look.</summary>
+    public ArchivedPacks? Thawing { get; init; }
     /// <summary>The item.</summary>
     public ItemId? Item { get; init; }
     /// <summary>The policy.</summary>
@@ -78,6 +82,8 @@ public sealed record Run
     public DateTimeOffset? FinishedAt { get; init; }
     /// <summary>How many leases it has had.</summary>
     public required long Epoch { get; init; }
+    /// <summary>How many of these ended only to wait for something outside.</summary>
+    public int Looks { get; init; }
     /// <summary>Who asked for it: a person, "schedule" or "system".</summary>
     public required string RequestedBy { get; init; }
     /// <summary>Somebody asked to cancel.</summary>
@@ -106,3 +112,9 @@ public sealed record CancelRunRequest(RunId Id);
 
 /// <summary>POST runs/{id}/retry: a new run with the same job.</summary>
 public sealed record RetryRunRequest(RunId Id);
+
+/// <summary>POST runs/{id}/thaw: a new run that does what a restore did that met archived packs, and thaws them.</summary>
+/// <param name="Id">The restore that ended.</param>
+/// <param name="Days">Days that packs stay readable at least.</param>
+/// <param name="PriceOfGiB">For the estimate; null for a list price.</param>
+public sealed record ThawAndRestoreRequest(RunId Id = default, int Days = 7, double? PriceOfGiB = null);

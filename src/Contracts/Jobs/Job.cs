@@ -127,6 +127,8 @@ public sealed record RestoreJob
     public required FilePath Target { get; init; }
     /// <summary>What happens to files that exist already.</summary>
     public OverwritePolicy Overwrite { get; init; } = OverwritePolicy.Never;
+    /// <summary>Whether and for how long archived packs are thawed; null where they end the restore.</summary>
+    public ThawConsent? Thaw { get; init; }
 }
 
 /// <summary>A timed test restore.</summary>

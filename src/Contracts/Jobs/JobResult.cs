@@ -11,6 +11,8 @@ public enum JobOutcome
     Failed,
     /// <summary>Stopped because somebody asked.</summary>
     Cancelled,
+    /// <summary>Not over: it waits for something outside, holds nothing, and is to be taken up again later.</summary>
+    Waiting,
 }
 
 /// <summary>What an agent answers when a job ended. The member of the job's kind is set unless it failed.</summary>
@@ -36,6 +38,8 @@ public sealed record JobResult
     public TierResult? Tier { get; init; }
     /// <summary>What an Adopt found.</summary>
     public AdoptResult? Adopt { get; init; }
+    /// <summary>What could not be read before a thaw; set for a Restore that failed for that, or waits.</summary>
+    public ArchivedPacks? Archived { get; init; }
     /// <summary>Objects that another place answered for, whatever the job; at most 1,000. Null where there were none.</summary>
     public IReadOnlyList<HealedCopy>? Healed { get; init; }
 }

@@ -26,3 +26,12 @@ public sealed record TierRule(string Class, int AfterDays)
     /// <summary>Most days.</summary>
     public const int MostDays = 36_500;
 }
+
+/// <summary>That archived packs may be thawed, which costs.</summary>
+/// <param name="Days">Days that they stay readable at least, 1 to <see cref="MostDays"/>. Azure moves them for good.</param>
+/// <param name="PriceOfGiB">For the estimate; null for a list price.</param>
+public sealed record ThawConsent(int Days = 7, double? PriceOfGiB = null)
+{
+    /// <summary>Most days.</summary>
+    public const int MostDays = 3_650;
+}

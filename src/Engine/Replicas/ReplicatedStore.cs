@@ -27,7 +27,7 @@ public sealed record HealedObject(ObjectName Name, string Place, string Problem,
 /// A place that does not answer is left alone for <see cref="Rest"/>, so that a dead region costs its time-out once and not for
 /// each object. Each place has its own retries underneath; give all but the last short ones. Source: docs/format/restic-v2.md, F-13.
 /// </remarks>
-public sealed class ReplicatedStore : IObjectStore
+public sealed partial class ReplicatedStore : IObjectStore
 {
     /// <summary>How long a place that failed is not asked while others answer.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
@@ -186,6 +186,7 @@ public sealed class ReplicatedStore : IObjectStore
     {
         if (IsOfThePlace(why)) return;   // nothing is known of the object there
         lock (_healed) _answered[name] = able;
+        if (why.Fault == StoreFault.Archived) return;   // nothing is wrong with it
         // Of index files and snapshots a place may lack some on purpose, or not have them yet: the mover brings those in their order.
         if (name.Value.StartsWith(ObjectLayout.Data + "/", StringComparison.Ordinal)) await Heal(name, ct);
         else Note(new HealedObject(name, failed.Store.Url, why.Message, able.Store.Url));

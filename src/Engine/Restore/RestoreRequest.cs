@@ -18,6 +18,9 @@ public sealed record RestoreRequest
     public ThawRequest Thaw { get; init; } = new();
     /// <summary>Told what became, or in a preview would become, of each entry. Called by one thread at a time.</summary>
     public Action<FilePath, RestoreOutcome>? Each { get; init; }
+
+    /// <summary>These paths, with the folders that lead to them; all where there are none.</summary>
+    public static RestoreRequest Of(IReadOnlyList<FilePath> paths) => new() { Filter = paths.Count == 0 ? null : new PathFilter(paths) };
 }
 
 /// <summary>What became of an entry.</summary>

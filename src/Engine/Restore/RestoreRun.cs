@@ -51,8 +51,7 @@ public sealed partial class RestoreRun
     /// <exception cref="RepositoryException">The first tree is damaged. Other damaged trees and damaged content are listed.</exception>
     public static Task<RestoreSummary> Execute(Repository repository, Snapshot snapshot, FilePath from, IReadOnlyList<FilePath> only,
         IRestoreTarget target, IProgress<RestoreProgress>? progress, CancellationToken ct)
-        => Execute(repository, snapshot, new RestoreRequest { From = from, Filter = only.Count == 0 ? null : new PathFilter(only) }, target,
-            progress, ct);
+        => Execute(repository, snapshot, RestoreRequest.Of(only) with { From = from }, target, progress, ct);
 
     /// <summary>Restores.</summary>
     /// <param name="repository">An open repository.</param>

@@ -88,12 +88,15 @@ public static class Thawing
 
     static RepositoryException Refusal(RepositoryFault fault, List<ArchivedPack> archived, ThawRequest request)
     {
-        var words = ArchivedSpace.Of(archived, request.PriceOfGiB).Words(Size);
+        var space = ArchivedSpace.Of(archived, request.PriceOfGiB);
+        var words = space.Words(Size);
         return fault == RepositoryFault.Archived
             ? new RepositoryException(fault, $"What is to be read lies in an archive: {words}.",
                 "Nothing was read and nothing asked for. Run it again with --thaw to ask for the thaw, and --thaw-wait 24h to wait for it.")
+            { Archived = space }
             : new RepositoryException(fault, $"The thaw is under way: {words}.",
-                "Run the same command again when it is over; what is thawed by then is not asked for again.");
+                "Run the same command again when it is over; what is thawed by then is not asked for again.")
+            { Archived = space };
     }
 
     static string Size(long bytes)

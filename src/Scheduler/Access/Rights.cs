@@ -55,6 +55,7 @@ public static class Rights
         [typeof(RemovePolicy)] = Right.PolicyWrite,
         [typeof(ResumePolicy)] = Right.PolicyWrite,
         [typeof(PlanRestore)] = Right.RestoreRead,
+        [typeof(ThawAndRestore)] = Right.RestoreStart,
         [typeof(RequestRestore)] = Right.RestoreStart,
         [typeof(CancelRun)] = Right.RunCancel,
         [typeof(ListRuns)] = Right.RunRead,

@@ -178,6 +178,9 @@ static class ApiEndpoints
             Done(handler.Handle(caller, new CancelRunRequest(RunId.Parse(id)), ct))).For<CancelRun>();
         api.MapPost("runs/{id}/retry", (Caller caller, string id, RetryRun handler, CancellationToken ct) =>
             handler.Handle(caller, new RetryRunRequest(RunId.Parse(id)), ct)).For<RetryRun>();
+        api.MapPost("runs/{id}/thaw", (Caller caller, string id, ThawAndRestoreRequest? request, ThawAndRestore handler,
+            CancellationToken ct) => handler.Handle(caller, (request ?? new ThawAndRestoreRequest()) with { Id = RunId.Parse(id) }, ct))
+            .For<ThawAndRestore>();
     }
 
     static void MapPoints(RouteGroupBuilder api)

@@ -2,6 +2,7 @@ using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies;
@@ -65,6 +66,7 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             $"'{target}' is no absolute folder.", "For example /srv/restored");
         if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths",
             $"'{relative}' is not absolute.", "Name paths as the recovery point lists them.");
+        Check(request.Thaw);
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
         {
@@ -92,11 +94,22 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
                     Paths =
                     request.Paths,
                     Target = target,
-                    Overwrite = request.Overwrite
+                    Overwrite = request.Overwrite,
+                    Thaw = request.Thaw,
                 }),
             }, ct);
-            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}", ct);
+            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}"
+                + (request.Thaw is null ? "" : ", thawing what is archived"), ct);
             return new RunStarted(id);
         }, ct);
+    }
+
+    /// <exception cref="BadInputException">Days or price are none.</exception>
+    internal static void Check(ThawConsent? thaw)
+    {
+        if (thaw is { Days: < 1 or > ThawConsent.MostDays })
+            throw new BadInputException("days", $"{thaw.Days} days are no time.", $"Write 1 to {ThawConsent.MostDays}.");
+        if (thaw is { PriceOfGiB: < 0 or > 1000 or double.NaN })
+            throw new BadInputException("price", "This is no price of a GiB.", "Write for example 0.02, or nothing for a list price.");
     }
 }

@@ -88,7 +88,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     {
         var (id, kind, epoch, job, repository) = await tx.First("""
             update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at =
-            coalesce(started_at, clock()), report_seq = 0, progress = null
+            coalesce(started_at, clock()), report_seq = 0, progress = null, result = null
             where id = (
                 select r.id from run r join repository s on s.id = r.repository_id
                 where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
@@ -155,7 +155,8 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
         await db.InTransaction(async tx =>
         {
             var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
-                + "> clock(), title, coalesce(result = $3, false) from run where id = $1 and host_id = $2 for update",
+                + "> clock(), title, coalesce(result = $3, false), cancel_asked_at is not null, looks from run "
+                + "where id = $1 and host_id = $2 for update",
                     [request.RunId.Value, caller.MustBeHost(), JsonText.Of(kept, WireJson.Default.JobResult)], row => new EndedRun
                     {
                         Id = request.RunId,
@@ -172,11 +173,20 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
                     !row.IsNull(8) && row.Bool(8),
                         Title = row.Text(9),
                         IsSameResult = row.Bool(10),
+                        CancelAsked = row.Bool(11),
+                        Looks = row.Int(12),
                     }, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
-            if (RunStates.IsOver(run.State) && run.IsSameResult) return;   // told before
-            if (!run.LeaseHolds || !RunStates.TryMove(run.State, RunStates.Of(request.Result.Outcome),
-                out var to)) throw ReportRun.LeaseLost(request.RunId);
+            if (run.IsSameResult && (RunStates.IsOver(run.State) || run.State == RunState.Queued)) return;   // told before
+            // What somebody asked to cancel is not put back.
+            var trigger = request.Result.Outcome == JobOutcome.Waiting && run.CancelAsked ? RunTrigger.Cancelled
+                : RunStates.Of(request.Result.Outcome);
+            if (!run.LeaseHolds || !RunStates.TryMove(run.State, trigger, out var to)) throw ReportRun.LeaseLost(request.RunId);
+            if (to == RunState.Queued)
+            {
+                await Postpone(tx, run, kept, ct);
+                return;
+            }
             await tx.Execute("update run set state = $2, result = $3, finished_at = clock(), lease_until = null where id = $1",
                 [run.Id.Value, to.ToString(), JsonText.Of(kept, WireJson.Default.JobResult)], ct);
             var level = to is RunState.Complete ? EventLevel.Info : to is RunState.Failed ? EventLevel.Error : EventLevel.Warning;
@@ -187,9 +197,22 @@ public sealed class CompleteRun(Postgres db, RunEffects effects)
             await Notifications.WakeHost(tx, run.Host, ct);
         }, ct);
     }
+
+    /// <summary>Puts it back to wait for something outside: no slot and no lease are held meanwhile. The result is kept only to tell a
+    /// repeated answer.</summary>
+    static async Task Postpone(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    {
+        var pause = RunStates.NextLook(run.Looks + 1);
+        await tx.Execute("update run set state = 'Queued', lease_until = null, due_at = clock() + $2, looks = looks + 1, progress = null, "
+            + "result = $3, thawing = $4 where id = $1", [run.Id.Value, pause, JsonText.Of(result, WireJson.Default.JobResult),
+                result.Archived is { } packs ? JsonText.Of(packs, WireJson.Default.ArchivedPacks) : null], ct);
+        await RunTable.Event(tx, run.Id, run.Epoch, EventLevel.Info, "run.postponed",
+            $"Waits, holding nothing; looked at again in {pause.TotalSeconds:0} s.", ct);
+        await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
+    }
 }
 
-/// <summary>What a run was when it ended.</summary>
+/// <summary>What a run was when it ended, or was put off.</summary>
 public sealed record EndedRun
 {
     /// <summary>The run.</summary>
@@ -214,6 +237,10 @@ public sealed record EndedRun
     public required bool LeaseHolds { get; init; }
     /// <summary>Its title.</summary>
     public required string Title { get; init; }
+    /// <summary>Whether somebody asked to cancel it.</summary>
+    public required bool CancelAsked { get; init; }
+    /// <summary>How many of its leases ended only to wait.</summary>
+    public required int Looks { get; init; }
     /// <summary>Whether it already ended with the very result that is told now.</summary>
     public required bool IsSameResult { get; init; }
 }
@@ -241,15 +268,15 @@ public sealed class LeaseExpiry(Postgres db)
     /// <summary>Deals with all expired leases; gives their number.</summary>
     public async Task<int> Run(CancellationToken ct) => await db.InTransaction(async tx =>
     {
-        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id from run "
-            + "where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row =>
+        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id, looks "
+            + "from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row =>
                 (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4),
-                Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6)), ct);
+                Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6), Tries: row.Long(2) - row.Int(7)), ct);
         foreach (var run in expired)
         {
-            var trigger = RunStates.OfExpiry(run.Cancel, run.Epoch);
+            var trigger = RunStates.OfExpiry(run.Cancel, run.Tries);
             if (!RunStates.TryMove(run.State, trigger, out var to)) continue;
-            var pause = RunStates.BackOff(run.Epoch);
+            var pause = RunStates.BackOff(run.Tries);
             await tx.Execute("update run set state = $2, lease_until = null, due_at = clock() + $3, finished_at = case when $2 = 'Queued' "
                 + "then null else clock() end, result = $4 where id = $1", [run.Id.Value, to.ToString(), pause, to == RunState.Failed
                     ? JsonText.Of(GaveUp, WireJson.Default.JobResult) : null], ct);
@@ -258,7 +285,7 @@ public sealed class LeaseExpiry(Postgres db)
                 RunState.Queued => $"The agent stopped reporting, so lease {run.Epoch} ended. It is tried again in {pause.TotalSeconds:0} "
                     + $"s; what was uploaded is reused.",
                 RunState.Cancelled => "The agent stopped reporting after somebody asked to cancel.",
-                _ => $"The agent stopped reporting {run.Epoch} times. Nothing more is tried.",
+                _ => $"The agent stopped reporting {run.Tries} times. Nothing more is tried.",
             }, ct);
             if (run.Kind == JobKind.Init && RunStates.IsOver(to)) await RepositoryTable.Initialised(tx, run.Repository, null, ct);
             if (run.Kind == JobKind.Adopt && RunStates.IsOver(to))

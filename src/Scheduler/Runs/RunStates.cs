@@ -23,6 +23,8 @@ public enum RunTrigger
     CompletedPartly,
     /// <summary>The agent could not do it.</summary>
     Broke,
+    /// <summary>The agent found that it has to wait for something outside, and let go of it.</summary>
+    Postponed,
     /// <summary>Stopped because somebody asked: by its agent, or before any agent had it.</summary>
     Cancelled,
 }
@@ -42,6 +44,7 @@ public static class RunStates
         [(RunState.Leased, RunTrigger.CompletedPartly)] = RunState.Incomplete,
         [(RunState.Leased, RunTrigger.Broke)] = RunState.Failed,
         [(RunState.Leased, RunTrigger.Cancelled)] = RunState.Cancelled,
+        [(RunState.Leased, RunTrigger.Postponed)] = RunState.Queued,
         [(RunState.Running, RunTrigger.LeaseExpired)] = RunState.Queued,
         [(RunState.Running, RunTrigger.LeaseExpiredCancelled)] = RunState.Cancelled,
         [(RunState.Running, RunTrigger.LeaseExpiredTooOften)] = RunState.Failed,
@@ -49,6 +52,7 @@ public static class RunStates
         [(RunState.Running, RunTrigger.CompletedPartly)] = RunState.Incomplete,
         [(RunState.Running, RunTrigger.Broke)] = RunState.Failed,
         [(RunState.Running, RunTrigger.Cancelled)] = RunState.Cancelled,
+        [(RunState.Running, RunTrigger.Postponed)] = RunState.Queued,
     }.ToFrozenDictionary();
 
     /// <summary>The legal moves.</summary>
@@ -67,15 +71,24 @@ public static class RunStates
         JobOutcome.Complete => RunTrigger.Completed,
         JobOutcome.Incomplete => RunTrigger.CompletedPartly,
         JobOutcome.Cancelled => RunTrigger.Cancelled,
+        JobOutcome.Waiting => RunTrigger.Postponed,
         _ => RunTrigger.Broke,
     };
 
     /// <summary>What the end of a lease triggers.</summary>
     /// <param name="cancelAsked">Somebody had asked to cancel.</param>
-    /// <param name="leases">Leases so far.</param>
+    /// <param name="leases">Leases so far, but for those that ended only to wait.</param>
     public static RunTrigger OfExpiry(bool cancelAsked, long leases)
         => cancelAsked ? RunTrigger.LeaseExpiredCancelled : leases >= MaximumLeases ? RunTrigger.LeaseExpiredTooOften
             : RunTrigger.LeaseExpired;
+
+    /// <summary>Pause before it is looked again whether what a run waits for has come: 10 seconds, then twice as long each time, at most 15
+    /// minutes.</summary>
+    /// <param name="looks">Looks so far, from 1.</param>
+    public static TimeSpan NextLook(long looks)
+        => looks > 7 ? LongestWait : TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 5 * (1L << (int)looks)));
+
+    static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
 
     /// <summary>How often a run is tried.</summary>
     public const int MaximumLeases = 5;

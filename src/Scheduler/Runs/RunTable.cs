@@ -52,6 +52,33 @@ static class RunTable
         return true;
     }
 
+    /// <summary>A run with the same job as one that is over, not added yet.</summary>
+    /// <exception cref="ConflictException">That one is not over.</exception>
+    public static async Task<NewRun> Again(Transaction tx, RunId old, RunId id, string requestedBy, CancellationToken ct)
+    {
+        var (state, run) = await tx.First("select kind, state, title, item_id, policy_id, host_id, repository_id, point_id, job from run "
+            + "where id = $1", [old], row =>
+        {
+            var job = ReadJob(row.Text(8), row.Word<JobKind>(0), NoRepository);
+            return (row.Word<RunState>(1), new NewRun
+            {
+                Id = id,
+                Kind = row.Word<JobKind>(0),
+                Title = row.Text(2),
+                Item = row.IdOrNull<ItemId>(3),
+                Policy = row.IdOrNull<PolicyId>(4),
+                Host = row.Id<HostId>(5),
+                Repository = row.Id<RepositoryId>(6),
+                Point = row.IdOrNull<RecoveryPointId>(7),
+                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check, job.Replicate),
+                RequestedBy = requestedBy,
+            });
+        }, ct);
+        if (run is null) throw new NotFoundException("A run with this id");
+        return RunStates.IsOver(state) ? run
+            : throw new ConflictException("run.not_over", $"The run is {state}.", "Wait until it is over, or cancel it.");
+    }
+
     /// <summary>A run that waits for its time need not wait any longer.</summary>
     public static Task Hurry(Transaction tx, RunId run, CancellationToken ct)
         => tx.Execute("update run set due_at = clock() where id = $1 and state = 'Queued'", [run], ct);
@@ -139,7 +166,8 @@ static class RunTable
                recovery_point p where p.run_id = r.id and p.item_id is not null)), r.job,
                h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
                r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in
-               ('Leased', 'Running') and o.id <> r.id), s.upkeep_allowed, r.repository_id
+               ('Leased', 'Running') and o.id <> r.id), s.upkeep_allowed, r.repository_id,
+               r.due_at, r.looks, r.thawing
         from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id
         """;
 
@@ -167,10 +195,13 @@ static class RunTable
             RequestedBy = row.Text(13),
             CancelAsked = row.Bool(14),
             Progress = row.IsNull(15) ? null : JsonSerializer.Deserialize(row.Text(15), WireJson.Default.JobProgress),
-            Result = row.IsNull(16) ? null : JsonSerializer.Deserialize(row.Text(16), WireJson.Default.JobResult),
+            Result = state == RunState.Queued ? null : row.Json("result", WireJson.Default.JobResult),
             RecoveryPoint = row.IdOrNull<RecoveryPointId>(17),
             Target = job.Restore?.Target,
             WaitsFor = state == RunState.Queued ? WaitsFor(row) : null,
+            NotBefore = state == RunState.Queued && row.Bool(21) ? row.Time("due_at") : null,
+            Looks = row.Int("looks"),
+            Thawing = state == RunState.Queued ? row.Json("thawing", WireJson.Default.ArchivedPacks) : null,
         };
     }
 
@@ -181,7 +212,9 @@ static class RunTable
             return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
         if (!row.Bool("upkeep_allowed") && RepositoryTable.UpkeepKinds.Contains(row.Text(1)))
             return "its repository's owner to allow upkeep";
-        if (row.Bool(21)) return "its time: a pause after something that failed";
+        if (row.Bool(21))
+            return row.Json("thawing", WireJson.Default.ArchivedPacks) is { } packs ? $"the thaw of {packs.Words}"
+                : "its time: a pause after something that failed";
         return row.Bool(22) ? "another backup of the same item to end" : $"a free slot on {row.Text(7)}";
     }
 }

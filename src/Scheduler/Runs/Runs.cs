@@ -77,7 +77,8 @@ public sealed class CancelRun(Postgres db)
             if (RunStates.IsOver(now)) throw new ConflictException("run.over", $"The run is {now} already.",
                 "There is nothing left to cancel.");
             if (RunStates.TryMove(now, RunTrigger.Cancelled, out var to) && now == RunState.Queued)
-                await tx.Execute("update run set state = $2, cancel_asked_at = clock(), finished_at = clock() where id = $1",
+                await tx.Execute("update run set state = $2, cancel_asked_at = clock(), finished_at = clock(), result = null "
+                    + "where id = $1",
                     [request.Id.Value, to.ToString()], ct);
             else await tx.Execute("update run set cancel_asked_at = coalesce(cancel_asked_at, clock()) where id = $1", [request.Id.Value],
                 ct);
@@ -99,41 +100,11 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
         caller.Must(Right.RunStart);
         return await db.InTransaction(async tx =>
         {
-            var old = await tx.First("select kind, state, title, item_id, policy_id, host_id, repository_id, point_id, job from run where "
-                + "id = $1", [request.Id.Value], row => new
-                {
-                    Kind = row.Word<JobKind>(0),
-                    State = row.Word<RunState>(1),
-                    Title = row.Text(2),
-                    Item = row.IdOrNull<ItemId>(3),
-                    Policy =
-                    row.IdOrNull<PolicyId>(4),
-                    Host = row.Id<HostId>(5),
-                    Repository = row.Id<RepositoryId>(6),
-                    Point = row.IdOrNull<RecoveryPointId>(7),
-                    Job = row.Text(8),
-                }, ct) ?? throw new NotFoundException("A run with this id");
-            if (!RunStates.IsOver(old.State)) throw new ConflictException("run.not_over", $"The run is {old.State}.",
-                "Wait until it is over, or cancel it.");
-            if (old.Kind is JobKind.Init or JobKind.Adopt) await RepositoryTable.AwaitInit(tx, old.Repository, ct);
-            var job = RunTable.ReadJob(old.Job, old.Kind, new RepositoryAccess { Id = old.Repository, Url = "", Password = "" });
-            var id = RunId.New(clock);
-            await RunTable.Add(tx, new NewRun
-            {
-                Id = id,
-                Kind = old.Kind,
-                Title = old.Title,
-                Item = old.Item,
-                Policy = old.Policy,
-                Host = old.Host,
-                Repository =
-                    old.Repository,
-                Point = old.Point,
-                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check, job.Replicate),
-                RequestedBy = caller.Name,
-            }, ct);
-            await Audit.Add(tx, caller, "run.retry", id.ToString(), request.Id.ToString(), ct);
-            return new RunStarted(id);
+            var again = await RunTable.Again(tx, request.Id, RunId.New(clock), caller.Name, ct);
+            if (again.Kind is JobKind.Init or JobKind.Adopt) await RepositoryTable.AwaitInit(tx, again.Repository, ct);
+            await RunTable.Add(tx, again, ct);
+            await Audit.Add(tx, caller, "run.retry", again.Id.ToString(), request.Id.ToString(), ct);
+            return new RunStarted(again.Id);
         }, ct);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Web.Parts;
@@ -39,6 +40,11 @@ public static class RunStory
             + string.Join(" and ", tier.Places.Select(place => place.Class).Distinct())
         : "nothing was due";
 
+    /// <summary>A price that somebody typed; null where it is none.</summary>
+    public static double? Price(string? text)
+        => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var price) && double.IsFinite(price)
+            ? price : null;
+
     /// <summary>Which packs stay in their class, and why.</summary>
     public static string Left(TieredPlaceResult place)
     {
@@ -79,6 +85,7 @@ public static class RunStory
         (string Phase, string Word)[] work = run.Kind switch
         {
             JobKind.Backup => [("scanning", "Look through the folders"), ("uploading", "Read, compress, encrypt, store")],
+            JobKind.Restore when run.Looks > 0 => [("thawing", "Wait for the thaw"), ("restoring", "Write the files")],
             JobKind.Restore => [("restoring", "Write the files")],
             JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
             JobKind.Check => [("checking", "Check the repository")],
@@ -96,9 +103,9 @@ public static class RunStory
         };
         var over = run.FinishedAt is not null;
         var bad = run.State is RunState.Failed or RunState.Cancelled;
-        var at = run.State == RunState.Queued ? -1 : Math.Max(0, Array.FindIndex(work, w => w.Phase == run.Progress?.Phase));
-        var steps = new List<Step> { new("Wait for the agent", run.State == RunState.Queued ? run.WaitsFor
-            : null, Of(run.State == RunState.Queued ? 0 : 1, 0)) };
+        var waits = run.State == RunState.Queued && run.Looks == 0;   // for its agent
+        var at = waits ? -1 : Math.Max(0, Array.FindIndex(work, w => w.Phase == run.Progress?.Phase));
+        var steps = new List<Step> { new("Wait for the agent", waits ? run.WaitsFor : null, Of(waits ? 0 : 1, 0)) };
         for (var i = 0; i < work.Length; i++)
         {
             var state = over && !bad ? StepState.Done

@@ -54,6 +54,9 @@ public sealed class ScriptedAgent : IAsyncDisposable
         BytesAdded = number % 2 == 0 ? 312_332_211 : null,
     })];
 
+    /// <summary>While set, restores meet archived packs: without consent they end, with it they wait.</summary>
+    public ArchivedPacks? Archived { get; set; }
+
     /// <summary>Entries that the next backups leave out.</summary>
     public IReadOnlyList<PathProblem> Missing { get; set; } = [];
 
@@ -139,6 +142,24 @@ public sealed class ScriptedAgent : IAsyncDisposable
     {
         JobKind.Init => new JobResult { Outcome = JobOutcome.Complete, ConfigId = Hex(job.Repository.Id.ToString()) },
         JobKind.Backup => new JobResult { Outcome = Missing.Count > 0 ? JobOutcome.Incomplete : JobOutcome.Complete, Backup = Backup() },
+        JobKind.Restore when Archived is { } packs => job.Restore!.Thaw is null
+            ? new JobResult
+            {
+                Outcome = JobOutcome.Failed,
+                Error = new JobError("repository.archived", $"What is to be read lies in an archive: {packs.Words}.",
+                    "Choose 'Thaw and restore'.", false),
+                Archived = packs,
+            }
+            : new JobResult
+            {
+                Outcome = JobOutcome.Waiting,
+                Archived = packs with
+                {
+                    Thawing = packs.Packs,
+                    Words = packs.Words.Replace(";", ", all asked for already;",
+                    StringComparison.Ordinal)
+                },
+            },
         JobKind.Restore => new JobResult
         {
             Outcome = JobOutcome.Complete,
