@@ -10,22 +10,16 @@ namespace BackupDr.Scheduler.Repositories;
 /// date.</summary>
 public sealed class SetLocationLock(Postgres db, LocationSecrets secrets, LocationRules rules)
 {
-    sealed record Place(LocationKind Kind, string? Address, string[] Options, string? AuthorityPem,
-        IReadOnlyDictionary<string, string>? Variables,
-        TierRule? Tier);
-
     /// <exception cref="BadInputException">The place cannot lock, or moves packs between classes.</exception>
     public async Task<Location> Handle(Caller caller, SetLocationLockRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
-        var place = await db.First($"""
-            select l.id as location_id, l.kind, l.address, l.options, l.authority_pem, l.credentials_sealed,
-                {LocationRules.Columns} from location l where l.id = $1
-            """, [request.Id], row => new Place(row.Word<LocationKind>("kind"), row.TextOrNull("address"), row.Texts("options"),
-                row.TextOrNull("authority_pem"),
-                secrets.Variables(row), LocationRules.Tier(row)), ct) ?? throw new NotFoundException("A location with this id");
-        LocationRules.Check(place.Kind, request.Lock, request.Lock is null ? null : place.Tier);
-        if (request.Lock is not null) await rules.MustLock(place.Address!, place.Options, place.AuthorityPem, place.Variables, ct);
+        var (location, credentials) = await secrets.Find(db, request.Id, ct);
+        LocationRules.Check(location.Kind, request.Lock, request.Lock is null ? null : location.Tier);
+        // A trial writes, and nothing is written into the place of an adopted repository: there the first put of an agent proves it.
+        if (request.Lock is not null && !location.IsClosed)
+            await rules.MustLock(location.Address, location.Options, location.AuthorityPem,
+                CredentialVariables.Of(location.Kind, credentials), ct);
         return await SetLocationTier.Keep(db, caller, request.Id, "location.lock", Words(request.Lock), tx => tx.Execute(
             "update location set lock_days = $2, lock_mode = $3 where id = $1 and ($2::integer is null or tier_class is null)",
             [request.Id, request.Lock?.Days, request.Lock?.Mode], ct), ct);
@@ -41,10 +35,9 @@ public sealed class SetLocationTier(Postgres db)
     public async Task<Location> Handle(Caller caller, SetLocationTierRequest request, CancellationToken ct)
     {
         caller.Must(Right.StorageManage);
-        var (kind, rule) = await db.First($"select l.kind, {LocationRules.Columns} from location l where l.id = $1", [request.Id],
-            row => ((LocationKind?)row.Word<LocationKind>("kind"), LocationRules.Lock(row)), ct);
-        if (kind is not { } known) throw new NotFoundException("A location with this id");
-        LocationRules.Check(known, request.Tier is null ? null : rule, request.Tier);
+        var location = await db.First($"{ListLocations.Select} where l.id = $1", [request.Id], ListLocations.Read, ct)
+            ?? throw new NotFoundException("A location with this id");
+        LocationRules.Check(location.Kind, request.Tier is null ? null : location.Lock, request.Tier);
         return await Keep(db, caller, request.Id, "location.tier",
             request.Tier is { } tier ? $"{tier.Class} after {tier.AfterDays} days" : "none", tx => tx.Execute(
                 "update location set tier_class = $2, tier_after_days = $3 where id = $1 and ($2::text is null or lock_days is null)",

@@ -72,10 +72,13 @@ static class TierTable
         return run;
     }
 
-    /// <summary>The repositories of which a run is due. Another node's are left to it.</summary>
+    /// <summary>The repositories of which a run is due. Another node's are left to it; one of which packs are being thawed waits: a thaw
+    /// may have moved some out of the archive for good.</summary>
     public static Task<List<RepositoryId>> Due(Transaction tx, int most, CancellationToken ct) => tx.Query($"""
         select r.id from repository r where r.state = 'Ready' and r.upkeep_allowed
             and coalesce(r.tier_due_at, r.created_at + $1) <= clock() and exists (select from location l where {Ruled})
+            and not exists (select from run w where w.repository_id = r.id and w.kind = 'Restore' and w.thawing is not null
+                and w.state in ('Queued', 'Leased', 'Running'))
         order by r.id limit $2 for update of r skip locked
         """, [Every, most], row => row.Id<RepositoryId>(0), ct);
 }

@@ -82,11 +82,11 @@ public static class RunStates
         => cancelAsked ? RunTrigger.LeaseExpiredCancelled : leases >= MaximumLeases ? RunTrigger.LeaseExpiredTooOften
             : RunTrigger.LeaseExpired;
 
-    /// <summary>Pause before it is looked again whether what a run waits for has come: 10 seconds, then twice as long each time, at most 15
+    /// <summary>Pause before it is looked again whether what a run waits for has come: 5 seconds, then twice as long each time, at most 15
     /// minutes.</summary>
     /// <param name="looks">Looks so far, from 1.</param>
     public static TimeSpan NextLook(long looks)
-        => looks > 7 ? LongestWait : TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 5 * (1L << (int)looks)));
+        => looks > 8 ? LongestWait : TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 5 * (1L << (int)(looks - 1))));
 
     static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
 

@@ -4,6 +4,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Tests.Fixtures;
 using BackupDr.TestKit.Servers;
 
@@ -132,6 +133,49 @@ public sealed class LocationRuleTests(SchedulerDatabases databases, S3Server s3)
         Assert.Equal(new TieredLocation(location.Id, "Container", new TierRule("Archive", 30)), Assert.Single(after.Rules));
         Assert.Equal((RunState.Complete, 3), (after.LastState, Assert.Single(after.LastResult!.Places).Moved));
         Assert.Equal(after.LastAt!.Value.UtcDateTime.AddDays(1), after.DueAt!.Value.UtcDateTime, TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
+    public async Task What_a_restore_thaws_is_not_moved_back_before_it_is_read()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        await Create(fleet, Container with { Tier = new TierRule("Archive", 0) });
+        await fleet.ProtectReady(host, "/srv/data");
+        var backup = await fleet.Finish(host, _ => Fleet.Backup());
+        await fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
+        await fleet.Get<RequestRestore>().Handle(TestNode.Admin, new RequestRestoreRequest
+        {
+            Point = (await fleet.Show(backup.RunId)).RecoveryPoint!.Value,
+            Thaw = new ThawConsent(),
+        }, default);
+        await fleet.Finish(host, _ => new JobResult
+        {
+            Outcome = JobOutcome.Waiting,
+            Archived = new ArchivedPacks { Packs = 1, Words = "1 pack in Archive" },
+        });
+        await fleet.Node.PassTime(TimeSpan.FromHours(25));
+
+        Assert.Equal(0, await fleet.Get<TierDue>().Run(default));
+        await fleet.Finish(host, run => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Restore = new RestoreResult { Target = run.Job.Restore!.Target },
+        });
+        Assert.Equal(1, await fleet.Get<TierDue>().Run(default));
+    }
+
+    [Fact]
+    public async Task The_place_of_an_adopted_repository_is_not_written_to_by_a_trial()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var location = await Create(fleet, Bucket);   // where nobody answers
+        await fleet.Node.Db.Execute("update location set is_closed = true where id = $1", [location.Id], default);
+
+        var locked = await fleet.Get<SetLocationLock>().Handle(TestNode.Admin,
+            new SetLocationLockRequest(location.Id, new LocationLock(30)), default);
+
+        Assert.Equal(new LocationLock(30), locked.Lock);
     }
 
     [Fact]

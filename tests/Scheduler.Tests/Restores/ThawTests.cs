@@ -92,7 +92,7 @@ public sealed class ThawTests(SchedulerDatabases databases)
             await fleet.Node.PassTime(TimeSpan.FromMinutes(15));
             await fleet.Finish(host, _ => Waits);
         }
-        Assert.Equal([10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900], pauses.Select(pause => Math.Round(pause / 10) * 10));
+        Assert.Equal([5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900], pauses.Select(pause => Math.Round(pause / 5) * 5));
         await fleet.Node.PassTime(TimeSpan.FromMinutes(15));
         await fleet.Finish(host, Restored);
 
