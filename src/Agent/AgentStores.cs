@@ -1,42 +1,69 @@
+using System.Collections.Concurrent;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
 using BackupDr.Storage.Layers;
 
 namespace BackupDr.Agent;
 
-/// <summary>Opens the stores that jobs and requests name, each with the layer that retries.</summary>
+/// <summary>Opens the stores that jobs and requests name, each with the layers that count, hold back and retry. What goes to one location
+/// shares its gate and its bandwidth.</summary>
 public sealed class AgentStores(AgentIdentity identity)
 {
     /// <summary>How long one place is asked again and again while there is another one.</summary>
     static readonly TimeSpan PatienceWithOthersThere = TimeSpan.FromSeconds(15);
 
+    readonly ConcurrentDictionary<LocationId, RequestGate> _gates = new();
+    readonly ConcurrentDictionary<LocationId, BandwidthLimits> _limits = new();
+
     /// <summary>The store of a repository. Only our own node's gateway is shown this host's certificate. Credentials that came with the job
     /// are used alone: a variable of this machine must not complete or replace them.</summary>
-    public IObjectStore Open(RepositoryAccess access)
-        => Open(access.Url, access.Options, access.Variables, access.AuthorityPem, access.IsGateway,
-            hasOthers: access.Replicas is { Count: > 0 });
+    public IObjectStore Open(RepositoryAccess access, StoreCounters? counters = null) => Open(new RepositoryPlace
+    {
+        Location = access.Location ?? default,
+        Url = access.Url,
+        Options = access.Options,
+        Variables = access.Variables,
+        AuthorityPem = access.AuthorityPem,
+        Bandwidth = access.Bandwidth,
+    }, access.IsGateway, hasOthers: access.Replicas is { Count: > 0 }, counters);
 
     /// <summary>All places of a repository, its own first.</summary>
-    public IReadOnlyList<(LocationId? Location, IObjectStore Store)> OpenAll(RepositoryAccess access)
-        => [(access.Location, Open(access)), .. (access.Replicas ?? []).Select(place => ((LocationId?)place.Location,
-            Open(place.Url, place.Options, place.Variables, place.AuthorityPem, isGateway: false, hasOthers: true)))];
+    public IReadOnlyList<(LocationId? Location, IObjectStore Store)> OpenAll(RepositoryAccess access, StoreCounters? counters = null)
+        => [(access.Location, Open(access, counters)), .. (access.Replicas ?? []).Select(place => ((LocationId?)place.Location,
+            Open(place, isGateway: false, hasOthers: true, counters)))];
 
     /// <summary>One store over all places of a repository, from which each object is read where it can be.</summary>
     /// <exception cref="StoreException">No place answers.</exception>
-    public async Task<IObjectStore> OpenToRead(RepositoryAccess access, CancellationToken ct)
+    public async Task<IObjectStore> OpenToRead(RepositoryAccess access, CancellationToken ct, StoreCounters? counters = null)
         => access.Replicas is { Count: > 0 }
-            ? await ReplicatedStore.Open([.. OpenAll(access).Select(place => place.Store)], ReplicaUse.Read, TimeProvider.System, ct)
-            : Open(access);
+            ? await ReplicatedStore.Open([.. OpenAll(access, counters).Select(place => place.Store)], ReplicaUse.Read, TimeProvider.System,
+                ct)
+            : Open(access, counters);
 
-    IObjectStore Open(string url, IReadOnlyList<string>? given, IReadOnlyDictionary<string, string>? variables, string? authorityPem,
-        bool isGateway, bool hasOthers)
+    IObjectStore Open(RepositoryPlace place, bool isGateway, bool hasOthers, StoreCounters? counters)
     {
-        var options = new StoreOptions(given ?? []) { AuthorityPem = authorityPem };
-        if (variables is not null) options = options with { Environment = name => variables.GetValueOrDefault(name) };
+        counters ??= new StoreCounters();
+        var options = new StoreOptions(place.Options ?? []) { AuthorityPem = place.AuthorityPem, Bandwidth = Limits(place) };
+        if (place.Variables is { } variables) options = options with { Environment = name => variables.GetValueOrDefault(name) };
         if (isGateway) options = options with { ClientCertificate = () => identity.Certificate, Authority = identity.Authority };
         if (hasOthers) options = options with { Retry = options.Retry with { Budget = PatienceWithOthersThere } };
-        return new RetryingStore(StoreFactory.Open(url, options), options.Retry, options.Clock);
+        options = options with { Retry = options.Retry with { Repeating = _ => counters.Retried() } };
+        var measured = new MeasuredStore(StoreFactory.Open(place.Url, options), counters,
+            _gates.GetOrAdd(place.Location, _ => new RequestGate()), options.Clock);
+        return new RetryingStore(measured, options.Retry, options.Clock);
+    }
+
+    BandwidthLimits? Limits(RepositoryPlace place)
+    {
+        if (place.Bandwidth is null) return null;
+        var schedule = BandwidthSchedule.Parse(place.Bandwidth);
+        var limits = _limits.GetOrAdd(place.Location, _ => new BandwidthLimits(new Bandwidth(schedule, TimeProvider.System),
+            new Bandwidth(schedule, TimeProvider.System)));
+        limits.Up!.Change(schedule);
+        limits.Down!.Change(schedule);
+        return limits;
     }
 }

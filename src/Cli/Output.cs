@@ -61,6 +61,38 @@ sealed class Output(bool json, bool quiet)
         }));
     }
 
+    /// <summary>What a store was asked, to stderr: a line for each verb, or one JSON value.</summary>
+    public void Traffic(string url, StoreTraffic traffic)
+    {
+        if (json)
+        {
+            Console.Error.WriteLine(JsonText(writer =>
+            {
+                writer.WriteStartObject();
+                writer.WriteString("message_type", "store_stats");
+                writer.WriteString("store", url);
+                writer.WriteNumber("retries", traffic.Retries);
+                foreach (var verb in traffic.Verbs)
+                {
+                    writer.WriteStartObject(verb.Verb);
+                    writer.WriteNumber("requests", verb.Requests);
+                    writer.WriteNumber("bytes", verb.Bytes);
+                    writer.WriteNumber("seconds", Math.Round(verb.Seconds, 3));
+                    foreach (var (word, count) in verb.Errors ?? new Dictionary<string, long>())
+                        writer.WriteNumber($"errors_{word}", count);
+                    writer.WriteEndObject();
+                }
+                writer.WriteEndObject();
+            }));
+            return;
+        }
+        Console.Error.WriteLine($"{url}: {Count(traffic.Retries, "retry", "retries")}");
+        foreach (var verb in traffic.Verbs)
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {verb.Verb,-6} {verb.Requests,8} requests, "
+                + $"{verb.Bytes,14} bytes, {verb.Seconds,9:0.000} s")
+                + string.Concat((verb.Errors ?? new Dictionary<string, long>()).Select(error => $", {error.Value} {error.Key}")));
+    }
+
     /// <summary>"1 snapshot", "2 snapshots".</summary>
     public static string Count(long number, string one, string? many = null) => $"{number} {(number == 1 ? one : many ?? one + "s")}";
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Engine;
 using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
@@ -15,6 +16,7 @@ sealed class RepositoryArguments
     static readonly TimeSpan PatienceWithOthersThere = TimeSpan.FromSeconds(15);
 
     readonly ReplicaUse? _use;
+    BandwidthLimits? _limits;
 
     readonly Option<string?> _repository = new("--repo", "-r")
     {
@@ -33,6 +35,15 @@ sealed class RepositoryArguments
     readonly Option<string?> _authorities = new("--cacert")
     {
         Description = "PEM file with the authorities to trust beside the system's, for a store with a certificate of your own.",
+    };
+    readonly Option<int?> _limitUp = new("--limit-upload") { Description = "Most KiB a second that go to stores over a network; from 16." };
+    readonly Option<int?> _limitDown = new("--limit-download")
+    {
+        Description = "Most KiB a second that come from stores over a network; from 16.",
+    };
+    readonly Option<bool> _traffic = new("--store-stats")
+    {
+        Description = "At the end, on stderr: how often stores were asked what, how much passed, and what failed.",
     };
     readonly Option<string[]> _replicas = new("--replica")
     {
@@ -54,6 +65,9 @@ sealed class RepositoryArguments
         command.Options.Add(_passwordFile);
         command.Options.Add(_options);
         command.Options.Add(_authorities);
+        command.Options.Add(_limitUp);
+        command.Options.Add(_limitDown);
+        command.Options.Add(_traffic);
         command.Options.Add(_json);
         command.Options.Add(_quiet);
     }
@@ -74,15 +88,21 @@ sealed class RepositoryArguments
     IObjectStore Store(ParseResult given, string url, TimeSpan patience)
     {
         var remarks = new OutageRemarks(Output(given), TimeProvider.System);
+        var counters = new StoreCounters();
         var retry = new RetryOptions
         {
             Budget = patience,
             FirstContact = new FirstContact(patience < StrangerPatience ? patience : StrangerPatience),
-            Repeating = remarks.Tell,
+            Repeating = again =>
+            {
+                counters.Retried();
+                remarks.Tell(again);
+            },
         };
         var options = new StoreOptions(given.GetValue(_options) ?? [])
         {
             CaCertificateFile = given.GetValue(_authorities),
+            Bandwidth = Limits(given),
             Retry = retry,
         };
         var store = StoreFactory.Open(url, options);
@@ -90,7 +110,25 @@ sealed class RepositoryArguments
         if (options.Text("s3.retention-days") is not null && store.Locks?.Rule is null && url == Url(given))
             throw new BadInputException("--option", $"s3.retention-days has no meaning for {url}.",
                 "Leave it out, or use a bucket with object lock.");
-        return new RetryingStore(store, retry, TimeProvider.System);
+        IObjectStore measured = new MeasuredStore(store, counters, new RequestGate(), TimeProvider.System);
+        if (given.GetValue(_traffic)) measured = new ToldTraffic(measured, counters, Output(given));
+        return new RetryingStore(measured, retry, TimeProvider.System);
+    }
+
+    // Of one command, whatever it opens.
+    BandwidthLimits? Limits(ParseResult given)
+    {
+        if (_limits is not null || given.GetValue(_limitUp) is null && given.GetValue(_limitDown) is null) return _limits;
+        return _limits = new BandwidthLimits(Limit(given, _limitUp), Limit(given, _limitDown));
+    }
+
+    static Bandwidth? Limit(ParseResult given, Option<int?> option)
+    {
+        if (given.GetValue(option) is not { } kibibytes) return null;
+        return kibibytes * 1024L >= BandwidthSchedule.SmallestRate
+            ? new Bandwidth(BandwidthSchedule.Always(kibibytes * 1024L), TimeProvider.System)
+            : throw new BadInputException(option.Name, $"{option.Name} {kibibytes} is too little.",
+                "Give 16 KiB a second at least, or leave it out.");
     }
 
     /// <summary>Opens the repository, with the further places that were named.</summary>

@@ -34,7 +34,7 @@ public sealed class StoreException : BackupDrException
     /// <param name="hint">What the reader can do next.</param>
     /// <param name="inner">The failure underneath.</param>
     public StoreException(StoreFault fault, string what, string? hint = null, Exception? inner = null)
-        : base($"store.{CodeOf(fault)}", what, hint, fault is StoreFault.Throttled or StoreFault.Unavailable or StoreFault.ShortRead, inner)
+        : base($"store.{WordOf(fault)}", what, hint, fault is StoreFault.Throttled or StoreFault.Unavailable or StoreFault.ShortRead, inner)
         => Fault = fault;
 
     /// <summary>Which of the closed set.</summary>
@@ -43,7 +43,8 @@ public sealed class StoreException : BackupDrException
     /// <summary>How long the store asked us to wait before the next try; null where it did not say.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    static string CodeOf(StoreFault fault) => fault switch
+    /// <summary>The word for a fault, as codes and counters have it.</summary>
+    internal static string WordOf(StoreFault fault) => fault switch
     {
         StoreFault.Missing => "missing",
         StoreFault.Exists => "exists",

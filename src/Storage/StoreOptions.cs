@@ -48,6 +48,9 @@ public sealed record StoreOptions
     /// else. Not disposed here.</summary>
     public X509Certificate2? Authority { get; init; }
 
+    /// <summary>How fast bytes may pass, shared with others who go to the place; null for no limit. For stores over HTTP.</summary>
+    public BandwidthLimits? Bandwidth { get; init; }
+
     /// <summary>How often and how long a failed operation is tried again.</summary>
     public RetryOptions Retry { get; init; } = new();
 

@@ -13,7 +13,7 @@ static class InitJob
     {
         var access = run.Job.Repository;
         using var password = Secret.FromText(access.Password);
-        var store = jobs.Store(access);
+        var store = jobs.Store(run);
         Repository repository;
         try
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
@@ -6,6 +7,7 @@ using BackupDr.Engine;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Replicas;
 using BackupDr.Storage;
+using BackupDr.Storage.Layers;
 
 namespace BackupDr.Agent.Jobs;
 
@@ -15,8 +17,20 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
 {
     const int MaximumLines = 100, MaximumCopies = 1000;
 
+    readonly ConcurrentDictionary<RunId, StoreCounters> _counters = new();
+
     /// <summary>Does the job.</summary>
     public async Task<JobResult> Run(LeasedRun run, RunReporter reporter, CancellationToken ct)
+    {
+        try
+        {
+            var result = await Do(run, reporter, ct);
+            return result with { Traffic = Counters(run).Read() };
+        }
+        finally { _counters.TryRemove(run.RunId, out _); }
+    }
+
+    async Task<JobResult> Do(LeasedRun run, RunReporter reporter, CancellationToken ct)
     {
         try
         {
@@ -58,26 +72,30 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
         CacheFolder = identity.CacheFolder,
     };
 
+    /// <summary>What the stores of a run were asked.</summary>
+    StoreCounters Counters(LeasedRun run) => _counters.GetOrAdd(run.RunId, _ => new StoreCounters());
+
     /// <summary>The store that a run's repository is to be made in.</summary>
-    internal IObjectStore Store(RepositoryAccess access) => stores.Open(access);
+    internal IObjectStore Store(LeasedRun run) => stores.Open(run.Job.Repository, Counters(run));
 
     /// <summary>The places of a run's repository, its own first.</summary>
-    internal IReadOnlyList<(LocationId? Location, IObjectStore Store)> Places(LeasedRun run) => stores.OpenAll(run.Job.Repository);
+    internal IReadOnlyList<(LocationId? Location, IObjectStore Store)> Places(LeasedRun run) => stores.OpenAll(run.Job.Repository,
+        Counters(run));
 
     /// <summary>Opens a run's repository over all of its places, to read.</summary>
     internal async Task<Repository> OpenToRead(LeasedRun run, RunReporter reporter, CancellationToken ct)
-        => await Open(run, await stores.OpenToRead(run.Job.Repository, ct), reporter, ct);
+        => await Open(run, await stores.OpenToRead(run.Job.Repository, ct, Counters(run)), reporter, ct);
 
     /// <summary>Opens a run's repository at its own place without removing even our own locks, so that nothing is written.</summary>
     internal async Task<Repository> OpenReadOnly(LeasedRun run, CancellationToken ct)
     {
         using var password = Secret.FromText(run.Job.Repository.Password);
-        return await Repository.Open(stores.Open(run.Job.Repository), password, Options(run), ct);
+        return await Repository.Open(Store(run), password, Options(run), ct);
     }
 
     /// <summary>Opens a run's repository at its own place.</summary>
     internal Task<Repository> Open(LeasedRun run, RunReporter reporter, CancellationToken ct)
-        => Open(run, stores.Open(run.Job.Repository), reporter, ct);
+        => Open(run, Store(run), reporter, ct);
 
     /// <summary>Opens a run's repository and removes the locks that earlier leases of the same run left when their agent died.</summary>
     internal async Task<Repository> Open(LeasedRun run, IObjectStore store, RunReporter reporter, CancellationToken ct)

@@ -14,6 +14,9 @@ public sealed record EditLocationRequest
     public IReadOnlyList<string> Options { get; init; } = [];
     /// <summary>Certificates in PEM of authorities that may vouch for an object store; null for those alone that machines know.</summary>
     public string? AuthorityPem { get; init; }
+    /// <summary>How many bytes a second may pass at which hour of each host's time zone, for example "08:00-18:00 20 MiB/s, else
+    /// unlimited"; null for no limit. Restores are never limited. Not for a folder.</summary>
+    public string? Bandwidth { get; init; }
     /// <summary>Bytes that each repository may grow to, from 1 MiB; null for no limit. For a gateway only.</summary>
     public long? QuotaBytes { get; init; }
     /// <summary>Whether another address, options or authority count without a test: for places that agents reach and nodes do

@@ -40,6 +40,9 @@ public sealed record CreateLocationRequest
     /// <summary>Certificates in PEM of authorities that may vouch for an object store, beside those that machines know; null for none.
     /// </summary>
     public string? AuthorityPem { get; init; }
+    /// <summary>How many bytes a second may pass at which hour of each host's time zone, for example "08:00-18:00 20 MiB/s, else
+    /// unlimited"; null for no limit. Restores are never limited. Not for a folder.</summary>
+    public string? Bandwidth { get; init; }
     /// <summary>The machine that the folder is on; null for "the machine that is protected": each host keeps its own. Not for a
     /// gateway.</summary>
     public HostId? Host { get; init; }
@@ -70,6 +73,9 @@ public sealed record Location
     public DateTimeOffset? CredentialsSetAt { get; init; }
     /// <summary>Certificates in PEM of authorities that may vouch for it, beside those that machines know; null for none.</summary>
     public string? AuthorityPem { get; init; }
+    /// <summary>How many bytes a second may pass at which hour of each host's time zone, for example "08:00-18:00 20 MiB/s, else
+    /// unlimited"; null for no limit. Restores are never limited.</summary>
+    public string? Bandwidth { get; init; }
     /// <summary>The machine that it is on, or null for each host's own, a gateway or an object store.</summary>
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to; null for no limit.</summary>

@@ -72,6 +72,10 @@ public sealed record RepositoryAccess
     /// none.</summary>
     public string? AuthorityPem { get; init; }
 
+    /// <summary>How many bytes a second may pass at which hour of this machine's time zone, shared by all runs that go to the location;
+    /// <see cref="Rules.Calendar.BandwidthSchedule"/> reads it. Null for no limit.</summary>
+    public string? Bandwidth { get; init; }
+
     /// <summary>The location that it is in.</summary>
     public LocationId? Location { get; init; }
 
@@ -80,6 +84,13 @@ public sealed record RepositoryAccess
 
     /// <summary>Its further places, in the order in which they are asked; null where there are none.</summary>
     public IReadOnlyList<RepositoryPlace>? Replicas { get; init; }
+
+    /// <summary>The same without limits, for what somebody waits for.</summary>
+    public RepositoryAccess WithoutLimits() => this with
+    {
+        Bandwidth = null,
+        Replicas = Replicas is null ? null : [.. Replicas.Select(place => place with { Bandwidth = null })],
+    };
 
     /// <summary>Shows no password and no credentials.</summary>
     public override string ToString() => $"{Id} at {Url}";
@@ -98,6 +109,8 @@ public sealed record RepositoryPlace
     public IReadOnlyDictionary<string, string>? Variables { get; init; }
     /// <summary>Authorities, as <see cref="RepositoryAccess.AuthorityPem"/>.</summary>
     public string? AuthorityPem { get; init; }
+    /// <summary>Limits, as <see cref="RepositoryAccess.Bandwidth"/>.</summary>
+    public string? Bandwidth { get; init; }
     /// <summary>The rule of the location about classes; null where there is none.</summary>
     public TierRule? Tier { get; init; }
 

@@ -40,6 +40,8 @@ public sealed record JobResult
     public AdoptResult? Adopt { get; init; }
     /// <summary>What could not be read before a thaw; set for a Restore that failed for that, or waits.</summary>
     public ArchivedPacks? Archived { get; init; }
+    /// <summary>What was asked of stores; null where nothing was.</summary>
+    public StoreTraffic? Traffic { get; init; }
     /// <summary>Objects that another place answered for, whatever the job; at most 1,000. Null where there were none.</summary>
     public IReadOnlyList<HealedCopy>? Healed { get; init; }
 }

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace BackupDr.Scheduler.Repositories;
 
-/// <summary>Changes a location's name, address, options, authority or quota. Repositories and replicas move along with its
+/// <summary>Changes a location's name, address, options, authority, bandwidth or quota. Repositories and replicas move along with its
 /// address.</summary>
 public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationTrial trial)
 {
@@ -26,6 +26,7 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
             Address = request.Address ?? (before.Path is null ? before.Address : null),
             Options = request.Options,
             AuthorityPem = request.AuthorityPem,
+            Bandwidth = request.Bandwidth,
             Host = before.Host,
             QuotaBytes = request.QuotaBytes,
         });
@@ -35,6 +36,7 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
             Address = place.Text,
             Options = place.Options,
             AuthorityPem = place.AuthorityPem,
+            Bandwidth = place.Bandwidth,
             QuotaBytes = request.QuotaBytes,
         };
         var changes = Changes(before, after).ToList();
@@ -57,13 +59,13 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
         IReadOnlyList<ProbeLine>? lines, CancellationToken ct)
     {
         var touched = await tx.Execute("""
-            update location set name = $2, address = case when path is null then $3 end, options = $4, quota_bytes = $5,
+            update location set name = $2, address = case when path is null then $3 end, options = $4, quota_bytes = $5, bandwidth = $9,
                 authority_pem = $8,
                 way_set_at = case when coalesce(address, path) = $3 and options = $4
                     and authority_pem is not distinct from $8::text then way_set_at else clock() end
             where id = $1 and coalesce(address, path) = $6 and options = $7
             """, [after.Id, after.Name, after.Address, after.Options.ToArray(), after.QuotaBytes, before.Address,
-                before.Options.ToArray(), after.AuthorityPem], ct);
+                before.Options.ToArray(), after.AuthorityPem, after.Bandwidth], ct);
         if (touched == 0)
             throw new ConflictException("location.changed", "The location was changed or removed just now.", "Look again, then try again.");
         if (after.Address != before.Address) await Move(tx, after.Id, before.Address, after.Address, ct);
@@ -98,6 +100,7 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
             yield return after.Options.Count == 0 ? "no options" : $"options {string.Join(' ', after.Options)}";
         if (after.AuthorityPem != before.AuthorityPem)
             yield return after.AuthorityPem is null ? "no authority of its own" : "another authority";
+        if (after.Bandwidth != before.Bandwidth) yield return after.Bandwidth ?? "no limit of bandwidth";
         if (after.QuotaBytes != before.QuotaBytes)
             yield return after.QuotaBytes is { } quota ? $"quota {quota} bytes" : "no quota";
     }

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Storage;
 using BackupDr.Storage.Azure;
 using BackupDr.Storage.Http;
@@ -10,7 +11,8 @@ namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Where a new location is, checked and in the one form in which it is kept: a folder's path, or an object store's
 /// address.</summary>
-sealed record LocationPlace(FilePath? Path, string? Address, string[] Options, string? AuthorityPem = null)
+sealed record LocationPlace(FilePath? Path, string? Address, string[] Options, string? AuthorityPem = null,
+    string? Bandwidth = null)
 {
     const long SmallestQuota = 1 << 20;
     const int LongestAddress = 1000, MostOptions = 20;
@@ -31,7 +33,7 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options, s
                 $"A location of the kind {request.Kind} is a folder, and nothing more.", "Leave it out.");
         if (request.Kind == LocationKind.Gateway && request.Host is not null)
             throw new BadInputException("host", "A gateway's folder is on the nodes, not on a host.", "Leave the host out.");
-        return new LocationPlace(Clean(path), null, []);
+        return new LocationPlace(Clean(path), null, [], Bandwidth: Limits(request));
     }
 
     static async Task<LocationPlace> ObjectStore(CreateLocationRequest request)
@@ -48,7 +50,15 @@ sealed record LocationPlace(FilePath? Path, string? Address, string[] Options, s
         if (options.Length > MostOptions) throw new BadInputException("options", $"There are more than {MostOptions} options.",
             "Give each one once.");
         await LocationSecrets.Check(request.Kind, address, options, request.Credentials);
-        return new LocationPlace(null, address, options, Authority(address, request.AuthorityPem));
+        return new LocationPlace(null, address, options, Authority(address, request.AuthorityPem), Limits(request));
+    }
+
+    static string? Limits(CreateLocationRequest request)
+    {
+        if (string.IsNullOrWhiteSpace(request.Bandwidth)) return null;
+        if (request.Kind == LocationKind.Folder)
+            throw new BadInputException("bandwidth", "Nothing goes over a network to a folder.", "Leave it out.");
+        return BandwidthSchedule.Parse(request.Bandwidth) is { IsUnlimited: false } schedule ? schedule.ToString() : null;
     }
 
     static string? Authority(string address, string? pem)

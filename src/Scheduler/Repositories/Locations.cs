@@ -12,7 +12,8 @@ public sealed class ListLocations(Postgres db)
 {
     internal const string Select = """
         select l.id, l.name, l.kind, l.path, l.address, l.options, l.credentials_set_at, l.host_id, l.quota_bytes, l.created_at,
-            l.authority_pem, l.tested_at, l.tested_on, l.test_lines, l.is_closed, l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days,
+            l.authority_pem, l.bandwidth,
+            l.tested_at, l.tested_on, l.test_lines, l.is_closed, l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -33,6 +34,7 @@ public sealed class ListLocations(Postgres db)
         Options = row.Texts("options"),
         CredentialsSetAt = row.TimeOrNull("credentials_set_at"),
         AuthorityPem = row.TextOrNull("authority_pem"),
+        Bandwidth = row.TextOrNull("bandwidth"),
         Host = row.IdOrNull<HostId>("host_id"),
         QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Lock = LocationRules.Lock(row),
@@ -93,14 +95,15 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Locatio
         var id = LocationId.New(clock);
         var made = await tx.Execute("""
             insert into location (id, name, kind, path, address, options, credentials_sealed, credentials_set_at, host_id, quota_bytes,
-                is_closed, lock_days, lock_mode, tier_class, tier_after_days, authority_pem)
+                is_closed, lock_days, lock_mode, tier_class, tier_after_days, authority_pem,
+                bandwidth)
             values ($1, $2, $3, $4, $5, $6, $7, case when $7::bytea is null then null else clock() end, $8, $9, $10, $11, $12, $13, $14,
-                $15)
+                $15, $16)
             on conflict do nothing
             """,
             [id, name, request.Kind, place.Path, place.Address, place.Options, secrets.Seal(id, request.Credentials), request.Host,
                 request.QuotaBytes, isClosed, request.Lock?.Days, request.Lock?.Mode, request.Tier?.Class, request.Tier?.AfterDays,
-                place.AuthorityPem], ct);
+                place.AuthorityPem, place.Bandwidth], ct);
         if (made == 0) return null;
         await Notifications.Changed(tx, "storage", id.ToString(), ct);
         return await tx.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)
@@ -120,7 +123,8 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Locatio
         }
         if (found.Path != place.Path || found.Address != place.Text || found.Host != request.Host || found.Kind != request.Kind
             || found.QuotaBytes != request.QuotaBytes || found.Lock != request.Lock || found.Tier != request.Tier
-            || found.AuthorityPem != place.AuthorityPem || !found.Options.SequenceEqual(place.Options))
+            || found.AuthorityPem != place.AuthorityPem
+            || found.Bandwidth != place.Bandwidth || !found.Options.SequenceEqual(place.Options))
             throw new ConflictException("location.exists", $"Another location is named '{found.Name}'.", "Choose another name.");
         var present = secrets.Open(found.Id, await tx.Scalar<byte[]>("select credentials_sealed from location where id = $1", [found.Id],
             ct));

@@ -102,7 +102,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         // Reading from several places mends the one that was wrong, so it is upkeep.
         var replicas = await db.Query("""
             select c.repository_id as id, c.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem,
-                l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days
+                l.bandwidth, l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days
             from replica c join location l on l.id = c.location_id join repository r on r.id = c.repository_id
             where r.id = $1 and r.upkeep_allowed order by c.added_at, l.id
             """, [id], row =>
@@ -115,6 +115,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
                 Options = way.Options,
                 Variables = way.Variables,
                 AuthorityPem = way.AuthorityPem,
+                Bandwidth = row.TextOrNull("bandwidth"),
                 Tier = LocationRules.Tier(row),
             };
         }, ct);
@@ -135,6 +136,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
                 Options = way.Options,
                 Variables = way.Variables,
                 AuthorityPem = way.AuthorityPem,
+                Bandwidth = row.TextOrNull("bandwidth"),
                 Tier = LocationRules.Tier(row),
                 ConfigId = row.TextOrNull("config_id"),
                 Password = Encoding.UTF8.GetString(secrets.Open("repository", id.ToString(), "password", row.Bytes("password_sealed"))),
@@ -142,7 +144,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
         }, ct) ?? throw new NotFoundException("A repository with this id");
 
     // Of a repository r in its location l.
-    const string WayColumns = "r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem, "
+    const string WayColumns = "r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem, l.bandwidth, "
         + LocationRules.Columns;
 
     /// <summary>How an agent gets to a repository.</summary>

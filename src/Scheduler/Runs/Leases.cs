@@ -79,7 +79,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
                 Kind = question.Kind,
                 Path = question.Path,
                 SnapshotId = question.Snapshot,
-                Repository = question.Repository is { } repository ? await repositories.Access(tx, repository, ct) : null,
+                Repository = question.Repository is { } repository
+                    ? (await repositories.Access(tx, repository, ct)).WithoutLimits() : null,
             });
         return new LeaseAnswer { Requests = requests, Run = wantsRun ? await Claim(tx, host, ct) : null };
     }
@@ -102,8 +103,9 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         if (id.Value == Guid.Empty) return null;
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
         await Notifications.Changed(tx, "runs", id.ToString(), ct);
+        var access = await repositories.Access(tx, repository, ct);
         return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds,
-            RunTable.ReadJob(job, kind, await repositories.Access(tx, repository, ct)));
+            RunTable.ReadJob(job, kind, kind == JobKind.Restore ? access.WithoutLimits() : access));
     }
 }
 

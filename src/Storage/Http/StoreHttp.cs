@@ -43,8 +43,9 @@ static class StoreHttp
                 => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors) ? true
                     : throw RefusedCertificate.Of(certificate, chain, errors, authorities.Count > 0);
         }
-        clock?.InnerHandler = handler;
-        return new HttpClient(clock is null ? handler : clock, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+        HttpMessageHandler way = options.Bandwidth is { } limits ? new PacedTraffic(limits) { InnerHandler = handler } : handler;
+        clock?.InnerHandler = way;
+        return new HttpClient(clock ?? way, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     static X509Certificate2Collection Own(StoreOptions options)

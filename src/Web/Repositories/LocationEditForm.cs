@@ -9,6 +9,7 @@ public sealed class LocationEditForm
     public string? Address { get; set; }
     public string? Options { get; set; }
     public string? AuthorityPem { get; set; }
+    public string? Bandwidth { get; set; }
     public string? Quota { get; set; }
     public bool SkipTest { get; set; }
 
@@ -20,6 +21,7 @@ public sealed class LocationEditForm
         Address = location.Path is null ? Address?.Trim() : null,
         Options = OptionLines(Options),
         AuthorityPem = location.Path is null ? AuthorityPem : null,
+        Bandwidth = Bandwidth,
         QuotaBytes = location.Kind == LocationKind.Gateway ? QuotaText.Bytes(Quota) : null,
         SkipTest = SkipTest,
     };

@@ -4,7 +4,9 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Tests.Fixtures;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Servers;
@@ -118,6 +120,31 @@ public sealed class LocationEditTests(SchedulerDatabases databases, S3Server s3)
         Assert.Equal("location.busy", busy.Code);
         Assert.Contains((await fleet.Show(init.RunId)).Title, busy.Message, StringComparison.Ordinal);
         Assert.Equal($"{to}/{host}", (await fleet.Lease(host))!.Job.Repository.Url);
+    }
+
+    [Fact]
+    public async Task Agents_are_told_the_bandwidth_but_for_a_restore_and_for_what_somebody_waits_for()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        var location = await Create(fleet, Bucket with { Bandwidth = " 08:00-18:00 20MiB/s " });
+        await Protect(fleet, host, location);
+        await Init(fleet, host);
+        var backup = await fleet.Finish(host, _ => Fleet.Backup());
+        await fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
+        var point = (await fleet.Get<ListRecoveryPoints>().Handle(TestNode.Admin, new ListRecoveryPointsRequest(), None))[0].Id;
+        await fleet.Get<RequestRestore>().Handle(TestNode.Admin, new RequestRestoreRequest { Point = point }, None);
+
+        var restore = (await fleet.Lease(host))!;
+        var none = await Edit(fleet, location, edit => edit with { Bandwidth = "unlimited" });
+        var folder = await Assert.ThrowsAsync<BadInputException>(() => Create(fleet,
+            new CreateLocationRequest { Name = "NAS", Path = FilePath.FromText("/srv/nas"), Bandwidth = "1 MiB/s" }));
+
+        const string words = "08:00-18:00 20 MiB/s, else unlimited";
+        Assert.Equal((words, words), (location.Bandwidth, backup.Job.Repository.Bandwidth));
+        Assert.Equal((JobKind.Restore, null), (restore.Job.Kind, restore.Job.Repository.Bandwidth));
+        Assert.Equal((null, "bandwidth"), (none.Bandwidth, folder.Field));
+        Assert.Equal("Bucket: no limit of bandwidth", (await LastAudit(fleet)).Detail);
     }
 
     [Fact]
