@@ -37,7 +37,7 @@ public sealed class ProjectTests
         ["Contracts"] = [],
         ["Storage"] = ["AWSSDK.S3", "Azure.Core", "Azure.Storage.Blobs"],
         ["Engine"] = [],
-        ["Sources"] = ["Npgsql"],   // docs/decisions/0018
+        ["Sources"] = ["Microsoft.Data.Sqlite.Core", "Npgsql", "SQLitePCLRaw.bundle_e_sqlite3"],   // docs/decisions/0018
         ["Agent"] = [],
         ["Web"] = [],
         ["Cli"] = ["Spectre.Console", "System.CommandLine"],

@@ -1,0 +1,55 @@
+using System.Security.Cryptography;
+using BackupDr.Contracts;
+using BackupDr.Sources.PostgreSql;
+using BackupDr.Storage.Folder;
+using BackupDr.Storage.Posix;
+
+namespace BackupDr.Sources.Sqlite;
+
+/// <summary>A folder for a copy of a database, of mode 0700. It is held by a lock of the kernel: what a killed run left behind is
+/// recognised by that, and removed by the next one.</summary>
+sealed class SqliteScratch : IDisposable
+{
+    const string Start = "backupdr-sqlite-";
+
+    readonly Descriptor _folder;
+
+    SqliteScratch(string path, Descriptor folder) => (Path, _folder) = (path, folder);
+
+    /// <summary>Absolute path.</summary>
+    public string Path { get; }
+
+    /// <summary>Makes one, after the left-overs are gone.</summary>
+    /// <param name="below">Absolute path of the folder that it is made in; it exists.</param>
+    /// <exception cref="BadInputException">There is no such folder.</exception>
+    /// <exception cref="PosixException">It cannot be made.</exception>
+    public static SqliteScratch Make(string below)
+    {
+        if (!below.StartsWith('/') || !Disk.Exists(below))
+            throw new BadInputException("--scratch", $"There is no folder {below}.", "Name a folder on a disk with room for the database.");
+        foreach (var (name, kind) in Disk.List(below))
+            if (kind == FileKind.Folder && name.StartsWith(Start, StringComparison.Ordinal))
+                RemoveIfLeft(System.IO.Path.Combine(below, name));
+        var path = System.IO.Path.Combine(below, Start + RandomNumberGenerator.GetHexString(16, lowercase: true));
+        var folder = PrivateFolder.Open(FilePath.FromText(path));
+        FileLock.TryTake(folder);
+        return new SqliteScratch(path, folder);
+    }
+
+    static void RemoveIfLeft(string path)
+    {
+        try
+        {
+            using var left = Descriptor.OpenFolder(FilePath.FromText(path));
+            if (FileLock.TryTake(left)) Disk.RemoveTree(path);
+        }
+        catch (PosixException e) when (e.Errno is Errno.EACCES or Errno.EPERM or Errno.ENOENT) { return; }   // another user's, or gone
+    }
+
+    /// <summary>Removes it.</summary>
+    public void Dispose()
+    {
+        Disk.RemoveTree(Path);
+        _folder.Dispose();
+    }
+}
