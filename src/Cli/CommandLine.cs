@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
+using BackupDr.Cli.Commands.PostgreSql;
 using BackupDr.Cli.Up;
 using BackupDr.Contracts;
 
@@ -35,6 +36,7 @@ static class CommandLine
         yield return RepairCommand.Make();
         yield return UnlockCommand.Make();
         yield return CacheCommand.Make();
+        yield return PgCommand.Make();
         yield return UpCommand.Make();
     }
 

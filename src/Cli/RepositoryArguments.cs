@@ -231,7 +231,8 @@ sealed class RepositoryArguments
 
     static bool CanAsk => !Console.IsInputRedirected && !Console.IsErrorRedirected;
 
-    static Secret FromFile(string path, string option = "--password-file")
+    /// <summary>A password that is the content of a file.</summary>
+    public static Secret FromFile(string path, string option = "--password-file")
     {
         string text;
         try { text = File.ReadAllText(path).Trim(); }

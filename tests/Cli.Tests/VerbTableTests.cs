@@ -84,11 +84,17 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("repair index", "", Disk.Writes),
         ("repair packs", "", Disk.Writes),
         ("repair snapshots", "", Disk.Writes),
+        // These work with a server, which is asked after the repository was opened.
+        ("pg backup", "", Disk.Neither),
+        ("pg wal", "--journal {dir}/journal", Disk.Neither),
+        ("pg list", "", Disk.Neither),
+        ("pg restore", "--target {dir}/out", Disk.Neither),
+        ("pg prove", "--scratch {dir}/out", Disk.Neither),
         ("unlock", "", Disk.Neither),   // there is no lock; tested below with one
     ];
 
     // Not on a repository that is there: they make one, or need none.
-    static readonly string[] Others = ["repo init", "cache", "up", "agent", "scheduler", "console"];
+    static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "up", "agent", "scheduler", "console"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =
@@ -193,6 +199,24 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("restore latest --target {dir}/out --thaw-wait 1h", "nothing to wait for")]
     [InlineData("dump latest / --thaw-price cheap", "'cheap' is no price")]
     [InlineData("key remove 00000000", "00000000")]
+    [InlineData("pg list", "A base backup in this repository does not exist")]
+    [InlineData("pg backup --pg-host {dir} --pg-port 70000", "'70000' is no port")]
+    [InlineData("pg backup --pg-host {dir}", "cannot be reached")]
+    [InlineData("pg wal --pg-host {dir} --journal {dir}/out", "cannot be reached")]
+    [InlineData("pg wal --journal {dir}/out --flush 2h", "not between a second and an hour")]
+    [InlineData("pg wal --journal {dir}/out --slot-limit much", "much")]
+    [InlineData("pg wal --journal {dir}/out --over-limit panic", "'panic' is not known")]
+    [InlineData("pg restore --target {dir}/out --to-time 2026-11-21T03:15:05", "is no time with a zone")]
+    [InlineData("pg restore --target {dir}/out --to-lsn 12", "'12' is no position")]
+    [InlineData("pg restore --target {dir}/out --to-xid -3", "-3")]
+    [InlineData("pg restore --target {dir}/out --to-name a --to-xid 3", "Several moments")]
+    [InlineData("pg restore --target {dir}/out --timeline 0", "is no number above 0")]
+    [InlineData("pg restore --target {dir}/out --tablespace fast", "not of the form NAME=DIR")]
+    [InlineData("pg restore --target {data}", "is not empty")]
+    [InlineData("pg restore --target {data} --over", "no data folder of PostgreSQL")]
+    [InlineData("pg restore --target {dir}/out --action wait", "'wait' is not known")]
+    [InlineData("pg restore --target {dir}/out --standby-of host=a --to-xid 3", "follows its primary")]
+    [InlineData("pg prove --scratch {data}", "is not empty")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]
     [InlineData("repair packs --from sftp:host:/folder", "not in this version")]

@@ -38,6 +38,7 @@ public sealed class ClusterBackupTests : IDisposable
             Folder = copy.Data,
             Port = copy.Port,
             SocketFolder = copy.Sockets,
+            IsDurable = false,
         }, null, _ct);
         look?.Invoke(restored);
         copy.Start();
@@ -54,6 +55,7 @@ public sealed class ClusterBackupTests : IDisposable
         await cluster.Execute("create table t (id serial primary key, v text); create table f (id int) tablespace fast;"
             + "create unlogged table u (id int); insert into u select generate_series(1, 1000);"
             + "insert into t (v) select md5(g::text) from generate_series(1, 20000) g; insert into f select generate_series(1, 5000)");
+        Tool.Succeed("find", cluster.Data, "-type", "f", "-exec", "touch", "-c", "-d", "2020-01-01", "{}", "+");
         using var repository = await NewRepository();
         using var stop = new CancellationTokenSource();
         var writing = Task.Run(async () =>
@@ -87,6 +89,24 @@ public sealed class ClusterBackupTests : IDisposable
             + "where spcname = 'fast'"), StringComparison.Ordinal);
         copy.As("pg_amcheck", "-h", copy.Sockets, "-p", $"{copy.Port}", "-U", "postgres", "--all", "--install-missing", "--heapallindexed");
         Tool.Run("rm", ["-rf", copy.Data + ".tablespaces"]);
+    }
+
+    [Fact]
+    public async Task Stock_restic_restores_a_folder_that_a_server_starts_in()
+    {
+        await using var cluster = PostgresCluster.Start();
+        await cluster.Execute("create table t as select generate_series(1, 1000) g");
+        using (var repository = await NewRepository()) await Backup(repository, cluster);
+        cluster.Stop();
+        await using var copy = PostgresCluster.Prepare();
+        var restic = new ResticCli(_scratch.At("repository"), "twelve characters", _scratch.At("cache"));
+
+        restic.Check();
+        restic.Succeed("restore", "latest", "--target", copy.Folder, "--include", "/data");
+        copy.Start($"-p {copy.Port} -k {copy.Sockets}");
+
+        Assert.Equal(1000, await copy.Ask<long>("select count(*) from t"));
+        copy.As("pg_amcheck", "-h", copy.Sockets, "-p", $"{copy.Port}", "-U", "postgres", "--all", "--install-missing");
     }
 
     [Fact]
@@ -127,7 +147,7 @@ public sealed class ClusterBackupTests : IDisposable
         var cutting = Task.Run(async () =>
         {
             while (!done.IsCancellationRequested && await cluster.Ask<long>("select count(pg_terminate_backend(pid)) from pg_stat_activity "
-                + "where application_name = 'backupdr' and query like 'select pg_backup_start%'") == 0) await Task.Yield();
+                + "where application_name = 'backupdr' and query like 'select count(*) from pg_roles%'") == 0) await Task.Yield();
         }, _ct);
 
         var failure = await Assert.ThrowsAnyAsync<BackupDrException>(() => Backup(repository, cluster));

@@ -37,7 +37,7 @@ public sealed partial class ClusterRestore
             && (_options.Target.Kind != TargetKind.Position || segment.Start(_set.Log.SegmentBytes) <= _options.Target.Position)).ToList();
         await Parallel.ForEachAsync(wanted, new ParallelOptions { MaxDegreeOfParallelism = SegmentsAtOnce, CancellationToken = ct },
             async (segment, token) => Disk.Write(Path.Combine(WalPath, segment.Name(_set.Log.SegmentBytes)),
-                await _set.Segment(segment, token)));
+                await _set.Segment(segment, token), null, _options.IsDurable));
         _laid.UnionWith(wanted);
         foreach (var timeline in _set.Log.Timelines.Where(number => number <= range.Timeline || number <= _options.Target.Timeline))
             if (await _set.History(timeline, ct) is { } history)
@@ -121,6 +121,8 @@ public sealed partial class ClusterRestore
         foreach (var kind in (string[])["recovery", "standby"])
             if (Disk.Exists(At(kind + ".signal"))) Disk.Remove(At(kind + ".signal"));
         Disk.Write(At((_options.StandbyOf is null ? "recovery" : "standby") + ".signal"), [], _owner);
+        if (_options.Target.Kind == TargetKind.Latest && range.HasGap)
+            _remarks.Add($"The stored log has a gap behind {range.End}: what was committed later cannot be reached from this base backup.");
         if (manifest.BrokenPages.Count > 0)
             _remarks.Add($"The base backup holds {manifest.BrokenPages.Count} broken page(s) as the cluster had them, "
                 + $"the first in {manifest.BrokenPages[0].Relation ?? manifest.BrokenPages[0].File}.");

@@ -40,7 +40,8 @@ static class Disk
     /// <param name="path">Where.</param>
     /// <param name="content">All of it.</param>
     /// <param name="owner">Whose it is to be; null for whoever writes.</param>
-    public static void Write(string path, ReadOnlySpan<byte> content, (uint Uid, uint Gid)? owner = null)
+    /// <param name="isDurable">False where nobody needs it after a power cut.</param>
+    public static void Write(string path, ReadOnlySpan<byte> content, (uint Uid, uint Gid)? owner = null, bool isDurable = true)
     {
         using var folder = Descriptor.OpenFolder(FilePath.FromText(Path.GetDirectoryName(path)!));
         var (name, making) = (FilePath.FromText(Path.GetFileName(path)), FilePath.FromText(Path.GetFileName(path) + ".new"));
@@ -51,10 +52,10 @@ static class Disk
             file.WriteAt(0, content);
             if (owner is { } whose && AccountNames.IsRoot && file.TrySetOwner(whose.Uid, whose.Gid) is not Errno.None and var errno)
                 throw new PosixException("chown", FilePath.FromText(path), errno);
-            file.Sync();
+            if (isDurable) file.Sync();
         }
         folder.Rename(making.Bytes, folder, name.Bytes);
-        folder.Sync();
+        if (isDurable) folder.Sync();
     }
 
     /// <summary>Makes a folder of one's own, and those above it.</summary>

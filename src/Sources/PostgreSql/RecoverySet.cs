@@ -10,9 +10,6 @@ namespace BackupDr.Sources.PostgreSql;
 /// <summary>Everything that a repository holds of one cluster: base backups, log, histories.</summary>
 public sealed class RecoverySet
 {
-    /// <summary>Prefix of the tags by which a snapshot of the log tells what is in it.</summary>
-    internal const string RangeTag = "wal:";
-
     readonly Repository _repository;
     readonly BlobReader _reader;
     readonly TreeBrowser _browser;
@@ -95,18 +92,13 @@ public sealed class RecoverySet
 
     void Add(Snapshot snapshot)
     {
-        foreach (var tag in snapshot.Tags.Where(tag => tag.StartsWith(RangeTag, StringComparison.Ordinal)).Select(tag
-            => tag[RangeTag.Length..]))
-        {
-            if (WalSegment.TryParseHistory(tag, out var timeline)) _historyPlaces[timeline] = (snapshot, $"/wal/{timeline:X8}");
-            else if (tag.Split('-') is [var first, var last] && WalSegment.TryParse(first, Log.SegmentBytes, out var from)
-                && WalSegment.TryParse(last, Log.SegmentBytes, out var to) && from.Timeline == to.Timeline)
-                for (; from.Number <= to.Number; from = from.Next)
-                {
-                    Log.Add(from);
-                    _places[from] = (snapshot, $"/wal/{from.Timeline:X8}");
-                }
-        }
+        foreach (var timeline in WalTags.Histories(snapshot)) _historyPlaces[timeline] = (snapshot, $"/wal/{timeline:X8}");
+        foreach (var (first, last) in WalTags.Ranges(snapshot, Log.SegmentBytes))
+            for (var at = first; at.Number <= last.Number; at = at.Next)
+            {
+                Log.Add(at);
+                _places[at] = (snapshot, $"/wal/{at.Timeline:X8}");
+            }
     }
 
     async Task AddTails(CancellationToken ct)

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using BackupDr.Sources;
+using BackupDr.Sources.PostgreSql;
+
+namespace BackupDr.Cli.Commands.PostgreSql;
+
+/// <summary><c>backupdr pg …</c>.</summary>
+static class PgCommand
+{
+    public static Command Make() => new("pg", "Back up PostgreSQL clusters, receive their log, restore them to any moment.")
+    {
+        Discover(), Preflight(), PgBackupCommand.Make(), PgWalCommand.Make(), PgListCommand.Make(), PgRestoreCommand.Make(),
+        PgProveCommand.Make(),
+    };
+
+    static readonly Func<Option<bool>> Json = () => new("--json") { Description = "Results and errors as JSON." };
+
+    static Command Discover()
+    {
+        var json = Json();
+        var command = new Command("discover", "List the PostgreSQL clusters of this host, running or not.") { json };
+        command.SetAction((given, _) =>
+        {
+            var output = new Output(given.GetValue(json), quiet: false);
+            var found = ClusterDiscovery.Find();
+            if (found.Count == 0) output.Line("No cluster was found.");
+            foreach (var one in found)
+                output.Line($"{one.DataPath}  version {one.Version}, "
+                    + (one.IsRunning ? $"running on port {one.Port}, socket in {one.Endpoint}" : "not running"));
+            output.Json(writer =>
+            {
+                writer.WriteStartArray();
+                foreach (var one in found)
+                {
+                    writer.WriteStartObject();
+                    writer.WriteString("data_path", one.DataPath);
+                    writer.WriteString("version", one.Version);
+                    writer.WriteBoolean("running", one.IsRunning);
+                    writer.WriteNumber("port", one.Port);
+                    writer.WriteString("endpoint", one.Endpoint);
+                    writer.WriteEndObject();
+                }
+                writer.WriteEndArray();
+            });
+            return Task.FromResult(ExitCodes.Done);
+        });
+        return command;
+    }
+
+    static Command Preflight()
+    {
+        var json = Json();
+        var slot = new Option<string>("--slot") { Description = "Replication slot for the log.", DefaultValueFactory = _ => "backupdr" };
+        var command = new Command("preflight",
+            "Say what stands in the way of backups of a server, with the statement that mends it. Exit code 1 where something does.")
+        {
+            json, slot,
+        };
+        var server = new PgServerArguments(command);
+        command.SetAction(async (given, ct) =>
+        {
+            var output = new Output(given.GetValue(json), quiet: false);
+            var findings = await ClusterPreflight.Run(server.Address(given), given.GetValue(slot)!, ct);
+            if (findings.Count == 0) output.Line("Nothing stands in the way.");
+            foreach (var finding in findings)
+            {
+                output.Line($"{(finding.Severity == FindingSeverity.Blocking ? "must" : "should")}: {finding.Message}");
+                if (finding.Remedy is { } remedy) output.Line($"    {remedy}");
+            }
+            output.Json(writer =>
+            {
+                writer.WriteStartArray();
+                foreach (var finding in findings)
+                {
+                    writer.WriteStartObject();
+                    writer.WriteString("code", finding.Code);
+                    writer.WriteString("severity", finding.Severity.ToString().ToLowerInvariant());
+                    writer.WriteString("message", finding.Message);
+                    writer.WriteString("remedy", finding.Remedy);
+                    writer.WriteEndObject();
+                }
+                writer.WriteEndArray();
+            });
+            return findings.Any(finding => finding.Severity == FindingSeverity.Blocking) ? ExitCodes.Failed : ExitCodes.Done;
+        });
+        return command;
+    }
+}
