@@ -11,6 +11,7 @@ static class Samples
     public static readonly RunId Run = new(Number(2));
     public static readonly RepositoryId Repository = new(Number(3));
     public static readonly RequestId Request = new(Number(4));
+    public static readonly LocationId Location = new(Number(5));
 
     public const string SnapshotId = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
@@ -49,6 +50,14 @@ static class Samples
             Target = FilePath.FromText("/srv/data.restored"),
             Overwrite = OverwritePolicy.IfChanged
         },
+    };
+
+    public static Job Thaw => Restore with { Restore = Restore.Restore! with { Thaw = new ThawConsent(3, 0.02) } };
+
+    public static Job Tier => new()
+    {
+        Kind = JobKind.Tier,
+        Repository = Access with { Location = Location, Tier = new TierRule("Archive", 180) },
     };
 
     public static Job Drill

@@ -30,6 +30,8 @@ public sealed class WireTextTests
         ["lease-answer-backup"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 3, 30_000, Samples.Backup) },
         ["lease-answer-restore"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Restore) },
         ["lease-answer-drill"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Drill) },
+        ["lease-answer-tier"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Tier) },
+        ["lease-answer-thaw"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 2, 30_000, Samples.Thaw) },
         ["lease-answer-requests"] = new LeaseAnswer
         {
             Requests =
@@ -80,6 +82,30 @@ public sealed class WireTextTests
                 Trees = 2,
                 Blobs = 7,
                 Seconds = 1.5,
+            },
+        }),
+        ["complete-request-tier"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Tier = new TierResult
+            {
+                Places = [new TieredPlaceResult { Location = Samples.Location, Class = "Archive", Moved = 7, MovedBytes = 700, There = 1,
+                    Young = 2, Early = 3, Archived = 4, WithFolders = 5 }],
+                Seconds = 1.5,
+            },
+        }),
+        ["complete-request-waiting"] = new CompleteRequest(Samples.Run, 2, new JobResult
+        {
+            Outcome = JobOutcome.Waiting,
+            Archived = new ArchivedPacks
+            {
+                Packs = 7,
+                Thawing = 7,
+                Bytes = 700,
+                Classes = ["GLACIER"],
+                Time = "3 to 5 hours",
+                Cost = 0.5,
+                Words = "7 packs (0.0 MiB) in GLACIER"
             },
         }),
         ["inventory-request"] = new InventoryRequest

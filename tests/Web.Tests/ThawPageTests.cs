@@ -39,6 +39,7 @@ public sealed class ThawPageTests(PostgresServer server, Browser browser)
         await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
         await visit.SignIn(first: true);
 
+        await visit.Page.Clock.InstallAsync();
         await visit.Go($"/restore/new?point={point.Id}");
         await visit.Page.GetByText("If it lies in an archive").ClickAsync();
         await visit.Shot("thaw-restore");
@@ -54,6 +55,10 @@ public sealed class ThawPageTests(PostgresServer server, Browser browser)
         await visit.Reads("0 days are no time.");
         visit.Forgive("400");
         await visit.Fill("Days that it stays readable", "3");
+        await visit.Page.GetByLabel("Days that it stays readable").BlurAsync();
+        await LooksAgain(visit);
+        await LooksAgain(visit);   // asked only after the first answer is on the page
+        Assert.Equal("3", await visit.Page.GetByLabel("Days that it stays readable").InputValueAsync());
         await visit.Press("Thaw and restore");
         await visit.Reads("nothing is asked for twice");
         await visit.Reads("Wait for the thaw");
@@ -67,4 +72,8 @@ public sealed class ThawPageTests(PostgresServer server, Browser browser)
 
         Assert.Equal((420, 1, JobKind.Restore), (waiting.Thawing!.Thawing, waiting.Looks, waiting.Kind));
     }
+
+    /// <summary>The page looks every 15 seconds whether something has changed.</summary>
+    static Task LooksAgain(Visit visit) => visit.Page.RunAndWaitForResponseAsync(() => visit.Page.Clock.FastForwardAsync(15_000),
+        answer => answer.Request.Headers.ContainsKey("x-fragment"));
 }
