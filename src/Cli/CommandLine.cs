@@ -81,6 +81,7 @@ static class CommandLine
             await Console.Error.WriteLineAsync("Stopped. What was stored is kept and reused by the next run.");
             return ExitCodes.Interrupted;
         }
+        finally { ToldTraffic.Tell(); }
     }
 
     /// <summary>All commands with their options.</summary>

@@ -110,9 +110,8 @@ sealed class RepositoryArguments
         if (options.Text("s3.retention-days") is not null && store.Locks?.Rule is null && url == Url(given))
             throw new BadInputException("--option", $"s3.retention-days has no meaning for {url}.",
                 "Leave it out, or use a bucket with object lock.");
-        IObjectStore measured = new MeasuredStore(store, counters, new RequestGate(), TimeProvider.System);
-        if (given.GetValue(_traffic)) measured = new ToldTraffic(measured, counters, Output(given));
-        return new RetryingStore(measured, retry, TimeProvider.System);
+        if (given.GetValue(_traffic)) ToldTraffic.Add(store.Url, counters, Output(given));
+        return new RetryingStore(new MeasuredStore(store, counters, new RequestGate(), TimeProvider.System), retry, TimeProvider.System);
     }
 
     // Of one command, whatever it opens.
