@@ -12,7 +12,7 @@ public sealed record StoreOptions
     static readonly string[] Known =
     [
         "s3.region", "s3.bucket-lookup", "s3.storage-class", "s3.conditional-put", "s3.checksums", "s3.retention-days",
-        "s3.retention-mode", "azure.access-tier", "azure.rehydrate-priority",
+        "s3.retention-mode", "azure.access-tier", "azure.identity", "azure.rehydrate-priority",
     ];
 
     readonly IReadOnlyDictionary<string, string> _values;

@@ -7,8 +7,9 @@ namespace BackupDr.Storage.Azure;
 /// <summary>The store's words for what the Azure Blob service or the way to it answered.</summary>
 /// <param name="account">Where requests go; the address does not say it.</param>
 /// <param name="signature">The shared access signature in use; null for a key.</param>
+/// <param name="isIdentity">Whether it is the machine's own identity instead.</param>
 /// <param name="clock">Tells whether the signature has ended.</param>
-sealed class AzureErrors(string account, string? signature, TimeProvider clock)
+sealed class AzureErrors(string account, string? signature, bool isIdentity, TimeProvider clock)
 {
     const string Retained = "Wait until its retention has ended and its legal hold is lifted.";
 
@@ -63,6 +64,8 @@ sealed class AzureErrors(string account, string? signature, TimeProvider clock)
             return $"The shared access signature ended at {end:u}: make a new one and set AZURE_ACCOUNT_SAS.";
         if (Moment("st") is { } begin && begin > clock.GetUtcNow())
             return $"The shared access signature begins at {begin:u}: wait, or set the clock of this machine.";
+        if (isIdentity)
+            return "Give the machine's identity the role Storage Blob Data Contributor on the container; that takes minutes to count.";
         return code switch
         {
             "AuthorizationSourceIPMismatch" => "The shared access signature is for other addresses than this machine's.",

@@ -29,6 +29,7 @@ public sealed class AzureStore : IObjectStore
     readonly StoreOptions _options;
     readonly HttpClient _http;
     readonly ServerClock _clock;
+    readonly ManagedIdentity? _identity;
     readonly BlobContainerClient _container;
     readonly AzureErrors _errors;
     readonly string? _signature;
@@ -52,9 +53,10 @@ public sealed class AzureStore : IObjectStore
         Tiers = new AzureTiers(this, options);
         _clock = new ServerClock(options.Clock);
         _http = StoreHttp.Open(options, _clock);
-        _container = AzureConnection.Open(address, options, _http);
-        _signature = AzureConnection.Signature(options);
-        _errors = new AzureErrors(Account, _signature, options.Clock);
+        _identity = options.Text(AzureConnection.Identity) is null ? null : new ManagedIdentity(options);
+        _container = AzureConnection.Open(address, options, _http, _identity);
+        _signature = _identity is null ? AzureConnection.Signature(options) : null;
+        _errors = new AzureErrors(Account, _signature, _identity is not null, options.Clock);
     }
 
     internal BlockBlobClient Blob(ObjectName name) => _container.GetBlockBlobClient(_address.Key(name.Value));
@@ -177,6 +179,7 @@ public sealed class AzureStore : IObjectStore
     /// <summary>Ends the connections.</summary>
     public ValueTask DisposeAsync()
     {
+        _identity?.Dispose();
         _http.Dispose();
         return ValueTask.CompletedTask;
     }

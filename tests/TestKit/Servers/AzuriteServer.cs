@@ -48,8 +48,7 @@ public sealed class AzuriteServer : IAsyncDisposable
         {
             if (_failure is not null) Assert.Fail(_failure);   // once is enough to wait for
             if (_running is not null) return;
-            Tool.Need("node", "nodejs");
-            if (!File.Exists(Program)) Missing($"{Program}: ./test installs it with npm");
+            Find();
             _port = FreePorts.Find();
             _running = new GuardedProcess(_folder.At("azurite.out"),
                 ["node", Program, "--location", _folder.Folder("blobs"), "--blobHost", "127.0.0.1", "--blobPort",
@@ -63,6 +62,14 @@ public sealed class AzuriteServer : IAsyncDisposable
             throw;
         }
         finally { _once.Release(); }
+    }
+
+    /// <summary>Its program. Skips the test where it is not installed.</summary>
+    internal static string Find()
+    {
+        Tool.Need("node", "nodejs");
+        if (!File.Exists(Program)) Missing($"{Program}: ./test installs it with npm");
+        return Program;
     }
 
     /// <summary>An address in a new, empty container.</summary>
