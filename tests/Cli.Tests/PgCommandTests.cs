@@ -100,6 +100,8 @@ public sealed class PgCommandTests : IDisposable
         Assert.False(Assert.Single(list.GetProperty("bases").EnumerateArray().ToList()).GetProperty("gap").GetBoolean());
         BackupdrProgram.Succeed("pg", "prove", "--repo", _scratch.At("repository"), "--scratch", Path.Combine(cluster.Folder, "proof"),
             "--programs", cluster.Programs, "--assert", $"postgres: select count(*) = {rows} from witness");
+        Assert.Contains("Removed 0 base backups and", BackupdrProgram.Succeed("pg", "forget", "--repo", _scratch.At("repository"),
+            "--keep-last", "1", "--keep-within", "14d"), StringComparison.Ordinal);
         await using var copy = PostgresCluster.Prepare();
         BackupdrProgram.Succeed("pg", "restore", "--repo", _scratch.At("repository"), "--target", copy.Data, "--port", $"{copy.Port}",
             "--socket-folder", copy.Sockets);

@@ -89,6 +89,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("pg wal", "--journal {dir}/journal", Disk.Neither),
         ("pg list", "", Disk.Neither),
         ("pg restore", "--target {dir}/out", Disk.Neither),
+        ("pg forget", "--keep-last 2", Disk.Neither),
         ("pg prove", "--scratch {dir}/out", Disk.Neither),
         ("unlock", "", Disk.Neither),   // there is no lock; tested below with one
     ];
@@ -216,6 +217,9 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("pg restore --target {data} --over", "no data folder of PostgreSQL")]
     [InlineData("pg restore --target {dir}/out --action wait", "'wait' is not known")]
     [InlineData("pg restore --target {dir}/out --standby-of host=a --to-xid 3", "follows its primary")]
+    [InlineData("pg forget", "how many base backups")]
+    [InlineData("pg forget --keep-last 0", "'0' is no number of base backups")]
+    [InlineData("pg forget --keep-within soon", "'soon' is no length of time")]
     [InlineData("pg prove --scratch {data}", "is not empty")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]

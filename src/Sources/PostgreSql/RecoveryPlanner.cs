@@ -43,7 +43,8 @@ public sealed class WalInventory(int segmentBytes)
 /// <param name="Start">Where recovery begins to read.</param>
 /// <param name="Stop">Where it is consistent at the earliest.</param>
 /// <param name="StoppedAt">The server's clock then.</param>
-public sealed record BaseBackup(string Id, uint Timeline, Lsn Start, Lsn Stop, DateTimeOffset StoppedAt);
+/// <param name="IsSound">Whether no page of it was found broken.</param>
+public sealed record BaseBackup(string Id, uint Timeline, Lsn Start, Lsn Stop, DateTimeOffset StoppedAt, bool IsSound = true);
 
 /// <summary>An unbroken stretch of the log behind a base backup: everything in it can be restored to.</summary>
 /// <param name="Base">The base backup.</param>

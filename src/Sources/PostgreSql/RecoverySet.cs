@@ -16,6 +16,7 @@ public sealed class RecoverySet
     readonly Dictionary<string, (Snapshot Snapshot, ClusterManifest Manifest)> _bases = [];
     readonly Dictionary<WalSegment, (Snapshot Snapshot, string Folder)> _places = [];
     readonly Dictionary<uint, (Snapshot Snapshot, string Folder)> _historyPlaces = [];
+    readonly List<LogSnapshot> _logs = [];
     IReadOnlyList<WalTail> _tails = [];
 
     RecoverySet(Repository repository, BlobReader reader, string systemIdentifier, int segmentBytes)
@@ -30,7 +31,10 @@ public sealed class RecoverySet
     public WalInventory Log { get; }
     /// <summary>The base backups, oldest first.</summary>
     public IReadOnlyList<BaseBackup> Bases => [.. _bases.Select(entry => new BaseBackup(entry.Key, entry.Value.Manifest.Timeline,
-        entry.Value.Manifest.Start, entry.Value.Manifest.Stop, entry.Value.Manifest.StoppedAt)).OrderBy(from => from.Stop.Value)];
+        entry.Value.Manifest.Start, entry.Value.Manifest.Stop, entry.Value.Manifest.StoppedAt,
+        entry.Value.Manifest.BrokenPages.Count == 0)).OrderBy(from => from.Stop.Value)];
+    /// <summary>The snapshots of the log.</summary>
+    public IReadOnlyList<LogSnapshot> Logs => _logs;
     /// <summary>Until when the log is known to be whole; null where no receiver said so.</summary>
     public WalSeen? Seen { get; private set; }
 
@@ -92,6 +96,8 @@ public sealed class RecoverySet
 
     void Add(Snapshot snapshot)
     {
+        _logs.Add(new LogSnapshot(snapshot.Id.ToString(), [.. WalTags.Ranges(snapshot, Log.SegmentBytes)],
+            [.. WalTags.Histories(snapshot)]));
         foreach (var timeline in WalTags.Histories(snapshot)) _historyPlaces[timeline] = (snapshot, $"/wal/{timeline:X8}");
         foreach (var (first, last) in WalTags.Ranges(snapshot, Log.SegmentBytes))
             for (var at = first; at.Number <= last.Number; at = at.Next)
