@@ -146,6 +146,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ProofSpec))]
 [JsonSerializable(typeof(SourceSpec))]
 [JsonSerializable(typeof(FilesSpec))]
+[JsonSerializable(typeof(SqliteSpec))]
 [JsonSerializable(typeof(IReadOnlyList<Host>))]
 [JsonSerializable(typeof(IReadOnlyList<Location>))]
 [JsonSerializable(typeof(IReadOnlyList<RepositorySummary>))]

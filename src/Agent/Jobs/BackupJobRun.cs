@@ -7,6 +7,7 @@ using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
 using BackupDr.Sources.Files;
+using BackupDr.Sources.Sqlite;
 using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
@@ -58,8 +59,7 @@ static class BackupJobRun
     static async Task<JobResult> Take(Repository repository, LocationId? elsewhere, BackupJob job, RunReporter reporter,
         CancellationToken ct)
     {
-        using var source = Open(job.Source);
-        reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {string.Join(", ", source.Paths)} to {repository.Store.Url}.");
+        reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {job.Source.FirstPath} to {repository.Store.Url}.");
         var progress = new JobRunner.Direct<BackupProgress>(now => reporter.Progress(new JobProgress
         {
             Phase = "uploading",
@@ -70,14 +70,7 @@ static class BackupJobRun
                 now.BytesTotal,
             Current = now.Current,
         }));
-        var summary = await BackupRun.Execute(repository, source, new BackupRequest
-        {
-            HostName = job.HostName,
-            UserName = Environment.UserName,
-            Tags = job.Tags,
-            Excludes = job.Source.Files?.Excludes ?? [],
-            CountFirst = true,
-        }, progress, ct);
+        var summary = await OfKind(repository, job, reporter, progress, ct);
         foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
             $"{problem.Path}: {problem.Message}");
         foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark",
@@ -109,9 +102,37 @@ static class BackupJobRun
         };
     }
 
-    /// <summary>Opens a source of this host.</summary>
-    /// <exception cref="BadInputException">It is of a kind that this agent does not know.</exception>
-    public static FileSource Open(SourceSpec spec) => spec is { Kind: SourceKind.Files, Files: { } files } ? FileSource.Open(files)
-        : throw new BadInputException("source", $"The source kind {spec.Kind} is unknown to this agent.",
-            "Install the agent of the node's version.");
+    /// <exception cref="BadInputException">The source is of a kind that this agent does not know.</exception>
+    static Task<BackupSummary> OfKind(Repository repository, BackupJob job, RunReporter reporter, IProgress<BackupProgress> progress,
+        CancellationToken ct) => job.Source switch
+        {
+            { Kind: SourceKind.Files, Files: { } files } => Files(repository, job, files, progress, ct),
+            { Kind: SourceKind.Sqlite, Sqlite: { } database } => Sqlite(repository, job, database, reporter, progress, ct),
+            _ => throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
+                "Install the agent of the node's version."),
+        };
+
+    static async Task<BackupSummary> Files(Repository repository, BackupJob job, FilesSpec files, IProgress<BackupProgress> progress,
+        CancellationToken ct)
+    {
+        using var source = FileSource.Open(files);
+        return await BackupRun.Execute(repository, source, new BackupRequest
+        {
+            HostName = job.HostName,
+            UserName = Environment.UserName,
+            Tags = job.Tags,
+            Excludes = files.Excludes,
+            CountFirst = true,
+        }, progress, ct);
+    }
+
+    static async Task<BackupSummary> Sqlite(Repository repository, BackupJob job, SqliteSpec database, RunReporter reporter,
+        IProgress<BackupProgress> progress, CancellationToken ct)
+    {
+        var options = new SqliteBackupOptions { HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags };
+        if (database.Scratch is { } scratch) options = options with { Scratch = scratch.ToString() };
+        var taken = await SqliteBackup.Run(repository, database.Path.ToString(), options, progress, ct);
+        foreach (var remark in taken.Remarks) reporter.Event(EventLevel.Warning, "backup.remark", remark);
+        return taken.Run;
+    }
 }

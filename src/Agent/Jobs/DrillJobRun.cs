@@ -50,6 +50,11 @@ static class DrillJobRun
         CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
+        if (job.LiveSource is { Kind: SourceKind.Sqlite })
+        {
+            try { return await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct); }
+            catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
+        }
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run.RunId);
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no "
@@ -99,7 +104,7 @@ static class DrillJobRun
     {
         var silent = new Silent();
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
-        using var live = job.LiveSource is null ? null : BackupJobRun.Open(job.LiveSource);
+        using var live = job.LiveSource is { Files: { } files } ? FileSource.Open(files) : null;
         using var liveRoot = OpenLive(live, silent, reporter);
         var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress
         {

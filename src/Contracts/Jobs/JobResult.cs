@@ -143,6 +143,8 @@ public sealed record DrillResult
     public long LiveEqual { get; init; }
     /// <summary>Files of the live source that changed since the snapshot: counted, not failed.</summary>
     public long LiveChanged { get; init; }
+    /// <summary>Of a database: what was looked at in the restored copy; empty for files.</summary>
+    public IReadOnlyList<DrillCheck> Checks { get; init; } = [];
     /// <summary>Seconds that the restore took: the measured recovery time.</summary>
     public double RestoreSeconds { get; init; }
     /// <summary>Seconds in all.</summary>
@@ -150,6 +152,12 @@ public sealed record DrillResult
     /// <summary>Whether the sandbox was isolated (own user, no network).</summary>
     public bool Isolated { get; init; }
 }
+
+/// <summary>One look at a database that was restored for a test.</summary>
+/// <param name="Name">What was looked at.</param>
+/// <param name="Passed">Whether it is as it should be.</param>
+/// <param name="Detail">What was found.</param>
+public sealed record DrillCheck(string Name, bool Passed, string Detail);
 
 /// <summary>What a check found.</summary>
 public sealed record CheckResult

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BackupDr.Contracts.Specs;
 
 /// <summary>What kind of source an item is.</summary>
@@ -5,6 +7,8 @@ public enum SourceKind
 {
     /// <summary>Folders and files of a host.</summary>
     Files,
+    /// <summary>One SQLite database, copied as of one moment while it is in use.</summary>
+    Sqlite,
 }
 
 /// <summary>What is taken from a host: exactly the member that <see cref="Kind"/> names is set.</summary>
@@ -14,6 +18,27 @@ public sealed record SourceSpec
     public SourceKind Kind { get; init; }
     /// <summary>Set where <see cref="Kind"/> is Files.</summary>
     public FilesSpec? Files { get; init; }
+    /// <summary>Set where <see cref="Kind"/> is Sqlite.</summary>
+    public SqliteSpec? Sqlite { get; init; }
+
+    /// <summary>What a person would name it by: the first path.</summary>
+    /// <exception cref="BadInputException">It names nothing.</exception>
+    [JsonIgnore]
+    public FilePath FirstPath => Kind switch
+    {
+        SourceKind.Files when Files is { Paths: [var first, ..] } => first,
+        SourceKind.Sqlite when Sqlite is { } database => database.Path,
+        _ => throw new BadInputException("source", "The source names nothing to back up.", "Give a path."),
+    };
+}
+
+/// <summary>An SQLite database.</summary>
+public sealed record SqliteSpec
+{
+    /// <summary>Absolute path of its file.</summary>
+    public required FilePath Path { get; init; }
+    /// <summary>Absolute path of the folder in which the copy is made that is then stored; null for /var/tmp.</summary>
+    public FilePath? Scratch { get; init; }
 }
 
 /// <summary>A selection of folders and files.</summary>

@@ -48,7 +48,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
             var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
                 : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
             await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
-                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Files!.Paths[0]} on {host}",
+                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.FirstPath} on {host}",
                 JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);
         }
         await Audit.Add(tx, caller, "policy.create", id.ToString(), name, ct);
@@ -61,7 +61,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     {
         var host = await tx.First("select name from host where id = $1", [first.Host.Value], row => row.Text(0), ct)
             ?? throw new NotFoundException("A host with this id");
-        var wanted = $"{first.Source.Files!.Paths[0]} on {host}";
+        var wanted = $"{first.Source.FirstPath} on {host}";
         if (wanted.Length > 90) wanted = "…" + wanted[^89..];
         var taken = await tx.Query("select name from policy where removed_at is null and (name = $1 or name like $2)",
             [wanted, wanted.Replace("%", "\\%", StringComparison.Ordinal) + " (%"], row => row.Text(0), ct);
@@ -72,11 +72,21 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
 
     static void Check(SourceSpec source)
     {
-        if (source is not { Kind: SourceKind.Files, Files: { } files }) throw new BadInputException("source",
-            "This kind of source is unknown here.", "Use files.");
+        if (source is { Kind: SourceKind.Sqlite, Sqlite: { } database, Files: null })
+        {
+            Check(database.Path, "a database's file", "For example /srv/app/data.db");
+            if (database.Scratch is { } scratch) Check(scratch, "a folder", "For example /var/tmp");
+            return;
+        }
+        if (source is not { Kind: SourceKind.Files, Files: { } files, Sqlite: null }) throw new BadInputException("source",
+            "This kind of source is unknown here, or it is not described.", "Use files, or an SQLite database.");
         if (files.Paths.Count == 0) throw new BadInputException("path", "There is no folder to protect.", "For example /srv/data");
-        foreach (var path in files.Paths)
-            if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8))) throw new BadInputException("path",
-                $"'{path}' is no absolute folder.", "For example /srv/data");
+        foreach (var path in files.Paths) Check(path, "a folder", "For example /srv/data");
+    }
+
+    static void Check(FilePath path, string what, string example)
+    {
+        if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8)))
+            throw new BadInputException("path", $"'{path}' is no absolute path of {what}.", example);
     }
 }

@@ -36,7 +36,7 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
     }
 
     /// <summary>What a restore is put beside: the item's first path, or the one that a found snapshot records.</summary>
-    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => item is not null ? item.Source.Files!.Paths[0]
+    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => item is not null ? item.Source.FirstPath
         : FilePath.FromText(point?.Found?.Paths.FirstOrDefault(path => path.StartsWith('/')) ?? "/");
 
     /// <summary>A folder beside a path that does not exist yet: "/srv/data.restored-20261121-140300".</summary>

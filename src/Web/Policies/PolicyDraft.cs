@@ -20,6 +20,9 @@ public sealed class PolicyDraft
     public string? Excludes { get; set; }
     public bool ExcludeCaches { get; set; }
     public bool OneFileSystem { get; set; }
+
+    /// <summary>The one path that is chosen is a database's file.</summary>
+    public bool IsSqlite { get; set; }
     public string? Rpo { get; set; }
     public string? Rto { get; set; }
     public string? Every { get; set; }
@@ -111,23 +114,35 @@ public sealed class PolicyDraft
         {
             Id = PolicyId.Parse(Id ?? ""),
             Name = string.IsNullOrWhiteSpace(Name) ? null : Name.Trim(),
-            Items = [new NewItem(HostId.Parse(Host), new SourceSpec
-            {
-                Kind = SourceKind.Files,
-                Files = new FilesSpec
-                {
-                    Paths = [.. Paths.Select(FilePath.Parse)],
-                    Excludes = [.. (Excludes ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
-                    ExcludeCaches = ExcludeCaches,
-                    OneFileSystem = OneFileSystem,
-                },
-            })],
+            Items = [new NewItem(HostId.Parse(Host), IsSqlite ? Database() : Folders())],
             Location = string.IsNullOrEmpty(Location) || repository is not null ? null : LocationId.Parse(Location),
             Repository = repository,
             Spec = Spec(),
             RunNow = RunNow,
         };
     }
+
+    SourceSpec Folders() => new()
+    {
+        Kind = SourceKind.Files,
+        Files = new FilesSpec
+        {
+            Paths = [.. Paths!.Select(FilePath.Parse)],
+            Excludes = [.. (Excludes ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+            ExcludeCaches = ExcludeCaches,
+            OneFileSystem = OneFileSystem,
+        },
+    };
+
+    SourceSpec Database() => new()
+    {
+        Kind = SourceKind.Sqlite,
+        Sqlite = new SqliteSpec
+        {
+            Path = Paths is [var only] ? FilePath.Parse(only) : throw new BadInputException("paths",
+                $"{Paths!.Count} paths are chosen, and a database is one file.", "Make a policy for each database."),
+        },
+    };
 
     static TimeSpan Time(string field, string? text) => TimeSpan.FromSeconds(Number(field, text));
 

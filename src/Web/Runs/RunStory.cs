@@ -23,6 +23,7 @@ public static class RunStory
         { Backup: { } b } => $"{Words.Count(b.Files, "file")}, {Words.Size(b.Bytes)}, {Words.Size(b.BytesAdded)} added",
         { Restore: { ProblemCount: > 0 } r } => $"{Words.Count(r.Files, "file")}, {Words.Count(r.ProblemCount, "problem")}",
         { Restore: { } r } => $"{Words.Count(r.Files, "file")}, {Words.Size(r.Bytes)} restored",
+        { Drill: { Result: ProofResult.Proven, Checks: { Count: > 0 } checks } } => $"{Words.Count(checks.Count, "check")} passed",
         { Drill: { Result: ProofResult.Proven } d } => $"{Words.Count(d.FilesCompared, "file")} compared, all equal",
         { Drill: { } d } => d.Reason ?? d.Result.ToString(),
         { Check: { Errors.Count: > 0 } c } => Words.Count(c.Errors.Count, "error"),

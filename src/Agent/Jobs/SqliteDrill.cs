@@ -1,0 +1,40 @@
+using BackupDr.Agent.Leasing;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Engine;
+using BackupDr.Sources;
+using BackupDr.Sources.Sqlite;
+
+namespace BackupDr.Agent.Jobs;
+
+/// <summary>A test restore of a database file: opened, looked through, its rows compared with those that were counted when it was
+/// stored.</summary>
+static class SqliteDrill
+{
+    /// <exception cref="SourceException">It could not be restored.</exception>
+    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, AgentState state, RunReporter reporter,
+        CancellationToken ct)
+    {
+        using var sandbox = DrillSandbox.Make(state, run);
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the database in snapshot {snapshotId[..8]}.");
+        var report = await SqliteProof.Run(repository, new SqliteProofOptions { Snapshot = snapshotId, Scratch = sandbox.Folder },
+            RestoreJobRun.Progress(reporter, "restoring"), ct);
+        foreach (var check in report.Checks)
+            reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
+                $"{check.Name}: {(check.Passed ? "passed" : "FAILED")}. {check.Detail}");
+        return new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Healed = JobRunner.Healed(repository, reporter),
+            Drill = new DrillResult
+            {
+                Result = report.IsProven ? ProofResult.Proven : ProofResult.Failed,
+                Reason = report.Checks.FirstOrDefault(check => !check.Passed) is { } wrong ? $"{wrong.Name}: {wrong.Detail}" : null,
+                Checks = [.. report.Checks.Select(check => new DrillCheck(check.Name, check.Passed, check.Detail))],
+                RestoreSeconds = Math.Round(report.RestoreTime.TotalSeconds, 3),
+                Seconds = Math.Round((report.RestoreTime + report.StartTime + report.CheckTime).TotalSeconds, 3),
+            },
+        };
+    }
+}
