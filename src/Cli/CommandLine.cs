@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
 using BackupDr.Cli.Commands.PostgreSql;
+using BackupDr.Cli.Commands.Sqlite;
 using BackupDr.Cli.Up;
 using BackupDr.Contracts;
 
@@ -37,6 +38,7 @@ static class CommandLine
         yield return UnlockCommand.Make();
         yield return CacheCommand.Make();
         yield return PgCommand.Make();
+        yield return SqliteCommand.Make();
         yield return UpCommand.Make();
     }
 

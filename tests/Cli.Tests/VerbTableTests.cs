@@ -91,11 +91,15 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("pg restore", "--target {dir}/out", Disk.Neither),
         ("pg forget", "--keep-last 2", Disk.Neither),
         ("pg prove", "--scratch {dir}/out", Disk.Neither),
+        ("sqlite backup", "{dir}/data.db", Disk.Neither),
+        ("sqlite restore", "--target {dir}/out/data.db", Disk.Neither),
+        ("sqlite prove", "", Disk.Neither),
         ("unlock", "", Disk.Neither),   // there is no lock; tested below with one
     ];
 
     // Not on a repository that is there: they make one, or need none.
-    static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "up", "agent", "scheduler", "console"];
+    static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "sqlite discover",
+        "sqlite preflight", "up", "agent", "scheduler", "console"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =
@@ -221,6 +225,12 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("pg forget --keep-last 0", "'0' is no number of base backups")]
     [InlineData("pg forget --keep-within soon", "'soon' is no length of time")]
     [InlineData("pg prove --scratch {data}", "is not empty")]
+    [InlineData("sqlite backup {data}/a.txt", "is no SQLite database")]
+    [InlineData("sqlite backup {dir}/none.db", "none.db")]
+    [InlineData("sqlite restore --target {data}/a.txt", "is there already")]
+    [InlineData("sqlite restore --target {dir}/out.db", "A backup of a database file in this repository does not exist")]
+    [InlineData("sqlite prove", "A backup of a database file in this repository does not exist")]
+    [InlineData("sqlite prove --scratch {dir}/nowhere", "There is no folder")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]
     [InlineData("repair packs --from sftp:host:/folder", "not in this version")]

@@ -66,6 +66,18 @@ public sealed class WireTextTests
                 Seconds = 1.5
             },
         }),
+        ["complete-request-drill-checks"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult
+            {
+                Result = ProofResult.Failed,
+                Reason = "rows: orders: 2 instead of 3",
+                Checks = [new DrillCheck("integrity_check", true, "ok"), new DrillCheck("rows", false, "orders: 2 instead of 3")],
+                RestoreSeconds = 0.5,
+                Seconds = 1.5,
+            },
+        }),
         ["complete-request-adopt"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {
             Outcome = JobOutcome.Incomplete,

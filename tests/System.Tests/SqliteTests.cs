@@ -43,7 +43,7 @@ public sealed class SqliteTests
         var points = (await http.GetFromJsonAsync($"points?item={item.Id}", WireJson.Default.IReadOnlyListRecoveryPoint, _ct))!;
         var point = Assert.Single(points);
         var drill = (await api.Run(point.ProofRun!.Value, _ct)).Result!.Drill!;
-        Assert.Equal(["restore", "integrity_check", "rows"], drill.Checks.Select(check => check.Name));
+        Assert.Equal(["restore", "integrity_check", "rows"], drill.Checks!.Select(check => check.Name));
         Assert.Empty(Directory.GetFileSystemEntries(service.At("room")));
         using var answer = await http.PostAsJsonAsync("restores",
             new RequestRestoreRequest { Point = point.Id, Target = FilePath.FromText(service.At("back")) }, WireJson.Default.Options, _ct);

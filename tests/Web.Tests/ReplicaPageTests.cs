@@ -24,7 +24,7 @@ public sealed class ReplicaPageTests(PostgresServer server, Browser browser)
             Name = "On each host",
             Path = FilePath.FromText("/var/lib/backups"),
         }, default);
-        await node.Get<CreatePolicy>().Handle(ConsoleNode.System, new CreatePolicyRequest
+        var policy = await node.Get<CreatePolicy>().Handle(ConsoleNode.System, new CreatePolicyRequest
         {
             Items = [new NewItem(agent.Host, new SourceSpec { Files = new FilesSpec { Paths = [FilePath.FromText("/srv/data")] } })],
         }, default);
@@ -45,6 +45,11 @@ public sealed class ReplicaPageTests(PostgresServer server, Browser browser)
         await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Drill, State: RunState.Complete }));
         await visit.Go($"/storage/{repository.Id}");
         await visit.Page.GetByLabel("Keep it also in").SelectOptionAsync(far.Id.ToString());
+        // What is chosen stays when the page brings itself up to date.
+        await visit.Page.EvaluateAsync("document.getElementById('places').dataset.before = '1'; document.activeElement.blur()");
+        await node.Get<RunPolicy>().Handle(ConsoleNode.System, new RunPolicyRequest(policy.Id), default);
+        await visit.Page.Locator("#places:not([data-before])").WaitForAsync();
+        Assert.Equal(far.Id.ToString(), await visit.Page.GetByLabel("Keep it also in").InputValueAsync());
         await visit.Press("Add place");
         await visit.Reads("s3:https://s3.second.example.org/backups/");
         var page = await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Replicate, State: RunState.Complete }));

@@ -143,8 +143,8 @@ public sealed record DrillResult
     public long LiveEqual { get; init; }
     /// <summary>Files of the live source that changed since the snapshot: counted, not failed.</summary>
     public long LiveChanged { get; init; }
-    /// <summary>Of a database: what was looked at in the restored copy; empty for files.</summary>
-    public IReadOnlyList<DrillCheck> Checks { get; init; } = [];
+    /// <summary>Of a database: what was looked at in the restored copy; null for files.</summary>
+    public IReadOnlyList<DrillCheck>? Checks { get; init; }
     /// <summary>Seconds that the restore took: the measured recovery time.</summary>
     public double RestoreSeconds { get; init; }
     /// <summary>Seconds in all.</summary>

@@ -82,8 +82,8 @@ public static class SqliteRestore
         var fitting = which == "latest" ? all
             : [.. all.Where(snapshot => snapshot.Id.ToString().StartsWith(which, StringComparison.Ordinal))];
         if (fitting.Count == 0)
-            throw new NotFoundException(which == "latest" ? $"A backup of {database ?? "a database file"}"
-                : $"A backup '{which}' of a database");
+            throw new NotFoundException(which == "latest" ? $"A backup of {database ?? "a database file"} in this repository"
+                : $"A backup '{which}' of a database in this repository", "List them with 'backupdr snapshots --tag sqlite'.");
         var databases = fitting.SelectMany(snapshot => snapshot.Paths).Distinct().ToList();
         if (databases.Count > 1)
             throw new BadInputException("--database",

@@ -14,6 +14,8 @@ static class AzureConnection
     /// <summary>The option that names an account which the machine's own identity opens.</summary>
     public const string Identity = "azure.identity";
 
+    static readonly string[] Clouds = [".core.windows.net", ".core.chinacloudapi.cn", ".core.usgovcloudapi.net"];
+
     /// <summary>A client that neither retries nor has a time limit: the layers above and <see cref="Stall"/> do that.</summary>
     /// <param name="address">Container and prefix.</param>
     /// <param name="options">The environment.</param>
@@ -47,13 +49,16 @@ static class AzureConnection
         };
     }
 
-    // A name, or a whole address for other clouds and for emulators. A token must not go to anybody without TLS.
+    // A name, or a whole address for other clouds and for emulators. Whoever is handed a token may use it at every account that the machine
+    // may open: it goes to Azure itself, with TLS, and to nobody else.
     static Uri Place(string account, string container)
     {
         if (!account.Contains(':', StringComparison.Ordinal)) return Container(Identity, account, "core.windows.net", container);
         return Uri.TryCreate(account, UriKind.Absolute, out var uri) && uri is { Scheme: "https", UserInfo: "", Query: "", Fragment: "" }
+            && (uri.IsLoopback || Clouds.Any(cloud => uri.IdnHost.EndsWith(cloud, StringComparison.OrdinalIgnoreCase)))
             ? new Uri($"{uri.AbsoluteUri.TrimEnd('/')}/{container}")
-            : throw new BadInputException(Identity, $"'{account}' is neither a storage account nor its https address.",
+            : throw new BadInputException(Identity,
+                $"'{account}' is neither a storage account nor its https address in one of Azure's clouds.",
                 "Write azure.identity=ACCOUNT, or azure.identity=https://ACCOUNT.blob.core.chinacloudapi.cn.");
     }
 

@@ -10,9 +10,17 @@
   const root = document.documentElement;
   const sleep = ms => new Promise(done => setTimeout(done, ms));
 
-  // ---- Morph: make one element equal to another while focus, scroll, typed text and open parts stay.
+  // ---- Morph: make one element equal to another while focus, scroll and open parts stay; in a refresh that nobody asked for, also
+  // a form that somebody is filling in or that was answered with an error.
   const keep = new Set(["open", "data-follow"]);
-  function morph(old, fresh) {
+  const isFilled = field => field.matches("select") ? [...field.options].some(option => option.selected !== option.defaultSelected)
+        && (field.selectedIndex > 0 || [...field.options].some(option => option.defaultSelected))
+    : field.matches("[type=checkbox], [type=radio]") ? field.checked !== field.defaultChecked
+    : field.matches("input:not([type=hidden]), textarea") && field.value !== field.defaultValue;
+  const isInUse = form => form.querySelector(".field-error") || form.querySelector("input:focus, select:focus, textarea:focus")
+    || [...form.elements].some(isFilled);
+  function morph(old, fresh, asked) {
+    if (!asked && old.nodeName === "FORM" && fresh.nodeName === "FORM" && isInUse(old)) return;
     if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || (old.id && fresh.id && old.id !== fresh.id)) {
         old.replaceWith(fresh.cloneNode(true)); return; }
     if (old.nodeType !== Node.ELEMENT_NODE) { if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue; return; }
@@ -29,18 +37,18 @@
     const byKey = new Map(before.filter(n => n.dataset?.key).map(n => [n.dataset.key, n]));
     after.forEach((node, at) => {
       const here = old.childNodes[at], mine = node.dataset?.key && byKey.get(node.dataset.key);
-      if (mine && mine !== here) { old.insertBefore(mine, here ?? null); morph(mine, node); }
-      else if (here && !(node.dataset?.key && here.dataset?.key !== node.dataset.key)) morph(here, node);
+      if (mine && mine !== here) { old.insertBefore(mine, here ?? null); morph(mine, node, asked); }
+      else if (here && !(node.dataset?.key && here.dataset?.key !== node.dataset.key)) morph(here, node, asked);
       else old.insertBefore(document.importNode(node, true), here ?? null);
     });
     while (old.childNodes.length > after.length) old.lastChild.remove();
   }
 
   const parse = async answer => new DOMParser().parseFromString(await answer.text(), "text/html");
-  function swap(page, ids) {
+  function swap(page, ids, asked) {
     for (const id of ids) {
       const old = document.getElementById(id), fresh = page.getElementById(id);
-      if (old && fresh) morph(old, fresh);
+      if (old && fresh) morph(old, fresh, asked);
     }
     ages(); attach();
   }
@@ -60,7 +68,7 @@
         for (const [url, some] of Map.groupBy(ids, id => document.getElementById(id)?.dataset.from ?? location.href)) {
           const answer = await fetch(url, { headers: { "X-Fragment": some.join(" ") }, credentials: "same-origin" });
           if (answer.redirected) { location.reload(); return; }
-          if (answer.ok) swap(await parse(answer), some);
+          if (answer.ok) swap(await parse(answer), some, false);
         }
         for (const log of document.querySelectorAll("[data-log]")) await follow(log);
         await sleep(300); // at most about three refreshes a second
@@ -127,7 +135,7 @@
     const answer = await fetch(form.action || location.href, { method: "POST", body, credentials: "same-origin", headers: {
         "X-Fragment": ids.join(" ") } });
     if (answer.redirected) { location.href = answer.url; return; }
-    swap(await parse(answer), ids);
+    swap(await parse(answer), ids, true);
   }
   document.addEventListener("submit", event => {
     const by = event.submitter, form = event.target, id = by?.dataset.swap;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using BackupDr.Sources;
 using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Cli.Commands.PostgreSql;
@@ -59,29 +58,8 @@ static class PgCommand
         var server = new PgServerArguments(command);
         command.SetAction(async (given, ct) =>
         {
-            var output = new Output(given.GetValue(json), quiet: false);
             var findings = await ClusterPreflight.Run(server.Address(given), given.GetValue(slot)!, ct);
-            if (findings.Count == 0) output.Line("Nothing stands in the way.");
-            foreach (var finding in findings)
-            {
-                output.Line($"{(finding.Severity == FindingSeverity.Blocking ? "must" : "should")}: {finding.Message}");
-                if (finding.Remedy is { } remedy) output.Line($"    {remedy}");
-            }
-            output.Json(writer =>
-            {
-                writer.WriteStartArray();
-                foreach (var finding in findings)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("code", finding.Code);
-                    writer.WriteString("severity", finding.Severity.ToString().ToLowerInvariant());
-                    writer.WriteString("message", finding.Message);
-                    writer.WriteString("remedy", finding.Remedy);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-            });
-            return findings.Any(finding => finding.Severity == FindingSeverity.Blocking) ? ExitCodes.Failed : ExitCodes.Done;
+            return DatabaseOutput.Findings(new Output(given.GetValue(json), quiet: false), findings);
         });
         return command;
     }

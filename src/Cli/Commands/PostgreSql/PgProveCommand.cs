@@ -55,29 +55,6 @@ sealed class PgProveCommand
         using (var line = new ProgressLine(output, TimeProvider.System))
             report = await ClusterProof.Run(repository, options,
                 line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
-        foreach (var check in report.Checks) output.Line($"{(check.Passed ? "passed" : "FAILED")}  {check.Name}: {check.Detail}");
-        output.Line($"{(report.IsProven ? "Proven" : "Not proven")}: restored in {Output.Time(report.RestoreTime)}, recovered in "
-            + $"{Output.Time(report.StartTime)}, checked in {Output.Time(report.CheckTime)}.");
-        output.Json(json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("message_type", "summary");
-            json.WriteBoolean("proven", report.IsProven);
-            json.WriteNumber("restore_seconds", report.RestoreTime.TotalSeconds);
-            json.WriteNumber("recovery_seconds", report.StartTime.TotalSeconds);
-            json.WriteNumber("check_seconds", report.CheckTime.TotalSeconds);
-            json.WriteStartArray("checks");
-            foreach (var check in report.Checks)
-            {
-                json.WriteStartObject();
-                json.WriteString("name", check.Name);
-                json.WriteBoolean("passed", check.Passed);
-                json.WriteString("detail", check.Detail);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
-        return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;
+        return DatabaseOutput.Proof(output, report);
     }
 }
