@@ -1,5 +1,4 @@
 using BackupDr.Contracts;
-using BackupDr.Sources.PostgreSql;
 using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Sqlite;

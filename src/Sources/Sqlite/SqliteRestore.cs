@@ -6,7 +6,6 @@ using BackupDr.Engine.Browse;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Restore;
 using BackupDr.Sources.Files;
-using BackupDr.Sources.PostgreSql;
 using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Sqlite;

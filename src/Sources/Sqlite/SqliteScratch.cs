@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using BackupDr.Contracts;
-using BackupDr.Sources.PostgreSql;
 using BackupDr.Storage.Folder;
 using BackupDr.Storage.Posix;
 

@@ -1,9 +1,9 @@
 using BackupDr.Contracts;
 using BackupDr.Storage.Posix;
 
-namespace BackupDr.Sources.PostgreSql;
+namespace BackupDr.Sources;
 
-/// <summary>Small files and folders beside the data: settings, signals, the journal.</summary>
+/// <summary>Small files and folders beside the data: settings, signals, journals, scratch folders.</summary>
 static class Disk
 {
     public const int FolderPermissions = 0x1C0, FilePermissions = 0x180;   // 0700 and 0600
