@@ -109,6 +109,14 @@ public sealed class WalReceiverTests : IDisposable
                 Assert.Fail($"Not within {Patience}: {what}. {_at}\n{string.Join('\n', _events.TakeLast(10))}");
     }
 
+    /// <summary>Until the writer has committed a good many rows more.</summary>
+    async Task UntilMoreRows(PostgresCluster cluster)
+    {
+        const string count = "select count(*) from witness";
+        var enough = await cluster.Ask<long>(count) + 100;
+        await Until(async () => await cluster.Ask<long>(count) >= enough, "a hundred more rows are committed");
+    }
+
     Task UntilStored(PostgresCluster cluster) => Until(async ()
         => _at is { } at && at.Stored >= Lsn.Parse(await cluster.Ask<string>("select pg_current_wal_flush_lsn()::text")), "all is stored");
 
@@ -123,11 +131,11 @@ public sealed class WalReceiverTests : IDisposable
         {
             var writing = Write(cluster, stop.Token);
             var backup = await ClusterBackup.Run(repository, Of(cluster), new ClusterBackupOptions { HostName = "here" }, null, _ct);
-            await Task.Delay(1500, _ct);
+            await UntilMoreRows(cluster);
             cluster.Kill();
             cluster.Start();
             await ClusterBackup.Run(repository, Of(cluster), new ClusterBackupOptions { HostName = "here" }, null, _ct);
-            await Task.Delay(1500, _ct);
+            await UntilMoreRows(cluster);
             await stop.CancelAsync();
             await writing;
             // An idle time: nothing is committed any more, and restoring to a moment in it is right all the same.
