@@ -1,3 +1,4 @@
+using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
@@ -59,7 +60,7 @@ static class BackupJobRun
     static async Task<JobResult> Take(Repository repository, LocationId? elsewhere, BackupJob job, RunReporter reporter,
         CancellationToken ct)
     {
-        reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {job.Source.FirstPath} to {repository.Store.Url}.");
+        reporter.Event(EventLevel.Info, "backup.begin", $"Backing up {job.Source.Title} to {repository.Store.Url}.");
         var progress = new JobRunner.Direct<BackupProgress>(now => reporter.Progress(new JobProgress
         {
             Phase = "uploading",
@@ -70,7 +71,7 @@ static class BackupJobRun
                 now.BytesTotal,
             Current = now.Current,
         }));
-        var summary = await OfKind(repository, job, reporter, progress, ct);
+        var (summary, cluster) = await OfKind(repository, job, reporter, progress, ct);
         foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
             $"{problem.Path}: {problem.Message}");
         foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark",
@@ -97,17 +98,20 @@ static class BackupJobRun
                 BytesAdded = summary.BytesStored,
                 Missing = JobRunner.Cut(summary.Missing),
                 MissingCount = summary.Missing.Count,
+                Cluster = cluster,
                 Seconds = summary.Duration.TotalSeconds,
             },
         };
     }
 
     /// <exception cref="BadInputException">The source is of a kind that this agent does not know.</exception>
-    static Task<BackupSummary> OfKind(Repository repository, BackupJob job, RunReporter reporter, IProgress<BackupProgress> progress,
-        CancellationToken ct) => job.Source switch
+    static async Task<(BackupSummary Run, ClusterPoint? Cluster)> OfKind(Repository repository, BackupJob job, RunReporter reporter,
+        IProgress<BackupProgress> progress, CancellationToken ct) => job.Source switch
         {
-            { Kind: SourceKind.Files, Files: { } files } => Files(repository, job, files, progress, ct),
-            { Kind: SourceKind.Sqlite, Sqlite: { } database } => Sqlite(repository, job, database, reporter, progress, ct),
+            { Kind: SourceKind.Files, Files: { } files } => (await Files(repository, job, files, progress, ct), null),
+            { Kind: SourceKind.Sqlite, Sqlite: { } database } => (await Sqlite(repository, job, database, reporter, progress, ct), null),
+            { Kind: SourceKind.PostgreSql, PostgreSql: { } server }
+                => await ClusterBackupRun.Run(repository, job, server, reporter, progress, ct),
             _ => throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
                 "Install the agent of the node's version."),
         };

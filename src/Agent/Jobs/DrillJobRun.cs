@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
@@ -50,9 +51,14 @@ static class DrillJobRun
         CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
-        if (job.LiveSource is { Kind: SourceKind.Sqlite })
+        if (job.LiveSource is { Kind: SourceKind.Sqlite or SourceKind.PostgreSql } database)
         {
-            try { return await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct); }
+            try
+            {
+                return database.PostgreSql is { } cluster
+                    ? await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, reporter, ct)
+                    : await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct);
+            }
             catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
         }
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);

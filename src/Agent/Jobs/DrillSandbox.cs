@@ -1,39 +1,99 @@
+using System.Diagnostics;
 using BackupDr.Contracts;
+using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Agent.Jobs;
 
 /// <summary>An empty folder of one drill, removed with all that is in it; leftovers of a crash go at the next start.</summary>
+/// <remarks>One that lies elsewhere, because a server's user must enter it, is named by a file in the state folder before it is
+/// made.</remarks>
 sealed class DrillSandbox : IDisposable
 {
-    DrillSandbox(string folder) => Folder = folder;
+    const string Prefix = "backupdr-drill-", Elsewhere = "elsewhere";
+
+    readonly string _own;
+
+    DrillSandbox(string own, string folder) => (_own, Folder) = (own, folder);
 
     public string Folder { get; }
 
+    /// <summary>In the agent's own folder.</summary>
     public static DrillSandbox Make(AgentState state, RunId run)
     {
-        var folder = Path.Combine(state.SandboxFolder, run.ToString());
+        var own = Path.Combine(state.SandboxFolder, run.ToString());
+        Remove(own);
+        MakeFolder(own);
+        return new DrillSandbox(own, own);
+    }
+
+    /// <summary>In another folder, where a server's user may enter it.</summary>
+    /// <exception cref="UnavailableException">It cannot be made.</exception>
+    public static DrillSandbox Make(AgentState state, RunId run, FilePath parent)
+    {
+        var (own, folder) = (Path.Combine(state.SandboxFolder, run.ToString()), Path.Combine(parent.ToString(), Prefix + run));
+        Remove(own);
+        MakeFolder(own);
+        File.WriteAllText(Path.Combine(own, Elsewhere), folder);
+        RemoveElsewhere(folder);
+        MakeFolder(folder);
+        return new DrillSandbox(own, folder);
+    }
+
+    public static void RemoveAll(AgentState state)
+    {
+        if (!Directory.Exists(state.SandboxFolder)) return;
+        foreach (var own in Directory.GetDirectories(state.SandboxFolder))
+            if (Path.Combine(own, Elsewhere) is var name && File.Exists(name) && File.ReadAllText(name) is var folder
+                && Path.GetFileName(folder).StartsWith(Prefix, StringComparison.Ordinal)) RemoveElsewhere(folder);
+        Remove(state.SandboxFolder);
+    }
+
+    // A server that outlived its agent works in there.
+    static void RemoveElsewhere(string folder)
+    {
+        if (ClusterDiscovery.RunningIn(Path.Combine(folder, "data")) is { } pid)
+        {
+            try
+            {
+                using var server = Process.GetProcessById(pid);
+                if (File.ResolveLinkTarget($"/proc/{pid}/cwd", false)?.FullName.StartsWith(folder, StringComparison.Ordinal) == true)
+                {
+                    server.Kill(entireProcessTree: true);
+                    server.WaitForExit();
+                }
+            }
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException or IOException)
+            {
+                // it ended meanwhile
+            }
+        }
         Remove(folder);
+    }
+
+    static void MakeFolder(string folder)
+    {
         try { Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UnavailableException("drill.sandbox",
-            $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the agent's state folder.", e);
+            $"The sandbox {folder} cannot be made: {e.Message}", "Check space and rights of the folder above it.", e);
         }
-        return new DrillSandbox(folder);
     }
-
-    public static void RemoveAll(AgentState state) => Remove(state.SandboxFolder);
 
     // The base library cannot remove names that are no UTF-8, nor folders without rights; rm can.
     static void Remove(string folder)
     {
         if (!Directory.Exists(folder)) return;
-        using var rm = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("rm", ["-rf", "--", folder]))
+        using var rm = Process.Start(new ProcessStartInfo("rm", ["-rf", "--", folder]))
             ?? throw new UnavailableException("drill.sandbox", "rm does not start.");
         rm.WaitForExit();
         if (rm.ExitCode != 0) throw new UnavailableException("drill.sandbox",
             $"The sandbox {folder} cannot be removed (rm ended with {rm.ExitCode}).", "Remove it by hand; it holds restored data.");
     }
 
-    public void Dispose() => Remove(Folder);
+    public void Dispose()
+    {
+        Remove(Folder);
+        Remove(_own);
+    }
 }

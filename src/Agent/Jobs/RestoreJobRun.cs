@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
@@ -18,6 +19,11 @@ static class RestoreJobRun
     public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, RestoreJob job, RunReporter reporter, CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
+        if (job.Cluster is { } cluster)
+        {
+            try { return await ClusterRestoreRun.Run(repository, job, cluster, Thaw(job.Thaw), reporter, ct); }
+            catch (RepositoryException e) when (e is { Archived: { } space }) { return NotThawed(e, space, reporter); }
+        }
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var target = FileTarget.Open(job.Target, job.Overwrite);
         reporter.Event(EventLevel.Info, "restore.begin", $"Restoring snapshot {snapshot.ShortId} to {job.Target}.");

@@ -20,7 +20,7 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
             AgentRequestAnswer answer;
             using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
             late.CancelAfter(AgentProtocol.RequestTimeout);
-            try { answer = new AgentRequestAnswer { Listing = await Task.Run(() => List(request, late.Token), late.Token) }; }
+            try { answer = await Task.Run(() => Answer(request, late.Token), late.Token); }
             catch (BackupDrException e)
             {
                 answer = new AgentRequestAnswer
@@ -34,6 +34,10 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
         catch (BackupDrException e) { LogUnanswered(log, request.Kind, e.Message); }
         catch (OperationCanceledException) { LogUnanswered(log, request.Kind, "it took too long"); }
     }
+
+    async Task<AgentRequestAnswer> Answer(AgentRequest request, CancellationToken ct) => request.Kind == AgentRequestKind.CheckSource
+        ? new AgentRequestAnswer { Findings = await SourceLook.Check(request.Source, ct) }
+        : new AgentRequestAnswer { Listing = await List(request, ct) };
 
     async Task<FolderListing> List(AgentRequest request, CancellationToken ct)
     {

@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Agents;
 
@@ -152,6 +154,8 @@ public enum AgentRequestKind
     ListFolder,
     /// <summary>List a folder inside a snapshot.</summary>
     ListSnapshotFolder,
+    /// <summary>Look whether a source can be backed up.</summary>
+    CheckSource,
 }
 
 /// <summary>A short question to an agent; answered by POST requests/{id}.</summary>
@@ -167,15 +171,39 @@ public sealed record AgentRequest
     public RepositoryAccess? Repository { get; init; }
     /// <summary>For snapshot folders: restic's snapshot id.</summary>
     public string? SnapshotId { get; init; }
+    /// <summary>For CheckSource: the source.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SourceSpec? Source { get; init; }
 }
 
-/// <summary>POST requests/{id}: exactly one of both is set.</summary>
+/// <summary>POST requests/{id}: exactly one of them is set.</summary>
 public sealed record AgentRequestAnswer
 {
     /// <summary>The listing.</summary>
     public FolderListing? Listing { get; init; }
+    /// <summary>What was found about a source; at most 100, empty where all is well.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<SourceFinding>? Findings { get; init; }
     /// <summary>Why there is none.</summary>
     public JobError? Error { get; init; }
+}
+
+/// <summary>Something that a look at a source found before it is protected.</summary>
+/// <param name="Code">Stable word, for example "wal_level".</param>
+/// <param name="Message">What is so, in a sentence.</param>
+/// <param name="Remedy">The statement or setting that mends it; null where nothing has to be.</param>
+/// <param name="Severity">How bad it is.</param>
+public sealed record SourceFinding(string Code, string Message, string? Remedy, SourceSeverity Severity);
+
+/// <summary>How bad a finding is.</summary>
+public enum SourceSeverity
+{
+    /// <summary>Good to know.</summary>
+    Note,
+    /// <summary>It works, but less than it could.</summary>
+    Warning,
+    /// <summary>It does not work before this is mended.</summary>
+    Blocking,
 }
 
 /// <summary>A folder's content, folders first, then by name. At most 10,000 entries; <see cref="IsCut"/> tells of more.</summary>

@@ -1,4 +1,5 @@
 using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Api;
 
@@ -96,3 +97,9 @@ public sealed record RetireHostRequest(HostId Id);
 
 /// <summary>Body of the browse routes: which folder.</summary>
 public sealed record FolderPath(FilePath Path);
+
+/// <summary>POST hosts/{id}/check-source: whether a source can be backed up, asked of the host's agent (15 s).</summary>
+public sealed record CheckSourceRequest(HostId Id, SourceSpec Source);
+
+/// <summary>What stands in the way, or is worth a remark; empty where all is well.</summary>
+public sealed record SourceCheck(IReadOnlyList<SourceFinding> Findings);

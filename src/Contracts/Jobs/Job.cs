@@ -142,6 +142,9 @@ public sealed record RestoreJob
     public OverwritePolicy Overwrite { get; init; } = OverwritePolicy.Never;
     /// <summary>Whether and for how long archived packs are thawed; null where they end the restore.</summary>
     public ThawConsent? Thaw { get; init; }
+    /// <summary>Set for a PostgreSQL cluster: <see cref="Target"/> is its data folder to be, and paths are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ClusterRestoreJob? Cluster { get; init; }
 }
 
 /// <summary>A timed test restore.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BackupDr.Contracts.Jobs;
 
 /// <summary>How a job ended.</summary>
@@ -94,6 +96,9 @@ public sealed record BackupResult
     public IReadOnlyList<PathProblem> Missing { get; init; } = [];
     /// <summary>How many entries are missing.</summary>
     public long MissingCount { get; init; }
+    /// <summary>Of a PostgreSQL cluster: what a restore has to know of it; null for everything else.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ClusterPoint? Cluster { get; init; }
     /// <summary>Seconds from start to end.</summary>
     public double Seconds { get; init; }
 }
@@ -111,6 +116,9 @@ public sealed record RestoreResult
     public IReadOnlyList<PathProblem> Problems { get; init; } = [];
     /// <summary>How many of these there are.</summary>
     public long ProblemCount { get; init; }
+    /// <summary>Of a PostgreSQL cluster: what it can be started as; null for everything else.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RestoredCluster? Cluster { get; init; }
     /// <summary>Seconds from start to end.</summary>
     public double Seconds { get; init; }
 }

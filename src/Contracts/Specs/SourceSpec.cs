@@ -9,6 +9,8 @@ public enum SourceKind
     Files,
     /// <summary>One SQLite database, copied as of one moment while it is in use.</summary>
     Sqlite,
+    /// <summary>One PostgreSQL cluster of the host, with all of its databases.</summary>
+    PostgreSql,
 }
 
 /// <summary>What is taken from a host: exactly the member that <see cref="Kind"/> names is set.</summary>
@@ -20,16 +22,25 @@ public sealed record SourceSpec
     public FilesSpec? Files { get; init; }
     /// <summary>Set where <see cref="Kind"/> is Sqlite.</summary>
     public SqliteSpec? Sqlite { get; init; }
+    /// <summary>Set where <see cref="Kind"/> is PostgreSql.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PostgreSqlSpec? PostgreSql { get; init; }
 
-    /// <summary>What a person would name it by: the first path.</summary>
+    /// <summary>The first path, which a restore is put beside.</summary>
     /// <exception cref="BadInputException">It names nothing.</exception>
     [JsonIgnore]
     public FilePath FirstPath => Kind switch
     {
         SourceKind.Files when Files is { Paths: [var first, ..] } => first,
         SourceKind.Sqlite when Sqlite is { } database => database.Path,
+        SourceKind.PostgreSql when PostgreSql is { } cluster => cluster.DataFolder ?? FilePath.FromText("/var/lib/postgresql/data"),
         _ => throw new BadInputException("source", "The source names nothing to back up.", "Give a path."),
     };
+
+    /// <summary>What a person would name it by.</summary>
+    /// <exception cref="BadInputException">It names nothing.</exception>
+    [JsonIgnore]
+    public string Title => PostgreSql is { } cluster && Kind == SourceKind.PostgreSql ? cluster.ToString() : FirstPath.ToString();
 }
 
 /// <summary>An SQLite database.</summary>

@@ -33,6 +33,7 @@ public static class Rights
         [typeof(ListAudit)] = Right.AuditRead,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(BrowseHost)] = Right.HostBrowse,
+        [typeof(CheckSource)] = Right.HostBrowse,
         [typeof(CreateJoinToken)] = Right.HostManage,
         [typeof(RetireHost)] = Right.HostManage,
         [typeof(ShowJoinToken)] = Right.HostManage,

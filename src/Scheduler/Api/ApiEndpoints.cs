@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
@@ -57,6 +58,8 @@ static class ApiEndpoints
             Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
         api.MapPost("hosts/{id}/browse", (Caller caller, string id, FolderPath request, BrowseHost handler, CancellationToken ct)
             => handler.Handle(caller, new BrowseHostRequest(HostId.Parse(id), request.Path), ct)).For<BrowseHost>();
+        api.MapPost("hosts/{id}/check-source", (Caller caller, string id, SourceSpec source, CheckSource handler, CancellationToken ct)
+            => handler.Handle(caller, new CheckSourceRequest(HostId.Parse(id), source), ct)).For<CheckSource>();
         api.MapPost("join-tokens", (Caller caller, CreateJoinTokenRequest request, CreateJoinToken handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<CreateJoinToken>();
         api.MapGet("join-tokens/{id}", (Caller caller, string id, ShowJoinToken handler, CancellationToken ct) =>

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Hosts;
@@ -21,6 +22,22 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
     internal async Task<FolderListing> Ask(
         HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot, CancellationToken ct)
     {
+        var answer = await Ask(host, kind, path, repository, snapshot, null, ct);
+        return answer.Listing ?? throw Failure(answer.Error);
+    }
+
+    /// <summary>Asks whether a source can be backed up.</summary>
+    /// <exception cref="UnavailableException">The agent is not online, or did not answer within 15 seconds.</exception>
+    /// <exception cref="ConflictException">The agent could not look; the code is the agent's.</exception>
+    internal async Task<IReadOnlyList<SourceFinding>> Check(HostId host, SourceSpec source, CancellationToken ct)
+    {
+        var answer = await Ask(host, AgentRequestKind.CheckSource, default, null, null, source, ct);
+        return answer.Findings ?? throw Failure(answer.Error);
+    }
+
+    async Task<AgentRequestAnswer> Ask(HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot,
+        SourceSpec? source, CancellationToken ct)
+    {
         var about = await HostTable.Find(db, host, ct) ?? throw new NotFoundException("A host with this id");
         if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.",
             "Choose another host.");
@@ -28,9 +45,10 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
         using var waiter = notifications.Listen(AnswerKey(id));
         await using (var tx = await db.Begin(ct))
         {
-            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id) values ($1, $2, $3, $4, $5, "
-                + "$6)",
-                [id, host, kind, path, repository, snapshot], ct);
+            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id, source) "
+                + "values ($1, $2, $3, $4, $5, $6, $7)",
+                [id, host, kind, path, repository, snapshot, source is null ? null : JsonText.Of(source, WireJson.Default.SourceSpec)],
+                ct);
             await tx.Execute("delete from agent_request where created_at < clock() - $1", [KeptFor], ct);
             await Notifications.WakeHost(tx, host, ct);
             await tx.Commit(ct);
@@ -39,7 +57,7 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
         while (clock.GetElapsedTime(start) < AgentProtocol.RequestTimeout)
         {
             await waiter.Wait(LookAgain, ct);
-            if (await Answer(id, ct) is { } answer) return answer.Listing ?? throw Failure(answer.Error);
+            if (await Answer(id, ct) is { } answer) return answer;
         }
         throw new UnavailableException("agent.silent", $"The agent of {about.Name} did not answer within "
             + $"{AgentProtocol.RequestTimeout.TotalSeconds:0} seconds.",
@@ -55,6 +73,6 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
             ct);
 
     static BackupDrException Failure(Contracts.Jobs.JobError? error) => error is null
-        ? new UnavailableException("agent.empty_answer", "The agent answered neither with a listing nor with a reason.")
+        ? new UnavailableException("agent.empty_answer", "The agent answered neither with what was asked for nor with a reason.")
         : new ConflictException(error.Code, error.Message, error.Hint);
 }

@@ -3,6 +3,7 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Policies;
 using Host = BackupDr.Contracts.Api.Host;
 
 namespace BackupDr.Scheduler.Hosts;
@@ -53,5 +54,16 @@ public sealed class BrowseHost(AgentQuestions questions)
         if (!request.Path.IsAbsolute) throw new BadInputException("path", $"'{request.Path}' is not an absolute path.",
             "Begin with a slash.");
         return new BrowseAnswer(await questions.Ask(request.Host, AgentRequestKind.ListFolder, request.Path, null, null, ct));
+    }
+}
+
+/// <summary>Whether a source can be backed up, asked of the agent that would do it.</summary>
+public sealed class CheckSource(AgentQuestions questions)
+{
+    public async Task<SourceCheck> Handle(Caller caller, CheckSourceRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.HostBrowse);
+        SourceRules.Check(request.Source);
+        return new SourceCheck(await questions.Check(request.Id, request.Source, ct));
     }
 }

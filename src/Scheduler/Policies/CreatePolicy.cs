@@ -1,6 +1,5 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Repositories;
@@ -23,7 +22,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         if (request.Repository is not null && request.Location is not null)
             throw new BadInputException("location", "Both a location and a repository are named.",
                 "Name the adopted repository alone: it says where it is.");
-        foreach (var item in request.Items) Check(item.Source);
+        foreach (var item in request.Items) SourceRules.Check(item.Source);
         PolicyTable.Check(request.Spec);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
         await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
@@ -48,7 +47,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
             var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
                 : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
             await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
-                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.FirstPath} on {host}",
+                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Title} on {host}",
                 JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);
         }
         await Audit.Add(tx, caller, "policy.create", id.ToString(), name, ct);
@@ -61,32 +60,12 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     {
         var host = await tx.First("select name from host where id = $1", [first.Host.Value], row => row.Text(0), ct)
             ?? throw new NotFoundException("A host with this id");
-        var wanted = $"{first.Source.FirstPath} on {host}";
+        var wanted = $"{first.Source.Title} on {host}";
         if (wanted.Length > 90) wanted = "…" + wanted[^89..];
         var taken = await tx.Query("select name from policy where removed_at is null and (name = $1 or name like $2)",
             [wanted, wanted.Replace("%", "\\%", StringComparison.Ordinal) + " (%"], row => row.Text(0), ct);
         if (!taken.Contains(wanted)) return wanted;
         for (var number = 2; ; number++)
             if (!taken.Contains($"{wanted} ({number})")) return $"{wanted} ({number})";
-    }
-
-    static void Check(SourceSpec source)
-    {
-        if (source is { Kind: SourceKind.Sqlite, Sqlite: { } database, Files: null })
-        {
-            Check(database.Path, "a database's file", "For example /srv/app/data.db");
-            if (database.Scratch is { } scratch) Check(scratch, "a folder", "For example /var/tmp");
-            return;
-        }
-        if (source is not { Kind: SourceKind.Files, Files: { } files, Sqlite: null }) throw new BadInputException("source",
-            "This kind of source is unknown here, or it is not described.", "Use files, or an SQLite database.");
-        if (files.Paths.Count == 0) throw new BadInputException("path", "There is no folder to protect.", "For example /srv/data");
-        foreach (var path in files.Paths) Check(path, "a folder", "For example /srv/data");
-    }
-
-    static void Check(FilePath path, string what, string example)
-    {
-        if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8)))
-            throw new BadInputException("path", $"'{path}' is no absolute path of {what}.", example);
     }
 }

@@ -36,7 +36,8 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
     }
 
     /// <summary>What a restore is put beside: the item's first path, or the one that a found snapshot records.</summary>
-    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => item is not null ? item.Source.FirstPath
+    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => point?.Backup.Cluster is { } cluster ? cluster.DataFolder
+        : item is not null ? item.Source.FirstPath
         : FilePath.FromText(point?.Found?.Paths.FirstOrDefault(path => path.StartsWith('/')) ?? "/");
 
     /// <summary>A folder beside a path that does not exist yet: "/srv/data.restored-20261121-140300".</summary>
@@ -66,6 +67,8 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             $"'{target}' is no absolute folder.", "For example /srv/restored");
         if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths",
             $"'{relative}' is not absolute.", "Name paths as the recovery point lists them.");
+        if (point.Backup.Cluster is not null && request.Paths.Count > 0) throw new BadInputException("paths",
+            "A part of a PostgreSQL cluster cannot be started.", "Leave the paths out, and take what is wanted from the started copy.");
         Check(request.Thaw);
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
@@ -96,6 +99,8 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
                     Target = target,
                     Overwrite = request.Overwrite,
                     Thaw = request.Thaw,
+                    Cluster = point.Backup.Cluster is { } cluster ? new ClusterRestoreJob { SystemIdentifier = cluster.SystemIdentifier }
+                        : null,
                 }),
             }, ct);
             if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}"

@@ -67,10 +67,11 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         var asked = await tx.Query("""
             update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
             null and created_at > clock() - $2 for update skip locked)
-            returning id, kind, path, repository_id, snapshot_id
+            returning id, kind, path, repository_id, snapshot_id, source
             """, [host.Value, AgentProtocol.RequestTimeout],
             row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)),
-                Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4)), ct);
+                Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4),
+                Source: row.Json("source", WireJson.Default.SourceSpec)), ct);
         var requests = new List<AgentRequest>();
         foreach (var question in asked)
             requests.Add(new AgentRequest
@@ -79,6 +80,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
                 Kind = question.Kind,
                 Path = question.Path,
                 SnapshotId = question.Snapshot,
+                Source = question.Source,
                 Repository = question.Repository is { } repository
                     ? (await repositories.Access(tx, repository, ct)).WithoutLimits() : null,
             });

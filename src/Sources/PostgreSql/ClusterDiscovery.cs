@@ -66,6 +66,9 @@ public static class ClusterDiscovery
         return new FoundDatabase("postgresql", $"PostgreSQL {version} in {folder}", folder, version, endpoint, port, pid is not null);
     }
 
+    /// <summary>The cluster in a data folder; null where there is none.</summary>
+    public static FoundDatabase? In(string folder) => TryRead(Path.Combine(folder, "PG_VERSION")) is null ? null : Describe(folder);
+
     /// <summary>The process of the server that runs in a data folder; null where none does.</summary>
     public static int? RunningIn(string folder)
     {

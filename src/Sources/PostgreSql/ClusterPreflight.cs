@@ -8,14 +8,25 @@ namespace BackupDr.Sources.PostgreSql;
 public static class ClusterPreflight
 {
     static readonly string[] Wanted = ["pg_read_all_settings"];
+    static readonly string[] Replicating = ["replication_right", "max_wal_senders", "max_replication_slots"];
 
     /// <summary>Everything at once, so that a person mends it in one go. Empty where all is well.</summary>
     /// <param name="address">The server.</param>
-    /// <param name="slot">Slot that the log is to be received by.</param>
+    /// <param name="slot">Slot that the log is to be received by; null where only base backups are taken.</param>
     /// <param name="ct">Cancels.</param>
     /// <exception cref="UnavailableException">The server cannot be reached.</exception>
     /// <exception cref="DeniedException">It does not let the role in.</exception>
-    public static async Task<IReadOnlyList<Finding>> Run(ServerAddress address, string slot, CancellationToken ct)
+    public static Task<IReadOnlyList<Finding>> Run(ServerAddress address, string? slot, CancellationToken ct)
+        => Run(address, slot, null, ct);
+
+    /// <summary>The same, of a server whose data folder is known.</summary>
+    /// <param name="address">The server.</param>
+    /// <param name="slot">Slot that the log is to be received by; null where only base backups are taken.</param>
+    /// <param name="dataFolder">The folder that it must have; null for any.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="UnavailableException">The server cannot be reached.</exception>
+    /// <exception cref="DeniedException">It does not let the role in.</exception>
+    public static async Task<IReadOnlyList<Finding>> Run(ServerAddress address, string? slot, string? dataFolder, CancellationToken ct)
     {
         var findings = new List<Finding>();
         await using var session = await ServerSession.Open(address, ct);
@@ -28,7 +39,13 @@ public static class ClusterPreflight
         Settings(facts, findings);
         await Slots(session, facts, slot, findings, ct);
         Files(facts, findings);
-        return findings;
+        if (dataFolder is not null && dataFolder.TrimEnd('/') != facts.DataFolder.TrimEnd('/'))
+            findings.Add(new Finding("other_folder", $"The server at {address.Host}:{address.Port} has the data folder {facts.DataFolder}, "
+                + $"not {dataFolder}.", "Name the folder that 'show data_directory' tells, or another port."));
+        // A base backup holds its log by a slot where it may, and does without where it may not.
+        return slot is not null ? findings
+            : [.. findings.Select(finding => Replicating.Contains(finding.Code) ? finding with { Severity = FindingSeverity.Warning }
+                : finding)];
     }
 
     static async Task Rights(ServerSession session, string user, List<Finding> findings, CancellationToken ct)
@@ -79,18 +96,18 @@ public static class ClusterPreflight
     static long Number(ClusterFacts facts, string name)
         => long.TryParse(facts.Setting(name), CultureInfo.InvariantCulture, out var number) ? number : 0;
 
-    static async Task Slots(ServerSession session, ClusterFacts facts, string slot, List<Finding> findings, CancellationToken ct)
+    static async Task Slots(ServerSession session, ClusterFacts facts, string? slot, List<Finding> findings, CancellationToken ct)
     {
         var slots = await session.Rows("select slot_name, active, coalesce(wal_status, '') from pg_replication_slots",
             row => (Name: row.GetString(0), IsActive: row.GetBoolean(1), Status: row.GetString(2)), ct);
         var own = slots.FirstOrDefault(one => one.Name == slot);
         // One for receiving, and one while a base backup is taken.
-        var needed = slots.Count + (own.Name is null ? 2 : 1);
+        var needed = slots.Count + (own.Name is null && slot is not null ? 2 : 1);
         if (Number(facts, "max_replication_slots") < needed)
             findings.Add(new Finding("max_replication_slots",
                 $"{slots.Count} of {facts.Setting("max_replication_slots")} slots are taken, and "
                 + $"{needed} are needed.", $"ALTER SYSTEM SET max_replication_slots = {needed + 4}; -- then restart the server"));
-        if (own.Status == "lost")
+        if (slot is not null && own.Status == "lost")
             findings.Add(new Finding("slot_lost", $"The server gave up the slot {slot}: the log has a gap.",
                 $"SELECT pg_drop_replication_slot('{slot.Replace("'", "''", StringComparison.Ordinal)}');  -- and take a new base backup"));
         foreach (var other in slots.Where(one => !one.IsActive && one.Name != slot))

@@ -77,8 +77,9 @@ public sealed class RecoverySet
         return set;
     }
 
-    static string SystemOf(Snapshot snapshot) => snapshot.Paths is [var path, ..] && path.Split('/') is ["", "postgresql", var system, ..]
-        ? system : "";
+    /// <summary>The cluster that a snapshot of a base backup or of the log is of; "" for other snapshots.</summary>
+    public static string SystemOf(Snapshot snapshot)
+        => snapshot.Paths is [var path, ..] && path.Split('/') is ["", "postgresql", var system, ..] ? system : "";
 
     // Its last segment counts up to the stop position only: a standby's goes on in it.
     void Add(Snapshot snapshot, ClusterManifest manifest)

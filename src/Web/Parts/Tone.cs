@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 
@@ -82,6 +83,13 @@ public static class Tones
         { Problem: not null } => (Tone.Broken, "Not up to date"),
         { PointsBehind: > 0 } => (Tone.Unproven, "Behind"),
         _ => (Tone.Proven, "Equal"),
+    };
+
+    public static (Tone Tone, string Word) Of(SourceFinding finding) => finding.Severity switch
+    {
+        SourceSeverity.Blocking => (Tone.Broken, "Stands in the way"),
+        SourceSeverity.Warning => (Tone.Unproven, "Works, with less"),
+        _ => (Tone.Off, "Good to know"),
     };
 
     public static (Tone Tone, string Word) OfUpkeep(bool allowed) => allowed ? (Tone.Proven, "Allowed") : (Tone.Off, "Not allowed");

@@ -58,6 +58,9 @@ public static class Words
     /// <summary>For a datetime attribute.</summary>
     public static string Machine(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
+    /// <summary>"15.4": a PostgreSQL version in the server's own counting.</summary>
+    public static string Release(int version) => string.Create(CultureInfo.InvariantCulture, $"{version / 10_000}.{version % 10_000}");
+
     static string Pair(int large, string largeUnit, int small, string smallUnit)
         => small == 0 ? $"{large} {largeUnit}" : $"{large} {largeUnit} {small} {smallUnit}";
 }

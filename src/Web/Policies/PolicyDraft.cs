@@ -23,6 +23,14 @@ public sealed class PolicyDraft
 
     /// <summary>The one path that is chosen is a database's file.</summary>
     public bool IsSqlite { get; set; }
+
+    /// <summary>A PostgreSQL cluster is protected, not folders.</summary>
+    public bool IsPostgreSql { get; set; }
+    public string? PgFolder { get; set; }
+    public string? PgHost { get; set; }
+    public string? PgPort { get; set; }
+    public string? PgUser { get; set; }
+    public string? PgPasswordFile { get; set; }
     public string? Rpo { get; set; }
     public string? Rto { get; set; }
     public string? Every { get; set; }
@@ -36,7 +44,7 @@ public sealed class PolicyDraft
     public string? ProofDays { get; set; }
     public bool RunNow { get; set; }
 
-    /// <summary>Which button was pressed: "save", "preview", "browse:PATH", "add:PATH", "remove:PATH", "typed", "host".</summary>
+    /// <summary>Which button was pressed: "save", "preview", "browse:PATH", "add:PATH", "remove:PATH", "typed", "host", "check".</summary>
     public string? Action { get; set; }
 
     /// <summary>A form with every default, or with what a policy has.</summary>
@@ -107,20 +115,39 @@ public sealed class PolicyDraft
     {
         if (string.IsNullOrEmpty(Host)) throw new BadInputException("host", "No host is chosen.",
             "Choose the machine whose folder is to be protected.");
-        if (Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
+        if (!IsPostgreSql && Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
             "Press Protect beside a folder, or write its path.");
         RepositoryId? repository = TypedId.TryParse<RepositoryId>(Location ?? "", out var adopted) ? adopted : null;
         return new CreatePolicyRequest
         {
             Id = PolicyId.Parse(Id ?? ""),
             Name = string.IsNullOrWhiteSpace(Name) ? null : Name.Trim(),
-            Items = [new NewItem(HostId.Parse(Host), IsSqlite ? Database() : Folders())],
+            Items = [new NewItem(HostId.Parse(Host), Source())],
             Location = string.IsNullOrEmpty(Location) || repository is not null ? null : LocationId.Parse(Location),
             Repository = repository,
             Spec = Spec(),
             RunNow = RunNow,
         };
     }
+
+    /// <summary>What is protected.</summary>
+    /// <exception cref="BadInputException">A field cannot be read.</exception>
+    public SourceSpec Source() => IsPostgreSql ? Cluster() : IsSqlite ? Database() : Folders();
+
+    SourceSpec Cluster() => new()
+    {
+        Kind = SourceKind.PostgreSql,
+        PostgreSql = new PostgreSqlSpec
+        {
+            DataFolder = PathOf(PgFolder),
+            Host = string.IsNullOrWhiteSpace(PgHost) ? null : PgHost.Trim(),
+            Port = string.IsNullOrWhiteSpace(PgPort) ? null : Number("pgPort", PgPort.Trim()),
+            User = string.IsNullOrWhiteSpace(PgUser) ? "backupdr" : PgUser.Trim(),
+            PasswordFile = PathOf(PgPasswordFile),
+        },
+    };
+
+    static FilePath? PathOf(string? text) => string.IsNullOrWhiteSpace(text) ? null : FilePath.FromText(text.Trim());
 
     SourceSpec Folders() => new()
     {

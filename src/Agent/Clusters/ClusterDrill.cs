@@ -1,0 +1,53 @@
+using BackupDr.Agent.Jobs;
+using BackupDr.Agent.Leasing;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
+using BackupDr.Engine;
+using BackupDr.Sources;
+using BackupDr.Sources.PostgreSql;
+
+namespace BackupDr.Agent.Clusters;
+
+/// <summary>A test restore of a base backup: a server of its version is started in it, behind a socket that nobody else can reach, and
+/// looks through every table and index.</summary>
+static class ClusterDrill
+{
+    /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
+    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, PostgreSqlSpec spec, AgentState state,
+        RunReporter reporter, CancellationToken ct)
+    {
+        var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
+        using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the cluster in snapshot {snapshotId[..8]} into {sandbox.Folder}.");
+        var report = await ClusterProof.Run(repository, new ClusterProofOptions
+        {
+            Folder = sandbox.Folder,
+            SystemIdentifier = RecoverySet.SystemOf(snapshot),
+            Base = snapshotId,
+            Target = RecoveryTarget.EndOfBackup,
+        }, RestoreJobRun.Progress(reporter, "restoring"), ct);
+        return Result(report, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
+    }
+
+    static JobResult Result(ProofReport report, RunReporter reporter)
+    {
+        foreach (var check in report.Checks)
+            reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
+                $"{check.Name}: {(check.Passed ? "passed" : "FAILED")}. {check.Detail}");
+        return new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult
+            {
+                Result = report.IsProven ? ProofResult.Proven : ProofResult.Failed,
+                Reason = report.Checks.FirstOrDefault(check => !check.Passed) is { } wrong ? $"{wrong.Name}: {wrong.Detail}" : null,
+                Checks = [.. report.Checks.Select(check => new DrillCheck(check.Name, check.Passed, check.Detail))],
+                // A cluster is back when it answers, not when its files are.
+                RestoreSeconds = Math.Round((report.RestoreTime + report.StartTime).TotalSeconds, 3),
+                Seconds = Math.Round((report.RestoreTime + report.StartTime + report.CheckTime).TotalSeconds, 3),
+            },
+        };
+    }
+}

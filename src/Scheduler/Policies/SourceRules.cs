@@ -1,0 +1,55 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Scheduler.Policies;
+
+/// <summary>What a source may be. Whether it is there, its agent finds out.</summary>
+static class SourceRules
+{
+    const int LongestName = 63;
+
+    /// <exception cref="BadInputException">It cannot be.</exception>
+    public static void Check(SourceSpec source)
+    {
+        switch (source)
+        {
+            case { Kind: SourceKind.Sqlite, Sqlite: { } database, Files: null, PostgreSql: null }:
+                Check(database.Path, "a database's file", "For example /srv/app/data.db");
+                if (database.Scratch is { } scratch) Check(scratch, "a folder", "For example /var/tmp");
+                break;
+            case { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster, Files: null, Sqlite: null }:
+                Check(cluster);
+                break;
+            case { Kind: SourceKind.Files, Files: { } files, Sqlite: null, PostgreSql: null }:
+                if (files.Paths.Count == 0)
+                    throw new BadInputException("path", "There is no folder to protect.", "For example /srv/data");
+                foreach (var path in files.Paths) Check(path, "a folder", "For example /srv/data");
+                break;
+            default:
+                throw new BadInputException("source", "This kind of source is unknown here, or it is not described.",
+                    "Use files, an SQLite database, or a PostgreSQL cluster.");
+        }
+    }
+
+    static void Check(PostgreSqlSpec cluster)
+    {
+        if (cluster.DataFolder is { } data) Check(data, "a data folder", "For example /var/lib/postgresql/15/main");
+        if (cluster.PasswordFile is { } password) Check(password, "a file", "For example /etc/backupdr/postgres-password");
+        if (cluster.Scratch is { } scratch) Check(scratch, "a folder", "For example /var/tmp");
+        if (cluster.Host is { } host && (host.Length is 0 or > 255 || host.Any(one => char.IsWhiteSpace(one) || one is ',' or ';' or '=')))
+            throw new BadInputException("pgHost", $"'{host}' is neither a socket's folder nor a host.",
+                $"For example {PostgreSqlSpec.DefaultHost}");
+        if (cluster.Port is < 1 or > 65_535)
+            throw new BadInputException("pgPort", $"{cluster.Port} is no port.", "Write a number from 1 to 65535.");
+        if (cluster.User.Trim().Length is 0 or > LongestName)
+            throw new BadInputException("pgUser", "The role has no name, or one that is too long.", "For example backupdr");
+        if (cluster.Database.Trim().Length is 0 or > LongestName)
+            throw new BadInputException("pgDatabase", "The database has no name, or one that is too long.", "For example postgres");
+    }
+
+    static void Check(FilePath path, string what, string example)
+    {
+        if (!path.IsAbsolute || path.Parts().Any(part => part.Bytes.SequenceEqual(".."u8)))
+            throw new BadInputException("path", $"'{path}' is no absolute path of {what}.", example);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Net.Http.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
+using BackupDr.TestKit;
+
+namespace BackupDr.SystemTests;
+
+/// <summary>A cluster that runs: what stands in the way is told, a policy, its backup, its proof, and a restore beside it.</summary>
+public sealed class PostgreSqlTests
+{
+    readonly CancellationToken _ct = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_cluster_is_backed_up_proven_and_restored()
+    {
+        await using var cluster = PostgresCluster.Start();
+        await cluster.Execute("create table orders (id int primary key); insert into orders values (1), (2), (3); create role weak login");
+        await using var service = new Service();
+        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
+        service.Start("--protect", service.At("first"));
+        await service.Outcome();
+        using var api = service.Api();
+        using var http = service.Http();
+        var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);
+        var spec = new PostgreSqlSpec { DataFolder = FilePath.FromText(cluster.Data), User = "weak" };
+
+        await TheRunSaysWhatMendsIt(service, api, await Protect(api, host.Id, spec));
+        var item = await Protect(api, host.Id, spec with { User = "postgres" });
+
+        Assert.Equal($"PostgreSQL in {cluster.Data} on {host.Name}", item.Name);
+        await service.Until(async () => (await Item(http, item.Id)).State is ItemState.Proven or ItemState.Failed,
+            "the first point is looked at");
+        var points = (await http.GetFromJsonAsync($"points?item={item.Id}", WireJson.Default.IReadOnlyListRecoveryPoint, _ct))!;
+        var point = Assert.Single(points);
+        var drill = (await api.Run(point.ProofRun!.Value, _ct)).Result!.Drill!;
+        Assert.True(drill.Result == ProofResult.Proven, drill.Reason);
+        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "stop"], drill.Checks!.Select(check => check.Name));
+        Assert.Empty(Directory.GetDirectories("/var/tmp", "backupdr-drill-*"));
+        var facts = point.Backup.Cluster!;
+        Assert.Equal(await cluster.Ask<string>("select system_identifier::text from pg_control_system()"), facts.SystemIdentifier);
+        Assert.Equal((cluster.Data, true, 0), (facts.DataFolder.ToString(), facts.HasChecksums, facts.BrokenPages));
+        Assert.Contains(facts.Databases, database => database.Name == "postgres" && database.Relations > 300);
+        await ItComesBackBesideItself(service, api, http, point);
+    }
+
+    async Task TheRunSaysWhatMendsIt(Service service, ApiClient api, Item item)
+    {
+        using var http = service.Http();
+        Run? run = null;
+        await service.Until(async () => (run = (await http.GetFromJsonAsync($"runs?item={item.Id}", WireJson.Default.RunPage, _ct))!.Runs
+            .FirstOrDefault(one => one.Kind == JobKind.Backup))?.FinishedAt is not null, "the backup that may not be taken ends");
+        Assert.True(run!.Result!.Error!.Code == "postgres.preflight", run.Result.Error.ToString());
+        Assert.Equal(RunState.Failed, run.State);
+        Assert.Equal("GRANT pg_read_all_settings TO \"weak\";", run.Result.Error.Hint!.Split('\n')[0]);
+        using var removed = await http.DeleteAsync($"policies/{item.Policy}", _ct);
+        Assert.True(removed.IsSuccessStatusCode);
+    }
+
+    async Task ItComesBackBesideItself(Service service, ApiClient api, HttpClient http, RecoveryPoint point)
+    {
+        await using var copy = PostgresCluster.Prepare();
+        using var answer = await http.PostAsJsonAsync("restores",
+            new RequestRestoreRequest { Point = point.Id, Target = FilePath.FromText(copy.Data) }, WireJson.Default.Options, _ct);
+        var run = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunStarted, _ct))!.Run;
+        await service.Until(async () => (await api.Run(run, _ct)).FinishedAt is not null, "the restore ends");
+        var ended = await api.Run(run, _ct);
+        Assert.True(ended.State == RunState.Complete, ended.Result?.Error?.Message);
+        var restored = ended.Result!.Restore!.Cluster!;
+        Tool.Succeed("sh", ["-c", restored.StartCommand + " > /dev/null"]);
+        await using var connection = new Npgsql.NpgsqlConnection(
+            $"Host={restored.SocketFolder};Port={restored.Port};Username=postgres;Database=postgres;Pooling=false");
+        await connection.OpenAsync(_ct);
+        await using var count = new Npgsql.NpgsqlCommand("select sum(id) from orders", connection);
+        Assert.Equal(6L, await count.ExecuteScalarAsync(_ct));
+    }
+
+    async Task<Item> Protect(ApiClient api, HostId host, PostgreSqlSpec spec) => Assert.Single((await api.CreatePolicy(
+        new CreatePolicyRequest { Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = spec })] },
+        _ct)).Items);
+
+    async Task<Item> Item(HttpClient http, ItemId id) => (await http.GetFromJsonAsync($"items/{id}", WireJson.Default.Item, _ct))!;
+}
