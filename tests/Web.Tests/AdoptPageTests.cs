@@ -14,13 +14,12 @@ public sealed class AdoptPageTests(PostgresServer server, Browser browser)
     const string Password = "restic-s-own-password";
 
     [Theory]
-    [InlineData(false, 1440, true)]
-    [InlineData(true, 900, true)]
-    [InlineData(false, 1440, false)]
-    public async Task A_repository_of_stock_restic_is_added_restored_from_and_continued(bool dark, int width, bool script)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_repository_of_stock_restic_is_added_restored_from_and_continued(bool script)
     {
         await using var node = await ConsoleNode.Start(server);
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width, Script: script));
+        await using var visit = await browser.Visit(node.Url, script);
         await visit.SignIn(first: true);
         await visit.Go("/storage/adopt");
         await visit.Reads("There is no host yet that could reach it");

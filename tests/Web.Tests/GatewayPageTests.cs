@@ -11,15 +11,13 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class GatewayPageTests(PostgresServer server, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task A_gateway_is_added_with_a_quota_and_its_repository_gets_a_user(bool dark, int width)
+    [Fact]
+    public async Task A_gateway_is_added_with_a_quota_and_its_repository_gets_a_user()
     {
         using var disk = new ScratchFolder();
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Go("/storage");

@@ -12,14 +12,12 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class LocationRulePageTests(PostgresServer server, S3Server s3, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task A_bucket_that_cannot_lock_is_refused_and_one_that_can_is_taken(bool dark, int width)
+    [Fact]
+    public async Task A_bucket_that_cannot_lock_is_refused_and_one_that_can_is_taken()
     {
         var (plain, locked) = (await s3.NewBucket("fleet"), await s3.NewLockedBucket());
         await using var node = await ConsoleNode.Start(server);
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Go("/storage/new?kind=S3");
@@ -57,10 +55,8 @@ public sealed class LocationRulePageTests(PostgresServer server, S3Server s3, Br
         await visit.Fill("Secret key", S3Server.Secret);
     }
 
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task A_repository_says_what_was_moved_and_moves_now(bool dark, int width)
+    [Fact]
+    public async Task A_repository_says_what_was_moved_and_moves_now()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
@@ -74,7 +70,7 @@ public sealed class LocationRulePageTests(PostgresServer server, S3Server s3, Br
         await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Drill, State: RunState.Complete }));
         var repository = Assert.Single(await node.Get<ListRepositories>().Handle(ConsoleNode.System, new ListRepositoriesRequest(),
             default));
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Go($"/storage/locations/{location.Id}");

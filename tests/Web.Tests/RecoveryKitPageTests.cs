@@ -11,16 +11,12 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class RecoveryKitPageTests(PostgresServer server, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    [InlineData(false, 900)]
-    [InlineData(true, 1440)]
-    public async Task The_home_page_asks_for_it_until_it_was_downloaded(bool dark, int width)
+    [Fact]
+    public async Task The_home_page_asks_for_it_until_it_was_downloaded()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
         await visit.Go("/storage");
         await visit.Reads("there is nothing to put into it");

@@ -12,10 +12,8 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class ReplicaPageTests(PostgresServer server, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task A_repository_gets_a_further_place_and_the_page_says_how_far_that_is_behind(bool dark, int width)
+    [Fact]
+    public async Task A_repository_gets_a_further_place_and_the_page_says_how_far_that_is_behind()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
@@ -29,7 +27,7 @@ public sealed class ReplicaPageTests(PostgresServer server, Browser browser)
             Items = [new NewItem(agent.Host, new SourceSpec { Files = new FilesSpec { Paths = [FilePath.FromText("/srv/data")] } })],
         }, default);
         var repository = Assert.Single(await Repositories(node));
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Go($"/storage/{repository.Id}");

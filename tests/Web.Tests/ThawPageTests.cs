@@ -11,10 +11,8 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class ThawPageTests(PostgresServer server, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task What_a_thaw_takes_is_told_and_the_restore_waits_for_it(bool dark, int width)
+    [Fact]
+    public async Task What_a_thaw_takes_is_told_and_the_restore_waits_for_it()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
@@ -36,7 +34,7 @@ public sealed class ThawPageTests(PostgresServer server, Browser browser)
             Cost = 0.143,
             Words = "420 packs (6.5 GiB) in Archive; a thaw takes up to 15 hours and costs about 0.14 USD",
         };
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Page.Clock.InstallAsync();

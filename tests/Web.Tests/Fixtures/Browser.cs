@@ -25,19 +25,19 @@ public sealed class Browser : IAsyncDisposable
     IBrowser? _browser;
 
     /// <summary>A new visitor of a console.</summary>
-    public async Task<Visit> Visit(Uri console, Look? look = null)
+    /// <param name="console">Where it is.</param>
+    /// <param name="script">Whether its browser runs scripts.</param>
+    public async Task<Visit> Visit(Uri console, bool script = true)
     {
         var browser = await Start();
-        look ??= new Look();
         var context = await browser.NewContextAsync(new BrowserNewContextOptions
         {
             BaseURL = console.ToString(),
-            JavaScriptEnabled = look.Script,
-            ColorScheme = look.Dark ? ColorScheme.Dark : ColorScheme.Light,
-            ViewportSize = new ViewportSize { Width = look.Width, Height = 900 },
+            JavaScriptEnabled = script,
+            ViewportSize = Look.Usual.Window,
             ReducedMotion = ReducedMotion.Reduce,
         });
-        return new Visit(context, await context.NewPageAsync(), look);
+        return new Visit(context, await context.NewPageAsync(), script);
     }
 
     async Task<IBrowser> Start()
@@ -74,4 +74,14 @@ public sealed class Browser : IAsyncDisposable
 }
 
 /// <summary>How a visitor looks at the console.</summary>
-public sealed record Look(bool Dark = false, int Width = 1440, bool Script = true);
+public sealed record Look(bool Dark, int Width)
+{
+    /// <summary>Light, on a usual window: how the tests work.</summary>
+    public static Look Usual { get; } = new(Dark: false, Width: 1440);
+
+    /// <summary>All in which pages have to be whole, the usual one last.</summary>
+    public static IReadOnlyList<Look> All { get; } = [new(true, 900), new(false, 900), new(true, 1440), Usual];
+
+    /// <summary>Its size.</summary>
+    public ViewportSize Window => new() { Width = Width, Height = 900 };
+}

@@ -3,12 +3,15 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Runs;
 using BackupDr.TestKit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace BackupDr.Web.Tests.Fixtures;
 
@@ -43,14 +46,13 @@ public sealed class ConsoleNode : IAsyncDisposable
         var folder = new ScratchFolder();
         var settings = new NodeSettings
         {
-            Database = new DatabaseOptions { ConnectionString = await server.NewDatabase() },
+            Database = new DatabaseOptions { ConnectionString = await server.NewDatabase("console", Migrate) },
             Console = new ConsoleOptions { Url = "http://127.0.0.1:0" },
             Agents = new AgentsOptions
             {
                 Url = "https://127.0.0.1:0",
                 PublicUrl = "https://backup.example.org:8421",
-                Archive = folder.File("agent.tar.gz",
-                    "not executed here"),
+                Archive = folder.File("agent.tar.gz", "not executed here"),
             },
             Secrets = new SecretsOptions { KeyFile = folder.At("sealing.key") },
             Log = new LogOptions { Level = Microsoft.Extensions.Logging.LogLevel.Warning },
@@ -60,6 +62,14 @@ public sealed class ConsoleNode : IAsyncDisposable
         var node = new ConsoleNode(app, folder);
         await node.Get<CreateUser>().Handle(System, new CreateUserRequest("admin", OneTimePassword), CancellationToken.None);
         return node;
+    }
+
+    static async Task Migrate(string template)
+    {
+        await using var source = NpgsqlDataSource.Create(template);
+        await new Migrator(source, TimeProvider.System, NullLogger<Migrator>.Instance).Run(CancellationToken.None);
+        await using var connection = await source.OpenConnectionAsync();
+        NpgsqlConnection.ClearPool(connection);   // a template may have no connections
     }
 
     /// <summary>A host that joined.</summary>

@@ -5,19 +5,21 @@ namespace BackupDr.Web.Tests.Fixtures;
 /// <summary>One visitor's page. Tests end with <see cref="IsClean"/>.</summary>
 public sealed class Visit : IAsyncDisposable
 {
-    static readonly string Screenshots = Path.Combine(FindRoot(), "artifacts", "screenshots");
+    // Pictures are for people and cost most of the time that a test takes: they are taken when somebody wants to look.
+    static readonly string? Screenshots = Environment.GetEnvironmentVariable("BACKUPDR_SCREENSHOTS") is { Length: > 0 }
+        ? Directory.CreateDirectory(Path.Combine(FindRoot(), "artifacts", "screenshots")).FullName : null;
 
     const int PatienceMs = 15_000;
 
     static readonly LocatorWaitForOptions Attached = new() { State = WaitForSelectorState.Attached };
 
     readonly IBrowserContext _context;
-    readonly Look _look;
+    readonly bool _script;
     readonly List<string> _complaints = [];
 
-    public Visit(IBrowserContext context, IPage page, Look look)
+    public Visit(IBrowserContext context, IPage page, bool script)
     {
-        (_context, Page, _look) = (context, page, look);
+        (_context, Page, _script) = (context, page, script);
         page.SetDefaultTimeout(PatienceMs);
         page.Console += (_, message) => { if (message.Type == "error") _complaints.Add($"{page.Url}: {message.Text}"); };
         page.PageError += (_, error) => _complaints.Add($"{page.Url}: {error}");
@@ -37,7 +39,7 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Waits until the script is attached; without the script a loaded page is ready.</summary>
     public async Task Ready()
     {
-        if (_look.Script) await Page.WaitForSelectorAsync("html[data-ready]", new PageWaitForSelectorOptions
+        if (_script) await Page.WaitForSelectorAsync("html[data-ready]", new PageWaitForSelectorOptions
         {
             State = WaitForSelectorState.Attached
         });
@@ -80,15 +82,26 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Waits for a text.</summary>
     public Task Reads(string text) => Page.GetByText(text).First.WaitForAsync();
 
-    /// <summary>Takes a picture for people to look at, and checks that nothing sticks out of the page.</summary>
+    /// <summary>Checks that nothing sticks out of the page, on a usual window and on a small one.</summary>
+    /// <remarks>With BACKUPDR_SCREENSHOTS=1 it also takes a picture in each <see cref="Look"/>, into artifacts/screenshots.</remarks>
     public async Task Shot(string name)
     {
-        Directory.CreateDirectory(Screenshots);
-        var file = $"{name}-{_look.Width}{(_look.Dark ? "-dark" : "")}{(_look.Script ? "" : "-basic")}.png";
-        await Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Screenshots, file), FullPage = true });
-        if (!_look.Script) return;
-        var overflow = await Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
-        Assert.True(overflow <= 0, $"{name} is {overflow} px wider than a window of {_look.Width} px.");
+        foreach (var look in Screenshots is null ? Look.All.Where(look => !look.Dark) : Look.All)
+        {
+            await Page.SetViewportSizeAsync(look.Window.Width, look.Window.Height);
+            if (Screenshots is not null) await Picture(name, look);
+            if (!_script) continue;
+            var overflow = await Page.EvaluateAsync<int>(
+                "() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+            Assert.True(overflow <= 0, $"{name} is {overflow} px wider than a window of {look.Width} px.");
+        }
+    }
+
+    async Task Picture(string name, Look look)
+    {
+        await Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = look.Dark ? ColorScheme.Dark : ColorScheme.Light });
+        var file = $"{name}-{look.Width}{(look.Dark ? "-dark" : "")}{(_script ? "" : "-basic")}.png";
+        await Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Screenshots!, file), FullPage = true });
     }
 
     /// <summary>The browser may complain about this visit's next page, for example because it is a 404.</summary>
