@@ -1,4 +1,5 @@
 using System.Reflection;
+using BackupDr.Agent.Duties;
 using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Leasing;
 using BackupDr.Agent.Requests;
@@ -84,7 +85,7 @@ static class AgentCommand
             .AddSingleton<NodeConnection>();
         builder.Services.AddSingleton<AgentStores>();
         builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>();
-        builder.Services.AddHostedService<LeaseLoop>().AddHostedService<CertificateRenewal>();
+        builder.Services.AddHostedService<LeaseLoop>().AddHostedService<DutyLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         using var host = builder.Build();
         await host.StartAsync();

@@ -25,6 +25,9 @@ public sealed class AgentState(string folder)
     /// <summary>Where drills restore to; emptied at every start.</summary>
     public string SandboxFolder => Path.Combine(Folder, "sandbox");
 
+    /// <summary>Log of clusters that was received and is not stored yet, a folder for each item.</summary>
+    public string JournalFolder => Path.Combine(Folder, "journal");
+
     /// <summary>What may be deleted at any time: indexes of repositories.</summary>
     public string CacheFolder => Path.Combine(Folder, "cache");
 

@@ -15,7 +15,7 @@ public sealed class PostgreSqlTests
     [Fact]
     public async Task A_cluster_is_backed_up_proven_and_restored()
     {
-        await using var cluster = PostgresCluster.Start();
+        await using var cluster = PostgresCluster.Start("min_wal_size = 32MB", "checkpoint_timeout = 30s");
         await cluster.Execute("create table orders (id int primary key); insert into orders values (1), (2), (3); create role weak login");
         await using var service = new Service();
         File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
@@ -27,7 +27,7 @@ public sealed class PostgreSqlTests
         var spec = new PostgreSqlSpec { DataFolder = FilePath.FromText(cluster.Data), User = "weak" };
 
         await TheRunSaysWhatMendsIt(service, api, await Protect(api, host.Id, spec));
-        var item = await Protect(api, host.Id, spec with { User = "postgres" });
+        var item = await Protect(api, host.Id, spec with { User = "postgres", Log = new LogSpec { FlushEvery = TimeSpan.FromSeconds(1) } });
 
         Assert.Equal($"PostgreSQL in {cluster.Data} on {host.Name}", item.Name);
         await service.Until(async () => (await Item(http, item.Id)).State is ItemState.Proven or ItemState.Failed,
@@ -43,7 +43,62 @@ public sealed class PostgreSqlTests
         Assert.Equal((cluster.Data, true, 0), (facts.DataFolder.ToString(), facts.HasChecksums, facts.BrokenPages));
         Assert.Contains(facts.Databases, database => database.Name == "postgres" && database.Relations > 300);
         await ItComesBackBesideItself(service, api, http, point);
+        await ItsLogIsReceived(service, http, item, cluster);
+        await AGapIsKnownAndClosed(service, http, item, cluster);
+        await WhatIsRetiredLeavesNothingBehind(service, http, item, cluster);
     }
+
+    async Task ItsLogIsReceived(Service service, HttpClient http, Item item, PostgresCluster cluster)
+    {
+        await cluster.Execute("insert into orders values (4)");
+        await UntilStored(service, http, item, cluster);
+        service.KillAgent();
+        await cluster.Execute("insert into orders values (5)");
+        await UntilStored(service, http, item, cluster);
+        var log = await Log(http, item);
+        var stretch = Assert.Single(log.Stretches);
+        Assert.True(stretch.IsOpen && stretch.To > stretch.From, stretch.ToString());
+        Assert.Equal((true, null), (log.Report!.IsReceiving, log.Report.Alarm));
+        Assert.StartsWith("backupdr_", await cluster.Ask<string>("select slot_name::text from pg_replication_slots"),
+            StringComparison.Ordinal);
+    }
+
+    /// <summary>The server loses log that was not stored: what lies before it stays, and a new base backup is taken by itself.</summary>
+    async Task AGapIsKnownAndClosed(Service service, HttpClient http, Item item, PostgresCluster cluster)
+    {
+        service.KillAgent();
+        await service.Until(async () => !await cluster.Ask<bool>("select active from pg_replication_slots"), "the receiver is gone");
+        await cluster.Execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots");
+        for (var turn = 0; turn < 4; turn++)
+        {
+            await cluster.Execute("insert into orders values (10 + " + turn + ")");
+            await cluster.Execute("select pg_switch_wal()");
+            await cluster.Execute("checkpoint");
+        }
+        await service.Until(async () => (await Log(http, item)).Stretches.Count == 2, "a base backup behind the gap was taken");
+        var log = await Log(http, item);
+        Assert.Equal([false, true], log.Stretches.Select(stretch => stretch.IsOpen));
+        Assert.True(log.Stretches[0].To < log.Stretches[1].From);
+    }
+
+    async Task WhatIsRetiredLeavesNothingBehind(Service service, HttpClient http, Item item, PostgresCluster cluster)
+    {
+        using var removed = await http.DeleteAsync($"policies/{item.Policy}", _ct);
+        Assert.True(removed.IsSuccessStatusCode);
+        await service.Until(async () => await cluster.Ask<long>("select count(*) from pg_replication_slots") == 0, "the slot is dropped");
+        await service.Until(() => Task.FromResult(!Directory.Exists(Path.Combine(service.Data, "agent", "journal", item.Id.ToString()))),
+            "the journal is removed");
+    }
+
+    /// <summary>Until everything that was committed so far can be restored to.</summary>
+    async Task UntilStored(Service service, HttpClient http, Item item, PostgresCluster cluster)
+    {
+        var now = new DateTimeOffset(await cluster.Ask<DateTime>("select clock_timestamp()"));
+        await service.Until(async () => (await Item(http, item.Id)).LogUntil > now, "the log is stored");
+    }
+
+    async Task<ItemLog> Log(HttpClient http, Item item)
+        => (await http.GetFromJsonAsync($"items/{item.Id}/log", WireJson.Default.ItemLog, _ct))!;
 
     async Task TheRunSaysWhatMendsIt(Service service, ApiClient api, Item item)
     {

@@ -12,6 +12,8 @@ namespace BackupDr.Agent.Requests;
 static class SourceLook
 {
     const int Most = 100;
+    /// <summary>Stands for the slot of an item that is not there yet.</summary>
+    const string NewSlot = "backupdr_new";
 
     /// <exception cref="BackupDrException">It cannot be looked at.</exception>
     public static async Task<IReadOnlyList<SourceFinding>> Check(SourceSpec? source, CancellationToken ct)
@@ -22,7 +24,8 @@ static class SourceLook
             { Kind: SourceKind.Sqlite, Sqlite: { } database } => SqliteFile.Preflight(database.Path.ToString(),
                 database.Scratch?.ToString() ?? "/var/tmp"),
             { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster }
-                => await ClusterPreflight.Run(ClusterAddress.Of(cluster), null, cluster.DataFolder?.ToString(), ct),
+                => await ClusterPreflight.Run(ClusterAddress.Of(cluster), cluster.Log is null ? null : NewSlot,
+                    cluster.DataFolder?.ToString(), ct),
             _ => throw new BadInputException("source", $"The source kind {source?.Kind} is unknown to this agent.",
                 "Install the agent of the node's version."),
         };

@@ -7,6 +7,7 @@ using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Upkeep;
+using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Cli.Commands;
 
@@ -77,12 +78,18 @@ sealed class ForgetCommand
         using var repository = await arguments.Open(given, ct);
         List<Snapshot> removed = [];
         foreach (var id in given.GetValue(_ids) ?? []) removed.Add(await repository.FindSnapshot(id, which.Filter(given), ct));
+        if (removed.FirstOrDefault(IsLog) is { } log)
+            throw new BadInputException("id", $"The snapshot {log.ShortId} is a part of a PostgreSQL cluster's log: without it nothing "
+                + "behind it can be restored.", "Use 'backupdr pg forget', which removes log that no base backup needs.");
         if (removed.Count > 0)
             foreach (var snapshot in removed) output.Note($"remove {Line(snapshot)}");
         else
         {
             if (rules.IsEmpty) output.Line("No rule was given, so nothing is removed. See 'backupdr forget --help'.");
-            var plan = Forget.Plan(await repository.Snapshots(which.Filter(given), ct), rules, grouping, TimeProvider.System.GetUtcNow());
+            var all = await repository.Snapshots(which.Filter(given), ct);
+            if (all.Count(IsLog) is > 0 and var logs)
+                output.Note($"{Output.Count(logs, "snapshot")} of PostgreSQL logs are left alone: 'backupdr pg forget' removes them.");
+            var plan = Forget.Plan([.. all.Where(snapshot => !IsLog(snapshot))], rules, grouping, TimeProvider.System.GetUtcNow());
             foreach (var group in plan) Tell(output, group);
             output.Json(json => Write(json, plan));
             removed = [.. plan.SelectMany(group => group.Snapshots).Where(judged => !judged.Verdict.Keeps)
@@ -102,6 +109,9 @@ sealed class ForgetCommand
             PruneCommand.Tell(output, request, await PruneCommand.Run(output, repository, request, ct));
         return ExitCodes.Done;
     }
+
+    // A rule counts snapshots, and of a log each one is needed by those behind it.
+    static bool IsLog(Snapshot snapshot) => snapshot.Tags.Contains(ClusterManifest.WalTag);
 
     KeepRules Rules(ParseResult given)
     {

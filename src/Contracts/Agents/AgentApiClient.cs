@@ -129,6 +129,10 @@ public sealed class AgentApiClient : IDisposable
     public Task Inventory(InventoryRequest request, CancellationToken ct) => Call("inventory", request, WireJson.Default.InventoryRequest,
         WireJson.Default.ReportAnswer, CallTimeout, ct);
 
+    /// <summary>How the duties go, and which there are.</summary>
+    public Task<DutiesAnswer> Duties(DutiesRequest request, CancellationToken ct) => Call("duties", request,
+        WireJson.Default.DutiesRequest, WireJson.Default.DutiesAnswer, CallTimeout, ct)!;
+
     /// <summary>The answer to a question.</summary>
     public Task Answer(RequestId id, AgentRequestAnswer answer, CancellationToken ct) =>
         Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);

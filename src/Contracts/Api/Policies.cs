@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Api;
@@ -49,7 +50,9 @@ public sealed record RemovePolicyRequest(PolicyId Id);
 public sealed record RunsStarted(IReadOnlyList<RunId> Runs);
 
 /// <summary>POST policies/preview: what a policy would do, before it is saved.</summary>
-public sealed record PreviewPolicyRequest(PolicySpec Spec);
+/// <param name="Spec">What it wants and does.</param>
+/// <param name="LogEvery">How often the log of its cluster is stored; null where none is received.</param>
+public sealed record PreviewPolicyRequest(PolicySpec Spec, TimeSpan? LogEvery = null);
 
 /// <summary>What a policy would do.</summary>
 /// <param name="NextRuns">The next five nominal times, UTC.</param>
@@ -138,6 +141,12 @@ public sealed record Item
     public DateTimeOffset? LastPointAt { get; init; }
     /// <summary>Newest complete recovery point.</summary>
     public RecoveryPointId? LastPoint { get; init; }
+    /// <summary>Of a cluster whose log is received: every moment up to here can be restored to. Null for everything else, and before there
+    /// is a base backup in the stored log.</summary>
+    public DateTimeOffset? LogUntil { get; init; }
+    /// <summary>The newest moment that can be restored to, from which the RPO counts.</summary>
+    [JsonIgnore]
+    public DateTimeOffset? NewestMoment => LogUntil > LastPointAt ? LogUntil : LastPointAt;
     /// <summary>Time of the newest proven recovery point.</summary>
     public DateTimeOffset? LastProvenPointAt { get; init; }
     /// <summary>Newest proven recovery point.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
@@ -19,6 +20,7 @@ public static class Rights
         [typeof(AnswerRequest)] = Right.AgentWork,
         [typeof(ServeObjects)] = Right.ObjectUse,
         [typeof(CompleteRun)] = Right.AgentWork,
+        [typeof(TellDuties)] = Right.AgentWork,
         [typeof(LeaseRun)] = Right.AgentWork,
         [typeof(RecordInventory)] = Right.AgentWork,
         [typeof(RenewCertificate)] = Right.AgentWork,
@@ -48,6 +50,7 @@ public static class Rights
         [typeof(ListItems)] = Right.PolicyRead,
         [typeof(ListPolicies)] = Right.PolicyRead,
         [typeof(PreviewPolicy)] = Right.PolicyRead,
+        [typeof(ShowItemLog)] = Right.PolicyRead,
         [typeof(ShowItem)] = Right.PolicyRead,
         [typeof(ShowPolicy)] = Right.PolicyRead,
         [typeof(CreatePolicy)] = Right.PolicyWrite,
@@ -69,6 +72,11 @@ public static class Rights
         [typeof(RevealRepositoryPassword)] = Right.SecretReveal,
         [typeof(WriteRecoveryKit)] = Right.SecretReveal,
         [typeof(SignIn)] = Right.SignIn,
+        [typeof(CreateUser)] = Right.UserManage,
+    };
+
+    static readonly Dictionary<Type, Right> OfStorage = new()
+    {
         [typeof(CreateLocation)] = Right.StorageManage,
         [typeof(EditLocation)] = Right.StorageManage,
         [typeof(RemoveLocation)] = Right.StorageManage,
@@ -87,10 +95,9 @@ public static class Rights
         [typeof(TierRepository)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
-        [typeof(CreateUser)] = Right.UserManage,
     };
 
-    static readonly FrozenDictionary<Type, Right> Table = OfMachines.Concat(OfPeople).ToFrozenDictionary();
+    static readonly FrozenDictionary<Type, Right> Table = OfMachines.Concat(OfPeople).Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runs;
 
@@ -22,6 +23,8 @@ static class AgentEndpoints
             await handler.Handle(caller, request, ct);
             return Results.NoContent();
         }).For<RecordInventory>().ExcludeFromDescription();
+        agent.MapPost("duties", (Caller caller, DutiesRequest request, TellDuties handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<TellDuties>().ExcludeFromDescription();
         agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
         {
             var answer = await handler.Handle(caller, request, ct);

@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
@@ -158,6 +159,8 @@ static class ApiEndpoints
             .For<ListItems>();
         api.MapGet("items/{id}", (Caller caller, string id, ShowItem handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
+        api.MapGet("items/{id}/log", (Caller caller, string id, ShowItemLog handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowItemLogRequest(ItemId.Parse(id)), ct)).For<ShowItemLog>();
     }
 
     static void MapRuns(RouteGroupBuilder api)

@@ -22,6 +22,10 @@ public sealed record ItemFacts
     public DateTimeOffset? LastCompleteAt { get; init; }
     /// <summary>Moment of the newest point, complete or not.</summary>
     public DateTimeOffset? LastPointAt { get; init; }
+    /// <summary>Every moment up to here can be restored to, where a log is received.</summary>
+    public DateTimeOffset? LogUntil { get; init; }
+    /// <summary>Whether a log is received.</summary>
+    public bool ReceivesLog { get; init; }
     /// <summary>Whether a complete point was lost that is newer than all that are left.</summary>
     public bool IsNewestGone { get; init; }
     /// <summary>Result of the newest proof.</summary>
@@ -37,11 +41,15 @@ public static class ItemStates
     public static (ItemState State, string Reason) Of(ItemFacts facts, DateTimeOffset now)
     {
         if (facts.IsOff) return (ItemState.Off, "Its policy is paused, or it was retired.");
-        var isInside = facts.LastCompleteAt is { } complete && now - complete <= facts.Rpo;
+        var newest = facts.LogUntil > facts.LastCompleteAt ? facts.LogUntil : facts.LastCompleteAt;
+        var isInside = newest is { } moment && now - moment <= facts.Rpo;
         if (facts.IsNewestGone && !isInside) return (ItemState.Overdue, "Its newest recovery point is gone from every location.");
         if (facts.LastCompleteAt is null && facts.LastPointAt is null && now - facts.CreatedAt <= facts.Rpo)
             return facts.IsHostOnline ? (ItemState.New, "The first backup has not ended yet.")
                 : (ItemState.Unknown, "Its host is silent and there is no recovery point yet.");
+        if (!isInside && facts is { ReceivesLog: true, LastCompleteAt: not null }) return (ItemState.Overdue,
+            $"The newest moment that can be restored to is {Words(now - newest!.Value)} old; the objective is {Words(facts.Rpo)}. "
+            + (facts.LogUntil is null ? "No log is stored behind its base backup." : "Its log is not stored as it is written."));
         if (!isInside) return (ItemState.Overdue, facts.LastCompleteAt is { } last
             ? $"The newest complete recovery point is {Words(now - last)} old; the objective is {Words(facts.Rpo)}."
             : $"There is no complete recovery point; the objective is {Words(facts.Rpo)}.");

@@ -4,6 +4,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Hosts;
 
 namespace BackupDr.Scheduler.Policies;
@@ -17,7 +18,9 @@ static class ItemTable
                h.last_seen_at > clock() - $1, h.last_seen_at,
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
                (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
-               (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone
+               (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone,
+        """ + LogRanges.Until + """
+         as log_until
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
         r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
@@ -35,6 +38,7 @@ static class ItemTable
     static Item Read(Row row)
     {
         var spec = JsonSerializer.Deserialize(row.Text(8), WireJson.Default.PolicySpec)!;
+        var source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!;
         var facts = new ItemFacts
         {
             IsOff = row.Bool(10),
@@ -45,6 +49,8 @@ static class ItemTable
             ProofAge = spec.Proof.MaximumAge,
             LastCompleteAt = row.TimeOrNull(14),
             LastPointAt = row.TimeOrNull(16),
+            LogUntil = row.TimeOrNull("log_until"),
+            ReceivesLog = source.PostgreSql?.Log is not null,
             IsNewestGone = row.TimeOrNull("gone") is { } gone && !(row.TimeOrNull(14) > gone),
             Proof = row.IsNull(19) ? null
                 : row.Word<ProofResult>(19),
@@ -55,7 +61,7 @@ static class ItemTable
         {
             Id = row.Id<ItemId>(0),
             Name = row.Text(1),
-            Source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!,
+            Source = source,
             Host = row.Id<HostId>(3),
             HostName = row.Text(4),
             Policy = row.Id<PolicyId>(5),
@@ -68,6 +74,7 @@ static class ItemTable
             Rto = spec.Rto,
             LastPoint = row.IdOrNull<RecoveryPointId>(13),
             LastPointAt = facts.LastCompleteAt,
+            LogUntil = facts.LogUntil,
             Bytes = row.IsNull(15) ? 0 : row.Long(15),
             LastProvenPoint = row.IdOrNull<RecoveryPointId>(17),
             LastProvenPointAt = row.TimeOrNull(18),

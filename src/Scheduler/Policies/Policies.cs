@@ -45,9 +45,11 @@ static class PolicyTable
         => (await List(tx, "p.id = $1", id.Value, ct)).FirstOrDefault() ?? throw new NotFoundException("A policy with this id");
 
     /// <summary>Refuses what a policy cannot be.</summary>
-    public static void Check(PolicySpec spec)
+    /// <param name="spec">The policy.</param>
+    /// <param name="hasLog">Whether the logs of all that it protects are received.</param>
+    public static void Check(PolicySpec spec, bool hasLog = false)
     {
-        foreach (var (field, problem, hint) in DueTimes.Problems(spec)) throw new BadInputException(field, problem, hint);
+        foreach (var (field, problem, hint) in DueTimes.Problems(spec, hasLog)) throw new BadInputException(field, problem, hint);
         FiringTimes.Check(spec.Schedule);
     }
 
@@ -90,12 +92,16 @@ public sealed class PreviewPolicy(TimeProvider clock)
     public Task<PolicyPreview> Handle(Caller caller, PreviewPolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyRead);
-        PolicyTable.Check(request.Spec);
+        PolicyTable.Check(request.Spec, request.LogEvery is not null);
         var next = new List<DateTimeOffset>();
         var at = clock.GetUtcNow();
         while (next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due) next.Add(at = due);
         var worst = TimeSpan.Zero;
         for (var i = 1; i < next.Count; i++) worst = next[i] - next[i - 1] > worst ? next[i] - next[i - 1] : worst;
+        if (request.LogEvery is { } every)
+            return Task.FromResult(new PolicyPreview(next, every, "Every moment can be restored to, and at worst "
+                + $"{ItemStates.Words(every)} of changes are lost. A base backup every {ItemStates.Words(worst)} keeps restores short. "
+                + "Nothing is ever forgotten in this version."));
         return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst "
             + $"{ItemStates.Words(worst)} of changes are lost. Nothing is ever forgotten in this version."));
     }
@@ -108,7 +114,9 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
     public async Task<Policy> Handle(Caller caller, EditPolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
-        PolicyTable.Check(request.Spec);
+        var hasLog = await db.Scalar<bool>("select count(*) > 0 and count(*) = count(*) filter (where "
+            + "source->'postgreSql'->'log' <> 'null') from item where policy_id = $1 and retired_at is null", [request.Id], ct);
+        PolicyTable.Check(request.Spec, hasLog);
         var policy = await db.InTransaction(async tx =>
         {
             try

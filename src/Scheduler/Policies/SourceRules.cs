@@ -7,6 +7,7 @@ namespace BackupDr.Scheduler.Policies;
 static class SourceRules
 {
     const int LongestName = 63;
+    const long LeastSlotBytes = 64L << 20;
 
     /// <exception cref="BadInputException">It cannot be.</exception>
     public static void Check(SourceSpec source)
@@ -41,6 +42,11 @@ static class SourceRules
                 $"For example {PostgreSqlSpec.DefaultHost}");
         if (cluster.Port is < 1 or > 65_535)
             throw new BadInputException("pgPort", $"{cluster.Port} is no port.", "Write a number from 1 to 65535.");
+        if (cluster.Log is { } log && (log.FlushEvery < TimeSpan.FromSeconds(1) || log.FlushEvery > TimeSpan.FromHours(1)))
+            throw new BadInputException("flushEvery", $"{log.FlushEvery} is not between a second and an hour.", "For example 00:00:10");
+        if (cluster.Log is { SlotLimitBytes: < LeastSlotBytes })
+            throw new BadInputException("slotLimit", "A slot that may hold back less than 64 MiB would be over its limit all the time.",
+                "For example 17179869184, which is 16 GiB.");
         if (cluster.User.Trim().Length is 0 or > LongestName)
             throw new BadInputException("pgUser", "The role has no name, or one that is too long.", "For example backupdr");
         if (cluster.Database.Trim().Length is 0 or > LongestName)

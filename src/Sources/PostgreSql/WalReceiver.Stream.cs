@@ -99,6 +99,7 @@ public sealed partial class WalReceiver
             var isSameSegment = _timeline == timeline && _stored > from && _stored.Value - from.Value <= (ulong)_segmentBytes;
             if (!isSameSegment) _stored = from;
             (_timeline, _received) = (timeline, from);
+            _begin ??= from;
         }
         finally { _gate.Release(); }
         return (timeline, from);
@@ -135,6 +136,21 @@ public sealed partial class WalReceiver
             $"The log has a gap: {words}. It goes on from {from}. Take a new base backup; what lies before the gap "
             + "stays restorable.", IsAlarm: true));
         _known.Clear();
+        (_begin, _settledAt) = (null, null);
+    }
+
+    /// <summary>Drops the slot by which a cluster's log was received; the server keeps no log for us any more.</summary>
+    /// <param name="address">The server.</param>
+    /// <param name="slot">Its name; one that is not there is no failure.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="UnavailableException">The server cannot be reached.</exception>
+    public static async Task DropSlot(ServerAddress address, string slot, CancellationToken ct)
+    {
+        await using var session = await ServerSession.Open(address, ct);
+        await session.Execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active",
+            ct, slot);
+        if (await session.Row("select count(*) from pg_replication_slots where slot_name = $1", row => row.GetInt64(0), ct, slot) > 0)
+            throw new ConflictException("postgres.slot_taken", $"The slot {slot} is in use still.", "Stop the other receiver.");
     }
 
     /// <summary>A timeline's history, kept for the next snapshot. The driver cannot ask for it in the replication protocol.</summary>
@@ -219,7 +235,8 @@ public sealed partial class WalReceiver
                 open = null;
                 if (_stored == noted && at - notedAt < _options.NoteEvery) continue;
                 await _store.PutSeen(new WalSeen(_timeline, _stored, settled - CommitMargin), ct);
-                (notedAt, noted) = (at, _stored);
+                (notedAt, noted, _settledAt) = (at, _stored, settled - CommitMargin);
+                Tell();
             }
             catch (BackupDrException e) when (e is UnavailableException or Storage.StoreException or ServerException)
             {

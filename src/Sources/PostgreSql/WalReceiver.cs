@@ -31,6 +31,8 @@ public sealed partial class WalReceiver : IDisposable
     uint _timeline;
     Lsn _received, _stored;
     long _heldBytes, _published;
+    Lsn? _begin;
+    DateTimeOffset? _settledAt;
     readonly HashSet<WalSegment> _snapshotted = [];
     readonly Dictionary<uint, Lsn> _known = [];   // up to where each timeline's segments are whole, in a snapshot or in the journal
 
@@ -93,6 +95,17 @@ public sealed partial class WalReceiver : IDisposable
         _journal.Remove(_journal.Whole().Where(_snapshotted.Contains), []);   // published, and killed before it was forgotten
         _journal.DropPartial();
         foreach (var segment in _journal.Whole()) Know(segment);
+        _begin = Unbroken();
+    }
+
+    /// <summary>Where the run of segments begins that ends with the last one which is known; null where none is.</summary>
+    Lsn? Unbroken()
+    {
+        if (_known.Count == 0) return null;
+        var have = _snapshotted.Concat(_journal.Whole()).Select(segment => segment.Number).ToHashSet();
+        var first = _known[_known.Keys.Max()].Value / (ulong)_segmentBytes;
+        while (first > 0 && have.Contains(first - 1)) first--;
+        return new Lsn(first * (ulong)_segmentBytes);
     }
 
     void Know(WalSegment segment)
@@ -129,7 +142,13 @@ public sealed partial class WalReceiver : IDisposable
     }
 
     void Tell(WalEvent? happened = null)
-        => _progress?.Report(new WalProgress(_timeline, _received, _stored, Interlocked.Read(ref _heldBytes), _published, happened));
+        => _progress?.Report(new WalProgress(_timeline, _received, _stored, Interlocked.Read(ref _heldBytes), _published, happened)
+        {
+            SystemIdentifier = _system,
+            Begin = _begin,
+            SettledAt = _settledAt,
+            IsReceiving = _connection is not null,
+        });
 
     // --- storing ---
 

@@ -49,4 +49,14 @@ public sealed record WalEvent(string Code, string Message, bool IsAlarm = false)
 /// <param name="HeldBytes">Bytes that the slot holds back on the server.</param>
 /// <param name="Segments">Whole segments published since the start.</param>
 /// <param name="Event">What happened just now; null where nothing did.</param>
-public sealed record WalProgress(uint Timeline, Lsn Received, Lsn Stored, long HeldBytes, long Segments, WalEvent? Event);
+public sealed record WalProgress(uint Timeline, Lsn Received, Lsn Stored, long HeldBytes, long Segments, WalEvent? Event)
+{
+    /// <summary>Which cluster.</summary>
+    public required string SystemIdentifier { get; init; }
+    /// <summary>Where the unbroken log begins that ends at <see cref="Stored"/>; null before the stream began.</summary>
+    public Lsn? Begin { get; init; }
+    /// <summary>Whatever was committed before this time of the server's clock is stored; null before that is known.</summary>
+    public DateTimeOffset? SettledAt { get; init; }
+    /// <summary>Whether the stream is open.</summary>
+    public bool IsReceiving { get; init; }
+}

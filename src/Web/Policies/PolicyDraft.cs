@@ -31,6 +31,12 @@ public sealed class PolicyDraft
     public string? PgPort { get; set; }
     public string? PgUser { get; set; }
     public string? PgPasswordFile { get; set; }
+
+    /// <summary>The cluster's log is received, so that any moment can be restored to.</summary>
+    public bool PgLog { get; set; }
+
+    /// <summary>What is lost at most where only base backups are taken, and where the log is received.</summary>
+    const string LogRpo = "300";
     public string? Rpo { get; set; }
     public string? Rto { get; set; }
     public string? Every { get; set; }
@@ -65,6 +71,14 @@ public sealed class PolicyDraft
         ExcludeCaches = true,
         RunNow = true,
     };
+
+    /// <summary>The same for a PostgreSQL cluster whose log is received.</summary>
+    public static PolicyDraft OfCluster()
+    {
+        var draft = Of(new PolicySpec());
+        (draft.IsPostgreSql, draft.PgLog, draft.Rpo) = (true, true, LogRpo);
+        return draft;
+    }
 
     /// <summary>Carries out the buttons that change only the form.</summary>
     public void Apply()
@@ -144,6 +158,7 @@ public sealed class PolicyDraft
             Port = string.IsNullOrWhiteSpace(PgPort) ? null : Number("pgPort", PgPort.Trim()),
             User = string.IsNullOrWhiteSpace(PgUser) ? "backupdr" : PgUser.Trim(),
             PasswordFile = PathOf(PgPasswordFile),
+            Log = PgLog ? new LogSpec() : null,
         },
     };
 

@@ -16,7 +16,9 @@ public static class DueTimes
     public static DateTimeOffset Next(TimeSpan every, DateTimeOffset now) => Previous(every, now) + every;
 
     /// <summary>What is wrong with a policy's objectives and interval, one sentence each.</summary>
-    public static IEnumerable<(string Field, string Problem, string Hint)> Problems(PolicySpec spec)
+    /// <param name="spec">The policy.</param>
+    /// <param name="hasLog">Whether the logs of all that it protects are received: then the interval says nothing about the loss.</param>
+    public static IEnumerable<(string Field, string Problem, string Hint)> Problems(PolicySpec spec, bool hasLog = false)
     {
         if (spec.Rpo < TimeSpan.FromMinutes(1) || spec.Rpo > TimeSpan.FromDays(365))
             yield return ("rpo", $"A recovery point objective of {spec.Rpo} is outside of 1 minute to 365 days.", "For example 24 hours.");
@@ -24,7 +26,7 @@ public static class DueTimes
             yield return ("rto", $"A recovery time objective of {spec.Rto} is outside of 1 minute to 30 days.", "For example 4 hours.");
         if (spec.Schedule.Cron is null && (spec.Schedule.Every < Shortest || spec.Schedule.Every > Longest))
             yield return ("schedule", $"An interval of {spec.Schedule.Every} is outside of 1 minute to 7 days.", "For example 24 hours.");
-        if (spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
+        if (!hasLog && spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
             yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.",
                 "Run at least as often as the recovery point objective.");
         if (spec.Retention.Floor < 1 || spec.Retention.KeepHourly < 0 || spec.Retention.KeepDaily < 0 || spec.Retention.KeepMonthly < 0)

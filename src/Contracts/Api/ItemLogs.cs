@@ -1,0 +1,28 @@
+using BackupDr.Contracts.Agents;
+
+namespace BackupDr.Contracts.Api;
+
+/// <summary>GET items/{id}/log: what can be restored of an item whose log is received.</summary>
+public sealed record ShowItemLogRequest(ItemId Id);
+
+/// <summary>The log of an item. Positions as the server writes them.</summary>
+public sealed record ItemLog
+{
+    /// <summary>Unbroken stretches that can be restored to, oldest first. Between two of them is a gap.</summary>
+    public IReadOnlyList<LogStretch> Stretches { get; init; } = [];
+    /// <summary>What its receiver told last; null before it told anything.</summary>
+    public LogReport? Report { get; init; }
+    /// <summary>When that was.</summary>
+    public DateTimeOffset? ReportedAt { get; init; }
+    /// <summary>By the database's clock.</summary>
+    public required DateTimeOffset Now { get; init; }
+}
+
+/// <summary>Every moment in it can be restored to.</summary>
+/// <param name="From">The end of its first base backup.</param>
+/// <param name="To">Whatever was committed before it is stored.</param>
+/// <param name="FromLsn">Position of the beginning.</param>
+/// <param name="ToLsn">Position of the end.</param>
+/// <param name="Timeline">Timeline at the end.</param>
+/// <param name="IsOpen">Whether it goes on growing.</param>
+public sealed record LogStretch(DateTimeOffset From, DateTimeOffset To, string FromLsn, string ToLsn, uint Timeline, bool IsOpen);
