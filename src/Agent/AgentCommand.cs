@@ -84,7 +84,8 @@ static class AgentCommand
         builder.Services.AddSingleton(state).AddSingleton(identity).AddSingleton<TimeProvider>(BootClock.Instance)
             .AddSingleton<NodeConnection>();
         builder.Services.AddSingleton<AgentStores>();
-        builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>();
+        builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>()
+            .AddSingleton<Inventory>();
         builder.Services.AddHostedService<LeaseLoop>().AddHostedService<DutyLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         using var host = builder.Build();

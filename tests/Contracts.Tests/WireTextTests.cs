@@ -126,6 +126,14 @@ public sealed class WireTextTests
             Processors = 2,
             MemoryBytes = 4_096,
         },
+        ["inventory-request-sources"] = new InventoryRequest
+        {
+            Sources =
+            [
+                new SourceFound(FoundKind.FileSystem, FilePath.FromText("/srv"), "xfs on /dev/sdb1", 1_000),
+                new SourceFound(FoundKind.PostgreSql, FilePath.FromText("/var/lib/postgresql/16/main"), "PostgreSQL 16, port 5432"),
+            ],
+        },
         ["request-answer-listing"] = new AgentRequestAnswer
         {
             Listing = new FolderListing(FilePath.FromText("/srv"),

@@ -11,7 +11,7 @@ namespace BackupDr.Agent.Leasing;
 
 /// <summary>Polls for work and questions, and runs what it gets: up to two runs at once, questions at any time.</summary>
 public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs, RequestAnswers answers, AgentState state,
-    ILogger<LeaseLoop> log) : BackgroundService
+    Inventory inventory, ILogger<LeaseLoop> log) : BackgroundService
 {
     const int Slots = 2;
     const int WaitSeconds = 25;
@@ -26,7 +26,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         DrillSandbox.RemoveAll(state);
-        var inventory = TellInventory(stoppingToken);
+        var telling = TellInventory(stoppingToken);
         var failures = 0;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -43,7 +43,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
                 await Pause(failures, stoppingToken);
             }
         }
-        await Task.WhenAll([.. _running.Values, .. _answering, inventory]);
+        await Task.WhenAll([.. _running.Values, .. _answering, telling]);
     }
 
     async Task Poll(CancellationToken ct)
@@ -124,7 +124,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         {
             do
             {
-                try { await connection.Client.Inventory(Inventory.Look(), ct); }
+                try { await connection.Client.Inventory(await inventory.Look(ct), ct); }
                 catch (BackupDrException e) { LogAway(log, e.Message); }
             }
             while (await timer.WaitForNextTickAsync(ct));

@@ -142,10 +142,43 @@ public sealed record InventoryRequest
     public int Processors { get; init; }
     /// <summary>Memory in bytes.</summary>
     public long MemoryBytes { get; init; }
+    /// <summary>What could be protected, at most <see cref="MostSources"/>; null where the agent does not look.</summary>
+    public IReadOnlyList<SourceFound>? Sources { get; init; }
+
+    /// <summary>Most sources of one host.</summary>
+    public const int MostSources = 500;
 }
 
 /// <summary>A mounted file system.</summary>
 public sealed record MountFound(FilePath Path, string FileSystem, long SizeBytes, long FreeBytes);
+
+/// <summary>What kind of thing an agent found.</summary>
+public enum FoundKind
+{
+    /// <summary>A mounted file system.</summary>
+    FileSystem,
+    /// <summary>A Btrfs subvolume below a mounted one: no snapshot of the one above holds it.</summary>
+    Subvolume,
+    /// <summary>A block device that is not mounted and belongs to no other.</summary>
+    BlockDevice,
+    /// <summary>A PostgreSQL cluster.</summary>
+    PostgreSql,
+    /// <summary>A MariaDB or MySQL server.</summary>
+    MariaDb,
+    /// <summary>An SQLite database that a program has open.</summary>
+    Sqlite,
+}
+
+/// <summary>Something on a host that could be protected.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Path">Where: mount point, device, data folder or file. With the kind it tells one from another on a host.</param>
+/// <param name="Detail">"xfs", "PostgreSQL 15"; at most <see cref="LongestDetail"/> characters.</param>
+/// <param name="SizeBytes">Bytes in use; null where telling would take a long walk.</param>
+public sealed record SourceFound(FoundKind Kind, FilePath Path, string Detail, long? SizeBytes = null)
+{
+    /// <summary>Longest detail, characters.</summary>
+    public const int LongestDetail = 200;
+}
 
 /// <summary>What a node can ask an agent outside of runs.</summary>
 public enum AgentRequestKind

@@ -103,3 +103,50 @@ public sealed record CheckSourceRequest(HostId Id, SourceSpec Source);
 
 /// <summary>What stands in the way, or is worth a remark; empty where all is well.</summary>
 public sealed record SourceCheck(IReadOnlyList<SourceFinding> Findings);
+
+/// <summary>How far policies protect something that an agent found.</summary>
+public enum Coverage
+{
+    /// <summary>Not at all.</summary>
+    None,
+    /// <summary>In part, or in a manner that does not fit it.</summary>
+    Partly,
+    /// <summary>Wholly.</summary>
+    Whole,
+}
+
+/// <summary>GET unprotected: what agents found that no policy protects wholly; hidden ones too, marked.</summary>
+public sealed record ListUnprotectedRequest;
+
+/// <summary>Something that was found on a host and is not protected.</summary>
+public sealed record Unprotected
+{
+    /// <summary>The host.</summary>
+    public required HostId Host { get; init; }
+    /// <summary>Its name.</summary>
+    public required string HostName { get; init; }
+    /// <summary>What was found.</summary>
+    public required SourceFound Found { get; init; }
+    /// <summary>None or Partly.</summary>
+    public required Coverage Coverage { get; init; }
+    /// <summary>What is missing, in words.</summary>
+    public required string Reason { get; init; }
+    /// <summary>When it was found first.</summary>
+    public required DateTimeOffset FirstSeenAt { get; init; }
+    /// <summary>When it was found last.</summary>
+    public required DateTimeOffset LastSeenAt { get; init; }
+    /// <summary>The kind of source by which a policy protects it; null where no policy can.</summary>
+    public Specs.SourceKind? ProtectAs { get; init; }
+    /// <summary>When somebody hid it; null where nobody did.</summary>
+    public DateTimeOffset? HiddenAt { get; init; }
+    /// <summary>Who.</summary>
+    public string? HiddenBy { get; init; }
+    /// <summary>Why.</summary>
+    public string? HideReason { get; init; }
+}
+
+/// <summary>POST hosts/{id}/found/hide: nobody is reminded of it any longer. The reason is 3 to 500 characters.</summary>
+public sealed record HideFoundRequest(HostId Host, FoundKind Kind, FilePath Path, string Reason);
+
+/// <summary>POST hosts/{id}/found/show: it is listed again.</summary>
+public sealed record ShowFoundRequest(HostId Host, FoundKind Kind, FilePath Path);

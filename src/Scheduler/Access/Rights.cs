@@ -28,12 +28,8 @@ public static class Rights
         [typeof(JoinAgent)] = Right.JoinHost,
     };
 
-    static readonly Dictionary<Type, Right> OfPeople = new()
+    static readonly Dictionary<Type, Right> OfHosts = new()
     {
-        [typeof(CreateGatewayUser)] = Right.SecretReveal,
-        [typeof(RemoveGatewayUser)] = Right.StorageManage,
-        [typeof(ListAudit)] = Right.AuditRead,
-        [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(BrowseHost)] = Right.HostBrowse,
         [typeof(CheckSource)] = Right.HostBrowse,
         [typeof(CreateJoinToken)] = Right.HostManage,
@@ -41,6 +37,17 @@ public static class Rights
         [typeof(ShowJoinToken)] = Right.HostManage,
         [typeof(ListHosts)] = Right.HostRead,
         [typeof(ShowHost)] = Right.HostRead,
+        [typeof(ListUnprotected)] = Right.PolicyRead,
+        [typeof(HideFound)] = Right.PolicyWrite,
+        [typeof(ShowFound)] = Right.PolicyWrite,
+    };
+
+    static readonly Dictionary<Type, Right> OfPeople = new()
+    {
+        [typeof(CreateGatewayUser)] = Right.SecretReveal,
+        [typeof(RemoveGatewayUser)] = Right.StorageManage,
+        [typeof(ListAudit)] = Right.AuditRead,
+        [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(ChangePassword)] = Right.OwnAccount,
         [typeof(ShowMe)] = Right.OwnAccount,
         [typeof(SignOut)] = Right.OwnAccount,
@@ -97,7 +104,8 @@ public static class Rights
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };
 
-    static readonly FrozenDictionary<Type, Right> Table = OfMachines.Concat(OfPeople).Concat(OfStorage).ToFrozenDictionary();
+    static readonly FrozenDictionary<Type, Right> Table
+        = OfMachines.Concat(OfHosts).Concat(OfPeople).Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

@@ -61,6 +61,12 @@ static class ApiEndpoints
             => handler.Handle(caller, new BrowseHostRequest(HostId.Parse(id), request.Path), ct)).For<BrowseHost>();
         api.MapPost("hosts/{id}/check-source", (Caller caller, string id, SourceSpec source, CheckSource handler, CancellationToken ct)
             => handler.Handle(caller, new CheckSourceRequest(HostId.Parse(id), source), ct)).For<CheckSource>();
+        api.MapGet("unprotected", (Caller caller, ListUnprotected handler, CancellationToken ct) =>
+            handler.Handle(caller, new ListUnprotectedRequest(), ct)).For<ListUnprotected>();
+        api.MapPost("hosts/{id}/found/hide", (Caller caller, string id, HideFoundRequest request, HideFound handler, CancellationToken ct)
+            => Done(handler.Handle(caller, request with { Host = HostId.Parse(id) }, ct))).For<HideFound>();
+        api.MapPost("hosts/{id}/found/show", (Caller caller, string id, ShowFoundRequest request, ShowFound handler, CancellationToken ct)
+            => Done(handler.Handle(caller, request with { Host = HostId.Parse(id) }, ct))).For<ShowFound>();
         api.MapPost("join-tokens", (Caller caller, CreateJoinTokenRequest request, CreateJoinToken handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<CreateJoinToken>();
         api.MapGet("join-tokens/{id}", (Caller caller, string id, ShowJoinToken handler, CancellationToken ct) =>

@@ -30,7 +30,7 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
 
     /// <summary>Tells every open page and event stream that the object changed, when the transaction commits.</summary>
     /// <param name="tx">The transaction that changes it.</param>
-    /// <param name="topic">"runs", "hosts", "points", "policies", "storage" or "joins".</param>
+    /// <param name="topic">"runs", "hosts", "found", "points", "policies", "storage" or "joins".</param>
     /// <param name="id">Text form of the object's id, or null for the list.</param>
     /// <param name="ct">Cancels.</param>
     public static Task Changed(Transaction tx, string topic, string? id, CancellationToken ct)

@@ -81,18 +81,3 @@ public sealed class RenewCertificate(Postgres db, CertificateAuthority authority
         return new RenewAnswer(signed.Pem, signed.ExpiresAt);
     }
 }
-
-/// <summary>Keeps what an agent found on its host.</summary>
-public sealed class RecordInventory(Postgres db)
-{
-    public async Task Handle(Caller caller, InventoryRequest request, CancellationToken ct)
-    {
-        caller.Must(Right.AgentWork);
-        var host = caller.MustBeHost();
-        await using var tx = await db.Begin(ct);
-        await tx.Execute("update host set inventory = $2 where id = $1", [host, JsonText.Of(request, WireJson.Default.InventoryRequest)],
-            ct);
-        await Notifications.Changed(tx, "hosts", host.ToString(), ct);
-        await tx.Commit(ct);
-    }
-}

@@ -94,6 +94,13 @@ public static class Tones
 
     public static (Tone Tone, string Word) OfUpkeep(bool allowed) => allowed ? (Tone.Proven, "Allowed") : (Tone.Off, "Not allowed");
 
+    public static (Tone Tone, string Word) Of(Unprotected found) => found switch
+    {
+        { HiddenAt: not null } => (Tone.Off, "Hidden"),
+        { Coverage: Coverage.Partly } => (Tone.Unproven, "Partly"),
+        _ => (Tone.Broken, "Unprotected"),
+    };
+
     public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
     {
         { GoneAt: not null } => (Tone.Off, "Gone"),

@@ -80,6 +80,19 @@ public sealed class PolicyDraft
         return draft;
     }
 
+    /// <summary>The form for something that an agent found.</summary>
+    /// <param name="path">Its place; null for none.</param>
+    /// <param name="kind">The <see cref="SourceKind"/> that protects it; null for files.</param>
+    public PolicyDraft For(string? path, string? kind)
+    {
+        if (string.IsNullOrEmpty(path)) return this;
+        Paths = [FilePath.Parse(path).ToString()];
+        IsSqlite = kind == nameof(SourceKind.Sqlite);
+        // Where it lies is shown beside it, so that it can be seen and more of it chosen.
+        Browse = IsSqlite && System.IO.Path.GetDirectoryName(path) is { Length: > 0 } above ? above : path;
+        return this;
+    }
+
     /// <summary>Carries out the buttons that change only the form.</summary>
     public void Apply()
     {
