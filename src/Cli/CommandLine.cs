@@ -4,6 +4,7 @@ using System.Reflection;
 using BackupDr.Cli.Commands;
 using BackupDr.Cli.Commands.PostgreSql;
 using BackupDr.Cli.Commands.Sqlite;
+using BackupDr.Cli.Commands.Volumes;
 using BackupDr.Cli.Up;
 using BackupDr.Contracts;
 
@@ -39,6 +40,7 @@ static class CommandLine
         yield return CacheCommand.Make();
         yield return PgCommand.Make();
         yield return SqliteCommand.Make();
+        yield return VolumeCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -159,6 +159,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ItemLog))]
 [JsonSerializable(typeof(CheckSourceRequest))]
 [JsonSerializable(typeof(SourceCheck))]
+[JsonSerializable(typeof(VolumeSpec))]
 [JsonSerializable(typeof(IReadOnlyList<Host>))]
 [JsonSerializable(typeof(IReadOnlyList<Location>))]
 [JsonSerializable(typeof(IReadOnlyList<RepositorySummary>))]

@@ -1,6 +1,8 @@
 using BackupDr.Contracts;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Format;
+using BackupDr.Sources.Files;
+using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources;
 
@@ -24,6 +26,22 @@ sealed record MadeEntry(Node Node, Func<ISourceProblems, ISourceFolder?>? Folder
 {
     public static MadeEntry OfFolder(string name, Node like, IReadOnlyList<MadeEntry> entries)
         => new(MadeNode.Folder(name, like), _ => new MadeFolder(entries), null);
+
+    /// <summary>An entry under its absolute path: the folders above it as they stand on the disk, with nothing else in them.</summary>
+    /// <param name="path">Absolute path of the entry.</param>
+    /// <param name="entry">What stands there.</param>
+    /// <returns>The topmost of the folders; the entry itself where it lies in the root.</returns>
+    public static MadeEntry Below(string path, MadeEntry entry)
+    {
+        for (var above = Path.GetDirectoryName(path)!; above != "/"; above = Path.GetDirectoryName(above)!)
+        {
+            using var folder = Descriptor.OpenFolder(FilePath.FromText(above));
+            var inner = entry;
+            var node = NodeReader.OfOpen(folder, FilePath.FromText(Path.GetFileName(above)));
+            entry = new MadeEntry(node, _ => new MadeFolder([inner]), null);
+        }
+        return entry;
+    }
 
     public static MadeEntry OfBytes(string name, Node like, byte[] content)
         => new(MadeNode.File(name, like, content.Length), null, _ => new MadeFile(MadeNode.File(name, like, content.Length), content));

@@ -94,12 +94,15 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("sqlite backup", "{dir}/data.db", Disk.Neither),
         ("sqlite restore", "--target {dir}/out/data.db", Disk.Neither),
         ("sqlite prove", "", Disk.Neither),
+        ("volume backup", "{data}/a.txt", Disk.Writes),
+        ("volume restore", "--target {dir}/out/disk.img", Disk.Neither),
+        ("volume prove", "", Disk.Neither),
         ("unlock", "", Disk.Neither),   // there is no lock; tested below with one
     ];
 
     // Not on a repository that is there: they make one, or need none.
     static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "sqlite discover",
-        "sqlite preflight", "up", "agent", "scheduler", "console"];
+        "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =
@@ -231,6 +234,12 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("sqlite restore --target {dir}/out.db", "A backup of a database file in this repository does not exist")]
     [InlineData("sqlite prove", "A backup of a database file in this repository does not exist")]
     [InlineData("sqlite prove --scratch {dir}/nowhere", "There is no folder")]
+    [InlineData("volume backup {data}", "is neither a block device nor a file")]
+    [InlineData("volume backup {dir}/none.img", "none.img")]
+    [InlineData("volume restore --target {data}/a.txt", "is there already")]
+    [InlineData("volume restore --target {dir}/out.img", "A backup of a volume in this repository does not exist")]
+    [InlineData("volume prove", "A backup of a volume in this repository does not exist")]
+    [InlineData("volume prove --scratch {dir}/nowhere", "There is no folder")]
     [InlineData("tag latest", "Give either tags to set")]
     [InlineData("copy --from-repo {repo} --from-password-file {dir}/right", "Both addresses lead to repository")]
     [InlineData("repair packs --from sftp:host:/folder", "not in this version")]

@@ -239,8 +239,8 @@ public sealed class SqliteTests : IDisposable
     {
         using var connection = Prepared(rows: 10);
         using var repository = await NewRepository();
-        Directory.CreateDirectory(Path.Combine(Room, "backupdr-sqlite-0123456789abcdef"));
-        File.WriteAllText(Path.Combine(Room, "backupdr-sqlite-0123456789abcdef/copy"), "secret");
+        Directory.CreateDirectory(Path.Combine(Room, "backupdr-scratch-0123456789abcdef"));
+        File.WriteAllText(Path.Combine(Room, "backupdr-scratch-0123456789abcdef/copy"), "secret");
 
         await Backup(repository);
 

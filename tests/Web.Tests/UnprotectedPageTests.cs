@@ -13,14 +13,12 @@ namespace BackupDr.Web.Tests;
 [Collection(Browser.OneVisitor)]
 public sealed class UnprotectedPageTests(PostgresServer server, Browser browser)
 {
-    [Theory]
-    [InlineData(false, 1440)]
-    [InlineData(true, 900)]
-    public async Task What_an_agent_found_is_protected_with_two_clicks_or_hidden_with_a_reason(bool dark, int width)
+    [Fact]
+    public async Task What_an_agent_found_is_protected_with_two_clicks_or_hidden_with_a_reason()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
-        await using var visit = await browser.Visit(node.Url, new Look(Dark: dark, Width: width));
+        await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
 
         await visit.Go("/items?tab=unprotected");

@@ -9,6 +9,7 @@ using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
 using BackupDr.Sources.Files;
 using BackupDr.Sources.Sqlite;
+using BackupDr.Sources.Volumes;
 using BackupDr.Storage;
 
 namespace BackupDr.Agent.Jobs;
@@ -110,6 +111,7 @@ static class BackupJobRun
         {
             { Kind: SourceKind.Files, Files: { } files } => (await Files(repository, job, files, progress, ct), null),
             { Kind: SourceKind.Sqlite, Sqlite: { } database } => (await Sqlite(repository, job, database, reporter, progress, ct), null),
+            { Kind: SourceKind.Volume, Volume: { } volume } => (await Volume(repository, job, volume, reporter, progress, ct), null),
             { Kind: SourceKind.PostgreSql, PostgreSql: { } server }
                 => await ClusterBackupRun.Run(repository, job, server, reporter, progress, ct),
             _ => throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
@@ -136,6 +138,20 @@ static class BackupJobRun
         var options = new SqliteBackupOptions { HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags };
         if (database.Scratch is { } scratch) options = options with { Scratch = scratch.ToString() };
         var taken = await SqliteBackup.Run(repository, database.Path.ToString(), options, progress, ct);
+        foreach (var remark in taken.Remarks) reporter.Event(EventLevel.Warning, "backup.remark", remark);
+        return taken.Run;
+    }
+
+    static async Task<BackupSummary> Volume(Repository repository, BackupJob job, VolumeSpec volume, RunReporter reporter,
+        IProgress<BackupProgress> progress, CancellationToken ct)
+    {
+        var taken = await VolumeBackup.Run(repository, volume.Path.ToString(), new VolumeBackupOptions
+        {
+            HostName = job.HostName,
+            UserName = Environment.UserName,
+            Tags = job.Tags,
+            InUse = volume.InUse,
+        }, progress, ct);
         foreach (var remark in taken.Remarks) reporter.Event(EventLevel.Warning, "backup.remark", remark);
         return taken.Run;
     }

@@ -11,6 +11,8 @@ public enum SourceKind
     Sqlite,
     /// <summary>One PostgreSQL cluster of the host, with all of its databases.</summary>
     PostgreSql,
+    /// <summary>One block device or disk image.</summary>
+    Volume,
 }
 
 /// <summary>What is taken from a host: exactly the member that <see cref="Kind"/> names is set.</summary>
@@ -25,6 +27,8 @@ public sealed record SourceSpec
     /// <summary>Set where <see cref="Kind"/> is PostgreSql.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PostgreSqlSpec? PostgreSql { get; init; }
+    /// <summary>Set where <see cref="Kind"/> is Volume.</summary>
+    public VolumeSpec? Volume { get; init; }
 
     /// <summary>The first path, which a restore is put beside.</summary>
     /// <exception cref="BadInputException">It names nothing.</exception>
@@ -34,6 +38,7 @@ public sealed record SourceSpec
         SourceKind.Files when Files is { Paths: [var first, ..] } => first,
         SourceKind.Sqlite when Sqlite is { } database => database.Path,
         SourceKind.PostgreSql when PostgreSql is { } cluster => cluster.DataFolder ?? FilePath.FromText("/var/lib/postgresql/data"),
+        SourceKind.Volume when Volume is { } volume => volume.Path,
         _ => throw new BadInputException("source", "The source names nothing to back up.", "Give a path."),
     };
 
@@ -50,6 +55,15 @@ public sealed record SqliteSpec
     public required FilePath Path { get; init; }
     /// <summary>Absolute path of the folder in which the copy is made that is then stored; null for /var/tmp.</summary>
     public FilePath? Scratch { get; init; }
+}
+
+/// <summary>A block device, or the file of a disk image.</summary>
+public sealed record VolumeSpec
+{
+    /// <summary>Absolute path; a link to a device, as in /dev/disk/by-id, stays the same when devices change their order.</summary>
+    public required FilePath Path { get; init; }
+    /// <summary>Whether it is taken although it is written to meanwhile, which may make it useless.</summary>
+    public bool InUse { get; init; }
 }
 
 /// <summary>A selection of folders and files.</summary>

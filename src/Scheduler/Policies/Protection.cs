@@ -18,7 +18,7 @@ public static class Protection
     public static (Coverage Coverage, string Reason) Of(SourceFound found, IReadOnlyList<FilePath> mounts, IReadOnlyList<SourceSpec> items)
     {
         if (IsTree(found.Kind)) return OfTree(found, mounts, [.. items.Select(item => item.Files).OfType<FilesSpec>()]);
-        if (As(found.Kind) is { } kind && items.Any(item => item.Kind == kind && item.FirstPath == found.Path)) return (Coverage.Whole, "");
+        if (items.Any(item => item.Kind == As(found.Kind) && IsMeant(item, found))) return (Coverage.Whole, "");
         var files = items.Select(item => item.Files).OfType<FilesSpec>().Any(files => Holds(files, found.Path, mounts));
         return files
             ? (Coverage.Partly, "Its files are taken while they change: such a copy may not open again.")
@@ -30,8 +30,15 @@ public static class Protection
     {
         FoundKind.FileSystem or FoundKind.Subvolume => SourceKind.Files,
         FoundKind.Sqlite => SourceKind.Sqlite,
+        FoundKind.PostgreSql => SourceKind.PostgreSql,
+        FoundKind.BlockDevice => SourceKind.Volume,
         _ => null,
     };
+
+    // A policy may name a cluster by its port alone.
+    static bool IsMeant(SourceSpec item, SourceFound found) => item.PostgreSql is { DataFolder: null } cluster
+        ? found.Detail.EndsWith($"port {cluster.Port ?? PostgreSqlSpec.DefaultPort}", StringComparison.Ordinal)
+        : item.FirstPath == found.Path;
 
     static (Coverage, string) OfTree(SourceFound found, IReadOnlyList<FilePath> mounts, IReadOnlyList<FilesSpec> files)
     {

@@ -14,21 +14,24 @@ static class SourceRules
     {
         switch (source)
         {
-            case { Kind: SourceKind.Sqlite, Sqlite: { } database, Files: null, PostgreSql: null }:
+            case { Kind: SourceKind.Volume, Volume: { } volume, Files: null, Sqlite: null, PostgreSql: null }:
+                Check(volume.Path, "a device or an image", "For example /dev/disk/by-id/scsi-1 or /srv/vm/disk.img");
+                break;
+            case { Kind: SourceKind.Sqlite, Sqlite: { } database, Files: null, PostgreSql: null, Volume: null }:
                 Check(database.Path, "a database's file", "For example /srv/app/data.db");
                 if (database.Scratch is { } scratch) Check(scratch, "a folder", "For example /var/tmp");
                 break;
-            case { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster, Files: null, Sqlite: null }:
+            case { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster, Files: null, Sqlite: null, Volume: null }:
                 Check(cluster);
                 break;
-            case { Kind: SourceKind.Files, Files: { } files, Sqlite: null, PostgreSql: null }:
+            case { Kind: SourceKind.Files, Files: { } files, Sqlite: null, PostgreSql: null, Volume: null }:
                 if (files.Paths.Count == 0)
                     throw new BadInputException("path", "There is no folder to protect.", "For example /srv/data");
                 foreach (var path in files.Paths) Check(path, "a folder", "For example /srv/data");
                 break;
             default:
                 throw new BadInputException("source", "This kind of source is unknown here, or it is not described.",
-                    "Use files, an SQLite database, or a PostgreSQL cluster.");
+                    "Use files, a disk, an SQLite database, or a PostgreSQL cluster.");
         }
     }
 

@@ -103,9 +103,7 @@ public sealed record ClusterManifest
         var node = await browser.Find(snapshot, Place, ct);
         if (node is not { Type: NodeType.File, SizeBytes: < LargestBytes })
             throw RepositoryException.Damaged($"snapshot {snapshot.ShortId}", "it has no manifest.");
-        using var bytes = new MemoryStream();
-        foreach (var id in node.Content) bytes.Write(await reader.Read(BlobType.Data, id, ct));
-        return Read(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), $"snapshot {snapshot.ShortId}");
+        return Read(await StoredBytes.Of(reader, node, ct), $"snapshot {snapshot.ShortId}");
     }
 }
 

@@ -139,16 +139,5 @@ public sealed class RecoverySet
         return await Content(node, ct);
     }
 
-    internal async Task<byte[]> Content(Node node, CancellationToken ct)
-    {
-        var bytes = new byte[(int)node.SizeBytes];
-        var at = 0;
-        foreach (var id in node.Content)
-        {
-            var blob = await _reader.Read(BlobType.Data, id, ct);
-            blob.CopyTo(bytes.AsSpan(at));
-            at += blob.Length;
-        }
-        return bytes;
-    }
+    internal Task<byte[]> Content(Node node, CancellationToken ct) => StoredBytes.Of(_reader, node, ct);
 }

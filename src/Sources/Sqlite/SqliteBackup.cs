@@ -22,7 +22,7 @@ public static class SqliteBackup
     /// <param name="repository">Where to.</param>
     /// <param name="path">Absolute path of the database.</param>
     /// <param name="options">How.</param>
-    /// <param name="progress">Told how far the storing is.</param>
+    /// <param name="progress">Told how far the copying and then the storing is.</param>
     /// <param name="ct">Cancels; nothing is published then.</param>
     /// <exception cref="SourceException">It cannot be opened, is no database, a writer did not let go, or there is no room.</exception>
     /// <exception cref="RepositoryException">Locked, LockLost or Damaged.</exception>
@@ -31,10 +31,11 @@ public static class SqliteBackup
     {
         if (SqliteFile.Preflight(path, options.Scratch).FirstOrDefault(one => one.Severity == FindingSeverity.Blocking) is { } wrong)
             throw new SourceException(wrong.Code, wrong.Message, wrong.Remedy);
-        using var scratch = SqliteScratch.Make(options.Scratch);
+        using var scratch = Scratch.Make(options.Scratch);
         var copy = Path.Combine(scratch.Path, "copy");
         var copiedAt = repository.Options.Clock.GetUtcNow();
-        await Task.Run(() => Copy(path, copy, options.Patience, ct), ct);
+        var halves = progress is null ? null : new Halves(progress, Contracts.FilePath.FromText(path));
+        await Task.Run(() => Copy(path, copy, options.Patience, halves, ct), ct);
         var remarks = new List<string>();
         var manifest = await Task.Run(() => Look(path, copy, options, copiedAt, remarks, ct), ct);
         using var source = new BrokenOrWhole(new SqliteSource(path, copy, manifest.Write()), manifest);
@@ -46,14 +47,26 @@ public static class SqliteBackup
             Time = UnixTime.From(copiedAt).ToDateTimeOffset(),
             Chunker = ChunkerChoice.Auto,
             CountFirst = progress is not null,
-        }, progress, ct);
+        }, halves, ct);
         return new SqliteBackupSummary(run, manifest, remarks);
     }
 
-    static void Copy(string path, string copy, TimeSpan patience, CancellationToken ct)
+    static void Copy(string path, string copy, TimeSpan patience, Halves? halves, CancellationToken ct)
     {
         using var database = SqliteDatabase.Open(path, patience);
-        database.CopyTo(copy, (_, _) => { }, ct);
+        var pageBytes = database.Number("pragma page_size", ct);
+        database.CopyTo(copy, (done, all) => halves?.Copied(done * pageBytes, all * pageBytes), ct);
+    }
+
+    /// <summary>Progress over both halves of the work: every byte is copied, then read again and stored.</summary>
+    sealed class Halves(IProgress<BackupProgress> told, Contracts.FilePath database) : IProgress<BackupProgress>
+    {
+        long _bytes;
+
+        public void Copied(long done, long all) => told.Report(new BackupProgress(0, 1, done, 2 * (_bytes = all), database, 0));
+
+        public void Report(BackupProgress value)
+            => told.Report(value with { BytesDone = _bytes + value.BytesDone, BytesTotal = _bytes + (value.BytesTotal ?? _bytes) });
     }
 
     /// <summary>Looks through the copy: the database goes on changing.</summary>

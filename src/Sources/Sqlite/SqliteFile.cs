@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Sources.Tools;
 using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Sqlite;
@@ -23,39 +24,8 @@ public static class SqliteFile
 
     /// <summary>The databases that processes have open, in the order of their paths: of applications that run.</summary>
     public static IReadOnlyList<FoundDatabase> Find()
-    {
-        var open = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var pid in Processes()) open.UnionWith(OpenFiles(pid));
-        return [.. open.Where(IsDatabase).Select(path => new FoundDatabase("sqlite", Path.GetFileName(path), path, "", "", 0, true))];
-    }
-
-    /// <summary>The first other process that has a file open; null where none is seen. Of other users' processes only root sees that.
-    /// </summary>
-    public static int? OpenedBy(string path)
-        => Processes().Where(pid => pid != Environment.ProcessId).Select(pid => (int?)pid)
-            .FirstOrDefault(pid => OpenFiles(pid!.Value).Contains(path));
-
-    static IEnumerable<int> Processes() => Disk.List("/proc").Where(entry => entry.Kind == FileKind.Folder)
-        .Select(entry => int.TryParse(entry.Name, out var pid) ? pid : 0).Where(pid => pid > 0);
-
-    static List<string> OpenFiles(int pid)
-    {
-        var found = new List<string>();
-        try
-        {
-            var folder = $"/proc/{pid}/fd";
-            foreach (var (name, kind) in Disk.List(folder))
-            {
-                if (kind != FileKind.Symlink) continue;
-                using var links = Descriptor.OpenFolder(FilePath.FromText(folder));
-                var target = links.ReadLink(System.Text.Encoding.ASCII.GetBytes(name)).ToString();
-                if (target.StartsWith('/') && !target.StartsWith("/dev/", StringComparison.Ordinal)
-                    && !target.StartsWith("/proc/", StringComparison.Ordinal)) found.Add(target);
-            }
-        }
-        catch (PosixException) { return found; }   // it ended, or is another user's
-        return found;
-    }
+        => [.. OpenFiles.All().Where(IsDatabase)
+            .Select(path => new FoundDatabase("sqlite", Path.GetFileName(path), path, "", "", 0, true))];
 
     /// <summary>What keeps a database from being backed up, or makes its backup worth less.</summary>
     /// <param name="path">Absolute path.</param>

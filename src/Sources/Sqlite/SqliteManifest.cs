@@ -54,11 +54,10 @@ public sealed record SqliteManifest
         var node = await browser.Find(snapshot, Place, ct)
             ?? throw new NotFoundException($"A manifest in snapshot {snapshot.ShortId}");
         if (node.SizeBytes > LargestBytes) throw RepositoryException.Damaged("manifest", $"{node.SizeBytes} bytes are too many.");
-        var bytes = new List<byte>();
-        foreach (var blob in node.Content) bytes.AddRange(await reader.Read(BlobType.Data, blob, ct));
+        var bytes = await StoredBytes.Of(reader, node, ct);
         try
         {
-            return JsonSerializer.Deserialize(bytes.ToArray(), SqliteJson.Default.SqliteManifest) is { Engine: "sqlite" } manifest
+            return JsonSerializer.Deserialize(bytes, SqliteJson.Default.SqliteManifest) is { Engine: "sqlite" } manifest
                 ? manifest : throw RepositoryException.Damaged("manifest", $"snapshot {snapshot.ShortId} holds another kind of database.");
         }
         catch (JsonException e) { throw RepositoryException.Damaged("manifest", $"snapshot {snapshot.ShortId}: {e.Message}"); }

@@ -15,7 +15,7 @@ public static class SqliteProof
         CancellationToken ct)
     {
         var clock = repository.Options.Clock;
-        using var scratch = SqliteScratch.Make(options.Scratch);
+        using var scratch = Scratch.Make(options.Scratch);
         var begun = clock.GetTimestamp();
         var restored = await SqliteRestore.Run(repository, new SqliteRestoreOptions
         {

@@ -42,33 +42,17 @@ sealed class SqliteSource : IItemSource
 
     public ISourceFolder OpenRoot(ISourceProblems problems)
     {
-        var entry = new MadeEntry(_node, null, Open);
-        for (var above = Path.GetDirectoryName(_path)!; above != "/"; above = Path.GetDirectoryName(above)!)
-        {
-            using var folder = Descriptor.OpenFolder(FilePath.FromText(above));
-            var inner = entry;
-            var node = NodeReader.OfOpen(folder, FilePath.FromText(Path.GetFileName(above)));
-            entry = new MadeEntry(node, _ => new MadeFolder([inner]), null);
-        }
-        return new MadeFolder([MadeEntry.OfFolder(".backupdr", _node, [MadeEntry.OfBytes("manifest.json", _node, _manifest)]), entry]);
+        var manifest = MadeEntry.OfFolder(".backupdr", _node, [MadeEntry.OfBytes("manifest.json", _node, _manifest)]);
+        return new MadeFolder([manifest, MadeEntry.Below(_path, new MadeEntry(_node, null, Open))]);
     }
 
-    CopiedFile? Open(ISourceProblems problems)
+    // The bytes of the copy under the metadata of the database.
+    ChunkedFile? Open(ISourceProblems problems)
     {
         using var folder = Above(_copy);
         return DiskFile.Open(folder, FilePath.FromText(Path.GetDirectoryName(_copy)!), NodeOf(_copy), problems) is { } file
-            ? new CopiedFile(file, _node) : null;
+            ? new ChunkedFile(file, ChunkBytes, _node) : null;
     }
 
     public void Dispose() => GC.SuppressFinalize(this);
-
-    /// <summary>The bytes of the copy under the metadata of the database.</summary>
-    sealed class CopiedFile(ISourceFile copy, Node node) : ISourceFile
-    {
-        public long SizeBytes => copy.SizeBytes;
-        public int? ChunkBytes => SqliteSource.ChunkBytes;
-        public int Read(long offset, Span<byte> target) => copy.Read(offset, target);
-        public Node Stat() => node;
-        public void Dispose() => copy.Dispose();
-    }
 }

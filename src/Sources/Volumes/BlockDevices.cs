@@ -30,11 +30,16 @@ public static class BlockDevices
     /// <summary>One by its number; null where there is none.</summary>
     public static BlockDevice? Find(string number) => List().FirstOrDefault(device => device.Number == number);
 
+    /// <summary>The loop devices over a file.</summary>
+    public static IReadOnlyList<BlockDevice> BackedBy(string file)
+        => [.. List().Where(device => Fact(device.Path[(device.Path.LastIndexOf('/') + 1)..], "loop/backing_file") == file)];
+
     static BlockDevice? Look(string name, IReadOnlyList<MountPoint> mounts, HashSet<string> swaps)
     {
         var number = Fact(name, "dev");
         if (number is null || !long.TryParse(Fact(name, "size"), CultureInfo.InvariantCulture, out var sectors)) return null;
-        if (sectors <= 0 || name.StartsWith("ram", StringComparison.Ordinal) || name.StartsWith("zram", StringComparison.Ordinal)) return null;
+        if (sectors <= 0 || name.StartsWith("ram", StringComparison.Ordinal)
+            || name.StartsWith("zram", StringComparison.Ordinal)) return null;
         var parts = Disk.List($"{Root}/{name}");
         if (parts.Any(part => part.Name.StartsWith(name, StringComparison.Ordinal) && Disk.Exists($"{Root}/{name}/{part.Name}/partition")))
             return null;

@@ -144,6 +144,14 @@ public sealed partial class Descriptor : SafeHandleMinusOneIsInvalid
         throw failure;
     }
 
+    /// <summary>Where it ends: the length of a file, the size of a block device.</summary>
+    /// <exception cref="PosixException">The kernel refused.</exception>
+    public long LengthBytes()
+    {
+        var end = Libc.lseek(this, 0, Libc.SeekEnd);
+        return end >= 0 ? end : throw PosixException.FromLast("lseek", default);
+    }
+
     /// <summary>The next offset at or after <paramref name="offset"/> where data lies; null where only a hole is left.</summary>
     /// <exception cref="PosixException">The kernel refused.</exception>
     public long? NextData(long offset)

@@ -17,7 +17,7 @@ static partial class Libc
     public const int EmptyPath = 0x1000;           // AT_EMPTY_PATH
     public const uint BasicStats = 0x7FF;          // STATX_BASIC_STATS
     public const uint RenameNoReplace = 1;         // RENAME_NOREPLACE
-    public const int SeekData = 3, SeekHole = 4;
+    public const int SeekEnd = 2, SeekData = 3, SeekHole = 4;
 
     static readonly bool Arm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     public static readonly nint GetDents64 = Arm ? 61 : 217;

@@ -7,7 +7,7 @@ namespace BackupDr.Web.Items;
 /// <summary>Parts of an item in words.</summary>
 public static class ItemText
 {
-    public static string Paths(Item item) => item.Source.Files is { } files ? string.Join(", ", files.Paths) : $"{item.Source.FirstPath}";
+    public static string Paths(Item item) => item.Source.Files is { } files ? string.Join(", ", files.Paths) : item.Source.Title;
 
     /// <summary>What kind of thing was found.</summary>
     public static string Of(FoundKind kind) => kind switch
@@ -22,7 +22,7 @@ public static class ItemText
 
     /// <summary>Where a policy for something that was found is made.</summary>
     public static string ProtectUrl(Unprotected one) => $"/policies/new?host={one.Host}&path={Uri.EscapeDataString($"{one.Found.Path}")}"
-        + (one.ProtectAs is { } kind and not SourceKind.Files ? $"&kind={kind}" : "");
+        + (one.ProtectAs is { } kind and not SourceKind.Files ? $"&source={kind.ToString().ToLowerInvariant()}" : "");
 
     /// <summary>Where it is hidden, or listed again.</summary>
     public static string HideUrl(Unprotected one)

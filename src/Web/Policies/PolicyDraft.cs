@@ -37,6 +37,9 @@ public sealed class PolicyDraft
 
     /// <summary>What is lost at most where only base backups are taken, and where the log is received.</summary>
     const string LogRpo = "300";
+
+    /// <summary>The one path that is chosen is a block device or a disk image.</summary>
+    public bool IsVolume { get; set; }
     public string? Rpo { get; set; }
     public string? Rto { get; set; }
     public string? Every { get; set; }
@@ -82,14 +85,15 @@ public sealed class PolicyDraft
 
     /// <summary>The form for something that an agent found.</summary>
     /// <param name="path">Its place; null for none.</param>
-    /// <param name="kind">The <see cref="SourceKind"/> that protects it; null for files.</param>
-    public PolicyDraft For(string? path, string? kind)
+    /// <param name="source">"postgresql", "sqlite" or "volume"; null for files.</param>
+    public PolicyDraft For(string? path, string? source)
     {
+        (IsSqlite, IsVolume) = (source == "sqlite", source == "volume");
         if (string.IsNullOrEmpty(path)) return this;
+        if (IsPostgreSql) { PgFolder = path; return this; }
         Paths = [FilePath.Parse(path).ToString()];
-        IsSqlite = kind == nameof(SourceKind.Sqlite);
         // Where it lies is shown beside it, so that it can be seen and more of it chosen.
-        Browse = IsSqlite && System.IO.Path.GetDirectoryName(path) is { Length: > 0 } above ? above : path;
+        Browse = (IsSqlite || IsVolume) && System.IO.Path.GetDirectoryName(path) is { Length: > 0 } above ? above : path;
         return this;
     }
 
@@ -159,7 +163,7 @@ public sealed class PolicyDraft
 
     /// <summary>What is protected.</summary>
     /// <exception cref="BadInputException">A field cannot be read.</exception>
-    public SourceSpec Source() => IsPostgreSql ? Cluster() : IsSqlite ? Database() : Folders();
+    public SourceSpec Source() => IsPostgreSql ? Cluster() : IsSqlite ? Database() : IsVolume ? Volume() : Folders();
 
     SourceSpec Cluster() => new()
     {
@@ -192,12 +196,17 @@ public sealed class PolicyDraft
     SourceSpec Database() => new()
     {
         Kind = SourceKind.Sqlite,
-        Sqlite = new SqliteSpec
-        {
-            Path = Paths is [var only] ? FilePath.Parse(only) : throw new BadInputException("paths",
-                $"{Paths!.Count} paths are chosen, and a database is one file.", "Make a policy for each database."),
-        },
+        Sqlite = new SqliteSpec { Path = OnlyPath("a database is one file", "database") },
     };
+
+    SourceSpec Volume() => new()
+    {
+        Kind = SourceKind.Volume,
+        Volume = new VolumeSpec { Path = OnlyPath("a disk is one device or one file", "disk") },
+    };
+
+    FilePath OnlyPath(string why, string each) => Paths is [var only] ? FilePath.Parse(only)
+        : throw new BadInputException("paths", $"{Paths!.Count} paths are chosen, and {why}.", $"Make a policy for each {each}.");
 
     static TimeSpan Time(string field, string? text) => TimeSpan.FromSeconds(Number(field, text));
 

@@ -57,6 +57,18 @@ public sealed class UnprotectedTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public void A_cluster_is_protected_by_its_folder_or_its_port()
+    {
+        var found = new SourceFound(FoundKind.PostgreSql, FilePath.FromText("/var/lib/postgresql/16/main"), "PostgreSQL 16, port 5433");
+        Coverage Covered(PostgreSqlSpec cluster) => Protection.Of(found, [Root.Path],
+            [new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = cluster }]).Coverage;
+
+        Assert.Equal(Coverage.Whole, Covered(new PostgreSqlSpec { DataFolder = found.Path }));
+        Assert.Equal(Coverage.Whole, Covered(new PostgreSqlSpec { Port = 5433 }));
+        Assert.Equal(Coverage.None, Covered(new PostgreSqlSpec()));
+    }
+
+    [Fact]
     public async Task What_an_agent_finds_is_listed_until_it_is_protected_hidden_or_gone()
     {
         await using var fleet = await Fleet.Start(databases);

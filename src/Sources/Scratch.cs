@@ -3,17 +3,17 @@ using BackupDr.Contracts;
 using BackupDr.Storage.Folder;
 using BackupDr.Storage.Posix;
 
-namespace BackupDr.Sources.Sqlite;
+namespace BackupDr.Sources;
 
-/// <summary>A folder for a copy of a database, of mode 0700. It is held by a lock of the kernel: what a killed run left behind is
+/// <summary>A folder for a copy that is thrown away, of mode 0700. It is held by a lock of the kernel: what a killed run left behind is
 /// recognised by that, and removed by the next one.</summary>
-sealed class SqliteScratch : IDisposable
+sealed class Scratch : IDisposable
 {
-    const string Start = "backupdr-sqlite-";
+    const string Start = "backupdr-scratch-";
 
     readonly Descriptor _folder;
 
-    SqliteScratch(string path, Descriptor folder) => (Path, _folder) = (path, folder);
+    Scratch(string path, Descriptor folder) => (Path, _folder) = (path, folder);
 
     /// <summary>Absolute path.</summary>
     public string Path { get; }
@@ -22,17 +22,17 @@ sealed class SqliteScratch : IDisposable
     /// <param name="below">Absolute path of the folder that it is made in; it exists.</param>
     /// <exception cref="BadInputException">There is no such folder.</exception>
     /// <exception cref="PosixException">It cannot be made.</exception>
-    public static SqliteScratch Make(string below)
+    public static Scratch Make(string below)
     {
         if (!below.StartsWith('/') || !Disk.Exists(below))
-            throw new BadInputException("--scratch", $"There is no folder {below}.", "Name a folder on a disk with room for the database.");
+            throw new BadInputException("--scratch", $"There is no folder {below}.", "Name a folder on a disk with room for the copy.");
         foreach (var (name, kind) in Disk.List(below))
             if (kind == FileKind.Folder && name.StartsWith(Start, StringComparison.Ordinal))
                 RemoveIfLeft(System.IO.Path.Combine(below, name));
         var path = System.IO.Path.Combine(below, Start + RandomNumberGenerator.GetHexString(16, lowercase: true));
         var folder = PrivateFolder.Open(FilePath.FromText(path));
         FileLock.TryTake(folder);
-        return new SqliteScratch(path, folder);
+        return new Scratch(path, folder);
     }
 
     static void RemoveIfLeft(string path)
