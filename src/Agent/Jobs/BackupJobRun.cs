@@ -72,7 +72,8 @@ static class BackupJobRun
                 now.BytesTotal,
             Current = now.Current,
         }));
-        var (summary, cluster) = await OfKind(repository, job, reporter, progress, ct);
+        var remarks = new Remarks(reporter);
+        var (summary, cluster) = await OfKind(repository, job, reporter, remarks, progress, ct);
         foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
             $"{problem.Path}: {problem.Message}");
         foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark",
@@ -99,6 +100,7 @@ static class BackupJobRun
                 BytesAdded = summary.BytesStored,
                 Missing = JobRunner.Cut(summary.Missing),
                 MissingCount = summary.Missing.Count,
+                Warnings = remarks.Warnings,
                 Cluster = cluster,
                 Seconds = summary.Duration.TotalSeconds,
             },
@@ -107,22 +109,24 @@ static class BackupJobRun
 
     /// <exception cref="BadInputException">The source is of a kind that this agent does not know.</exception>
     static async Task<(BackupSummary Run, ClusterPoint? Cluster)> OfKind(Repository repository, BackupJob job, RunReporter reporter,
-        IProgress<BackupProgress> progress, CancellationToken ct) => job.Source switch
+        Remarks remarks, IProgress<BackupProgress> progress, CancellationToken ct) => job.Source switch
         {
-            { Kind: SourceKind.Files, Files: { } files } => (await Files(repository, job, files, progress, ct), null),
-            { Kind: SourceKind.Sqlite, Sqlite: { } database } => (await Sqlite(repository, job, database, reporter, progress, ct), null),
-            { Kind: SourceKind.Volume, Volume: { } volume } => (await Volume(repository, job, volume, reporter, progress, ct), null),
+            { Kind: SourceKind.Files, Files: { } files } => (await Files(repository, job, files, remarks, progress, ct), null),
+            { Kind: SourceKind.Sqlite, Sqlite: { } database } => (await Sqlite(repository, job, database, remarks, progress, ct), null),
+            { Kind: SourceKind.Volume, Volume: { } volume } => (await Volume(repository, job, volume, remarks, progress, ct), null),
             { Kind: SourceKind.PostgreSql, PostgreSql: { } server }
                 => await ClusterBackupRun.Run(repository, job, server, reporter, progress, ct),
             _ => throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
                 "Install the agent of the node's version."),
         };
 
-    static async Task<BackupSummary> Files(Repository repository, BackupJob job, FilesSpec files, IProgress<BackupProgress> progress,
-        CancellationToken ct)
+    static async Task<BackupSummary> Files(Repository repository, BackupJob job, FilesSpec files, Remarks remarks,
+        IProgress<BackupProgress> progress, CancellationToken ct)
     {
-        using var source = FileSource.Open(files);
-        return await BackupRun.Execute(repository, source, new BackupRequest
+        await using var frozen = await FrozenTrees.Take(files.Paths, files.Snapshot ?? SnapshotUse.None, files.OneFileSystem, ct);
+        foreach (var subvolume in frozen.Roots) remarks.Note($"Reading {subvolume} from a snapshot of it.");
+        using var source = FileSource.Open(files, frozen);
+        var run = await BackupRun.Execute(repository, source, new BackupRequest
         {
             HostName = job.HostName,
             UserName = Environment.UserName,
@@ -130,19 +134,21 @@ static class BackupJobRun
             Excludes = files.Excludes,
             CountFirst = true,
         }, progress, ct);
+        remarks.Warn(frozen.Warnings);
+        return run;
     }
 
-    static async Task<BackupSummary> Sqlite(Repository repository, BackupJob job, SqliteSpec database, RunReporter reporter,
+    static async Task<BackupSummary> Sqlite(Repository repository, BackupJob job, SqliteSpec database, Remarks remarks,
         IProgress<BackupProgress> progress, CancellationToken ct)
     {
         var options = new SqliteBackupOptions { HostName = job.HostName, UserName = Environment.UserName, Tags = job.Tags };
         if (database.Scratch is { } scratch) options = options with { Scratch = scratch.ToString() };
         var taken = await SqliteBackup.Run(repository, database.Path.ToString(), options, progress, ct);
-        foreach (var remark in taken.Remarks) reporter.Event(EventLevel.Warning, "backup.remark", remark);
+        remarks.Warn(taken.Remarks);
         return taken.Run;
     }
 
-    static async Task<BackupSummary> Volume(Repository repository, BackupJob job, VolumeSpec volume, RunReporter reporter,
+    static async Task<BackupSummary> Volume(Repository repository, BackupJob job, VolumeSpec volume, Remarks remarks,
         IProgress<BackupProgress> progress, CancellationToken ct)
     {
         var taken = await VolumeBackup.Run(repository, volume.Path.ToString(), new VolumeBackupOptions
@@ -152,7 +158,27 @@ static class BackupJobRun
             Tags = job.Tags,
             InUse = volume.InUse,
         }, progress, ct);
-        foreach (var remark in taken.Remarks) reporter.Event(EventLevel.Warning, "backup.remark", remark);
+        remarks.Warn(taken.Remarks);
         return taken.Run;
+    }
+
+    /// <summary>What a person should know of a backup: in the run's log, and in its result.</summary>
+    internal sealed class Remarks(RunReporter reporter)
+    {
+        readonly List<string> _warnings = [];
+
+        /// <summary>The warnings for the result; null for none.</summary>
+        public IReadOnlyList<string>? Warnings => _warnings.Count == 0 ? null : [.. _warnings.Take(MaximumLines)];
+
+        public void Note(string text) => reporter.Event(EventLevel.Info, "backup.remark", text);
+
+        public void Warn(IEnumerable<string> texts)
+        {
+            foreach (var text in texts)
+            {
+                if (_warnings.Count < MaximumLines) reporter.Event(EventLevel.Warning, "backup.remark", text);
+                _warnings.Add(text);
+            }
+        }
     }
 }

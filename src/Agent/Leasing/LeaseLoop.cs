@@ -3,6 +3,7 @@ using BackupDr.Agent.Requests;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Sources.Volumes;
 using BackupDr.Storage.Posix;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -122,6 +123,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
         using var timer = new PeriodicTimer(InventoryEvery);
         try
         {
+            await RemoveSnapshots(ct);
             do
             {
                 try { await connection.Client.Inventory(await inventory.Look(ct), ct); }
@@ -130,6 +132,16 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
             while (await timer.WaitForNextTickAsync(ct));
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+    }
+
+    /// <summary>Drops the snapshots of file systems that runs took and could not drop before the agent was killed.</summary>
+    async Task RemoveSnapshots(CancellationToken ct)
+    {
+        try
+        {
+            if (await FrozenTrees.RemoveLeft(ct) is > 0 and var removed) LogDropped(log, removed);
+        }
+        catch (BackupDrException e) { LogAway(log, e.Message); }
     }
 
     /// <summary>Full jitter: anything up to 0.5, 1, 2, 4 … seconds, so that a thousand agents do not come back at once.</summary>
@@ -144,6 +156,9 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
 
     [LoggerMessage(3101, LogLevel.Warning, "{Reason}")]
     static partial void LogAway(ILogger log, string reason);
+
+    [LoggerMessage(3105, LogLevel.Information, "Dropped {Count} snapshot(s) of file systems that a killed run left")]
+    static partial void LogDropped(ILogger log, int count);
 
     [LoggerMessage(3102, LogLevel.Information, "{Run}: {Kind} begins (lease {Epoch})")]
     static partial void LogTaken(ILogger log, string run, JobKind kind, long epoch);

@@ -1,12 +1,14 @@
 using System.CommandLine;
 using System.Text.Json;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Chunking;
 using BackupDr.Engine.Replicas;
 using BackupDr.Sources.Files;
+using BackupDr.Sources.Volumes;
 
 namespace BackupDr.Cli.Commands;
 
@@ -48,6 +50,10 @@ sealed class BackupCommand
     };
     readonly Option<bool> _excludeCaches = new("--exclude-caches") { Description = "Leave out folders with a CACHEDIR.TAG." };
     readonly Option<bool> _oneFileSystem = new("--one-file-system", "-x") { Description = "Leave out what is mounted below the paths." };
+    readonly Option<string?> _snapshot = new("--fs-snapshot")
+    {
+        Description = "Read from a snapshot of the file system (Btrfs, as root): required, or possible, which goes on without one.",
+    };
     readonly Option<bool> _dryRun = new("--dry-run", "-n")
     {
         Description = "Write nothing; list what would be taken, what is left out and by which rule, and how much would be added.",
@@ -71,7 +77,7 @@ sealed class BackupCommand
             made._paths, made._tags, made._host, made._excludes, made._excludeFiles, made._excludeCaches, made._oneFileSystem, made._force,
             made._parent, made._chunker, made._excludesAnyCase, made._excludeFilesAnyCase, made._excludeIfPresent,
             made._excludeLargerThan, made._filesFrom, made._filesFromVerbatim, made._filesFromRaw,
-            made._dryRun, made._verbose,
+            made._snapshot, made._dryRun, made._verbose,
         };
         var repository = new RepositoryArguments(command, ReplicaUse.Write);
         command.SetAction((given, ct) => made.Run(repository, given, ct));
@@ -83,10 +89,14 @@ sealed class BackupCommand
         var output = arguments.Output(given);
         var chunker = given.GetValue(_chunker) is { } way ? ChunkerChoice.Parse(way, "--chunker") : ChunkerChoice.Auto;
         var selection = Selection(given);
-        using var source = FileSource.Open(selection);
+        var dryRun = given.GetValue(_dryRun);
+        var use = given.GetValue(_snapshot) is { } text ? SnapshotUseOf(text) : SnapshotUse.None;
+        // What is only listed needs no moment, and a preview writes nothing anywhere.
+        await using var frozen = await FrozenTrees.Take([.. selection.Paths, .. selection.ListedPaths], dryRun ? SnapshotUse.None : use,
+            selection.OneFileSystem, ct);
+        using var source = FileSource.Open(selection, frozen);
         using var repository = await arguments.Open(given, ct);
         BlobId? parent = given.GetValue(_parent) is { } wanted ? (await repository.FindSnapshot(wanted, SnapshotFilter.All, ct)).Id : null;
-        var dryRun = given.GetValue(_dryRun);
         var request = new BackupRequest
         {
             HostName = given.GetValue(_host) ?? Environment.MachineName,
@@ -108,9 +118,18 @@ sealed class BackupCommand
         }
         arguments.TellReplicas(given, repository);
         foreach (var problem in findings.Missing) output.Problem(problem.Path, problem.Message);
+        foreach (var warning in frozen.Warnings) output.Remark(warning);
         Tell(output, findings);
         return findings.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
     }
+
+    static SnapshotUse SnapshotUseOf(string text) => text switch
+    {
+        "required" => SnapshotUse.Required,
+        "possible" => SnapshotUse.WhenPossible,
+        _ => throw new BadInputException("--fs-snapshot", $"--fs-snapshot: '{text}' is neither required nor possible.",
+            "Write --fs-snapshot required."),
+    };
 
     FileSelection Selection(ParseResult given)
     {

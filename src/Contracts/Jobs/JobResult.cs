@@ -96,6 +96,9 @@ public sealed record BackupResult
     public IReadOnlyList<PathProblem> Missing { get; init; } = [];
     /// <summary>How many entries are missing.</summary>
     public long MissingCount { get; init; }
+    /// <summary>What a person should know though nothing is missing, for example that there was no snapshot; at most 100. Null for nothing.
+    /// </summary>
+    public IReadOnlyList<string>? Warnings { get; init; }
     /// <summary>Of a PostgreSQL cluster: what a restore has to know of it; null for everything else.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClusterPoint? Cluster { get; init; }

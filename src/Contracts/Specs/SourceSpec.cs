@@ -77,6 +77,19 @@ public sealed record FilesSpec
     public bool ExcludeCaches { get; init; } = true;
     /// <summary>Whether mount points below the paths are left out.</summary>
     public bool OneFileSystem { get; init; }
+    /// <summary>Whether all files are taken as of one moment, from a snapshot of their file system; null for None.</summary>
+    public SnapshotUse? Snapshot { get; init; }
+}
+
+/// <summary>Whether a backup of files freezes the file system that it reads.</summary>
+public enum SnapshotUse
+{
+    /// <summary>No: files are read as they stand.</summary>
+    None,
+    /// <summary>Where it has snapshots; where it has none the result says so.</summary>
+    WhenPossible,
+    /// <summary>Yes: a run without ends as failed.</summary>
+    Required,
 }
 
 /// <summary>What happens to files that exist already where a restore writes.</summary>

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine.Backup;
+using BackupDr.Sources.Volumes;
 using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Files;
@@ -16,26 +17,30 @@ public sealed class FileSource : IItemSource
     readonly HashSet<FilePath> _listed;
     readonly SourceRules _rules;
 
-    FileSource(IReadOnlyList<FilePath> paths, HashSet<FilePath> listed, SourceRules rules)
-        => (Paths, _listed, _rules) = (paths, listed, rules);
+    readonly FrozenTrees? _frozen;
+
+    FileSource(IReadOnlyList<FilePath> paths, HashSet<FilePath> listed, SourceRules rules, FrozenTrees? frozen)
+        => (Paths, _listed, _rules, _frozen) = (paths, listed, rules, frozen);
 
     /// <inheritdoc/>
     public IReadOnlyList<FilePath> Paths { get; }
 
     /// <summary>Checks what a policy selects; touches no file yet.</summary>
     /// <exception cref="BadInputException">As of the other overload.</exception>
-    public static FileSource Open(FilesSpec selection) => Open(new FileSelection
+    public static FileSource Open(FilesSpec selection, FrozenTrees? frozen = null) => Open(new FileSelection
     {
         Paths = selection.Paths,
         Patterns = [.. selection.Excludes.Select(text => new PatternLine(text, "exclude"))],
         Markers = selection.ExcludeCaches ? [FolderMarker.CacheTag] : [],
         OneFileSystem = selection.OneFileSystem,
-    });
+    }, frozen);
 
     /// <summary>Checks the selection; touches no file yet.</summary>
+    /// <param name="selection">What is taken.</param>
+    /// <param name="frozen">Snapshots to read from where there are; they outlive the source.</param>
     /// <exception cref="BadInputException">No path, a path that is not absolute or holds "..", or a pattern that cannot be
     /// read.</exception>
-    public static FileSource Open(FileSelection selection)
+    public static FileSource Open(FileSelection selection, FrozenTrees? frozen = null)
     {
         if (selection.Paths.Count + selection.ListedPaths.Count == 0)
             throw new BadInputException("paths", "There is no path to back up.", "Name at least one folder or file.");
@@ -45,7 +50,7 @@ public sealed class FileSource : IItemSource
         foreach (var path in selection.ListedPaths.Select(Clean))
             if (known.Add(path)) { paths.Add(path); listed.Add(path); }
         return new FileSource(paths, listed, new SourceRules(ExcludeRules.Parse(selection.Patterns), selection.Markers,
-            selection.LargerThanBytes, selection.OneFileSystem));
+            selection.LargerThanBytes, selection.OneFileSystem), frozen);
     }
 
     static FilePath Clean(FilePath path)
@@ -105,7 +110,8 @@ public sealed class FileSource : IItemSource
     ISourceFolder OpenTargets(List<TargetPath> targets)
     {
         var root = new FilePath([(byte)'/']);
-        if (targets is not [{ IsTarget: true, Name.IsEmpty: true }]) return new TargetFolder(root, targets, _rules);
+        if (targets is not [{ IsTarget: true, Name.IsEmpty: true }]) return new TargetFolder(root, targets, _rules, _frozen);
+        if (_frozen?.Of(root) is { } place) return FrozenFolder.Open(root, place, _rules);
         var opened = Descriptor.OpenFolder(root);
         return new DiskFolder(opened, root, opened.Stat().DeviceId, _rules);
     }

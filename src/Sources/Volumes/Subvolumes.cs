@@ -12,15 +12,26 @@ public static class Subvolumes
     /// </summary>
     public static async Task<IReadOnlyList<FilePath>> Below(MountPoint mount, CancellationToken ct)
     {
-        if (mount.FileSystem != "btrfs" || Tools.FirstOrDefault(Disk.Exists) is not { } tool) return [];
-        var all = await Paths(tool, mount, [], ct);
-        var snapshots = await Paths(tool, mount, ["-s"], ct);
+        if (mount.FileSystem != "btrfs" || !HasTool) return [];
+        var all = await Paths(mount, [], ct);
+        var snapshots = await Paths(mount, ["-s"], ct);
         return [.. all.Except(snapshots).Select(path => Visible(mount, path)).OfType<FilePath>().Where(path => path != mount.Path)];
     }
 
-    static async Task<IReadOnlyList<string>> Paths(string tool, MountPoint mount, string[] options, CancellationToken ct)
+    /// <summary>The snapshots below a mount point.</summary>
+    internal static async Task<IReadOnlyList<FilePath>> SnapshotsBelow(MountPoint mount, CancellationToken ct) => !HasTool ? []
+        : [.. (await Paths(mount, ["-s"], ct)).Select(path => Visible(mount, path)).OfType<FilePath>()];
+
+    /// <summary>Whether the tool is there.</summary>
+    internal static bool HasTool => Tools.Any(Disk.Exists);
+
+    /// <summary>Runs the tool to its end.</summary>
+    internal static Task<(int ExitCode, IReadOnlyList<string> Lines)> Run(IReadOnlyList<string> arguments, CancellationToken ct)
+        => ToolProcess.Run(Tools.First(Disk.Exists), arguments, null, ct);
+
+    static async Task<IReadOnlyList<string>> Paths(MountPoint mount, string[] options, CancellationToken ct)
     {
-        var (exit, lines) = await ToolProcess.Run(tool, ["subvolume", "list", "-a", .. options, mount.Path.ToString()], null, ct);
+        var (exit, lines) = await Run(["subvolume", "list", "-a", .. options, mount.Path.ToString()], ct);
         const string before = " path ", top = "<FS_TREE>/";   // of those that lie elsewhere; the path is from the top in any case
         return exit != 0 ? [] : [.. lines.Where(line => line.Contains(before, StringComparison.Ordinal))
             .Select(line => line[(line.IndexOf(before, StringComparison.Ordinal) + before.Length)..])

@@ -20,6 +20,7 @@ public sealed class PolicyDraft
     public string? Excludes { get; set; }
     public bool ExcludeCaches { get; set; }
     public bool OneFileSystem { get; set; }
+    public string? Snapshot { get; set; }
 
     /// <summary>The one path that is chosen is a database's file.</summary>
     public bool IsSqlite { get; set; }
@@ -190,6 +191,7 @@ public sealed class PolicyDraft
             Excludes = [.. (Excludes ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
             ExcludeCaches = ExcludeCaches,
             OneFileSystem = OneFileSystem,
+            Snapshot = Enum.TryParse<SnapshotUse>(Snapshot, out var use) && use != SnapshotUse.None ? use : null,
         },
     };
 
