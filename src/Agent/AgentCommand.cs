@@ -1,5 +1,6 @@
 using System.Reflection;
 using BackupDr.Agent.Duties;
+using BackupDr.Agent.Hooks;
 using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Leasing;
 using BackupDr.Agent.Requests;
@@ -17,7 +18,7 @@ static class AgentCommand
 {
     const string Usage = """
         backupdr-agent join URL [--token TOKEN] [--state DIR] [--mover] [--name NAME]
-        backupdr-agent run [--state DIR] [--stdin-lifetime]
+        backupdr-agent run [--state DIR] [--hooks DIR] [--stdin-lifetime]
         backupdr-agent version
         """;
 
@@ -41,7 +42,8 @@ static class AgentCommand
                 return 0;
             case ["run"]:
                 NativeLibraries.Check();
-                return await Serve(State(options), options.ContainsKey("stdin-lifetime"));
+                return await Serve(State(options), Path.GetFullPath(options.GetValueOrDefault("hooks") ?? HookFolder.Default),
+                    options.ContainsKey("stdin-lifetime"));
             default:
                 throw new BadInputException("arguments", "These arguments are not understood.", Usage);
         }
@@ -55,7 +57,7 @@ static class AgentCommand
             if (!args[i].StartsWith("--", StringComparison.Ordinal)) { words.Add(args[i]); continue; }
             var name = args[i][2..];
             if (name is "mover" or "stdin-lifetime") options[name] = "";
-            else if (name is "token" or "state" or "name" && i + 1 < args.Length) options[name] = args[++i];
+            else if (name is "token" or "state" or "name" or "hooks" && i + 1 < args.Length) options[name] = args[++i];
             else throw new BadInputException("arguments", $"'{args[i]}' is no option, or its value is missing.", Usage);
         }
         return ([.. words], options);
@@ -68,7 +70,7 @@ static class AgentCommand
 
     static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
 
-    static async Task<int> Serve(AgentState state, bool stdinLifetime)
+    static async Task<int> Serve(AgentState state, string hooks, bool stdinLifetime)
     {
         using var held = FileLock.TryTake(FilePath.FromText(state.LockFile))
             ?? throw new ConflictException("agent.running", $"Another agent runs with the state folder {state.Folder}.",
@@ -85,7 +87,7 @@ static class AgentCommand
             .AddSingleton<NodeConnection>();
         builder.Services.AddSingleton<AgentStores>();
         builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>()
-            .AddSingleton<Inventory>();
+            .AddSingleton<Inventory>().AddSingleton(new HookFolder(hooks));
         builder.Services.AddHostedService<LeaseLoop>().AddHostedService<DutyLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         using var host = builder.Build();

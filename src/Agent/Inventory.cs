@@ -48,7 +48,8 @@ public sealed class Inventory(AgentState state)
         var bare = devices.Where(device => device.Use.Length == 0)
             .Select(device => new SourceFound(FoundKind.BlockDevice, FilePath.FromText(device.Path), "not mounted", device.SizeBytes));
         return [.. mounted.Concat(below).Concat(bare).Concat(databases.Where(one => !IsPassing(one)).Select(Database))
-            .Where(found => !IsOurs(found.Path)).DistinctBy(found => (found.Kind, found.Path)).Take(InventoryRequest.MostSources).Select(Short)];
+            .Where(found => !IsOurs(found.Path)).DistinctBy(found => (found.Kind, found.Path)).Take(InventoryRequest.MostSources)
+            .Select(Short)];
     }
 
     static SourceFound Database(FoundDatabase found)

@@ -160,6 +160,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(CheckSourceRequest))]
 [JsonSerializable(typeof(SourceCheck))]
 [JsonSerializable(typeof(VolumeSpec))]
+[JsonSerializable(typeof(HooksSpec))]
 [JsonSerializable(typeof(IReadOnlyList<Host>))]
 [JsonSerializable(typeof(IReadOnlyList<Location>))]
 [JsonSerializable(typeof(IReadOnlyList<RepositorySummary>))]

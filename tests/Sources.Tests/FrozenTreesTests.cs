@@ -3,7 +3,6 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
 using BackupDr.Engine.Backup;
-using BackupDr.Engine.Browse;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Restore;
 using BackupDr.Sources.Files;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using BackupDr.Agent.Hooks;
 using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
@@ -13,7 +14,7 @@ namespace BackupDr.Agent.Jobs;
 
 /// <summary>Turns a job into its result. What has a name becomes a failed result; a bug is told as one and ends the run, not the
 /// agent.</summary>
-public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentStores stores)
+public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentStores stores, HookFolder hooks)
 {
     const int MaximumLines = 100, MaximumCopies = 1000;
 
@@ -38,7 +39,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
             return job.Kind switch
             {
                 JobKind.Init => await InitJob.Run(this, run, reporter, ct),
-                JobKind.Backup => await BackupJobRun.Run(this, run, Part(job.Backup), reporter, ct),
+                JobKind.Backup => await Backup(run, Part(job.Backup), reporter, ct),
                 JobKind.Restore => await RestoreJobRun.Run(this, run, Part(job.Restore), reporter, ct),
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
@@ -56,6 +57,10 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 "The agent's log on its host has the details.", false));
         }
     }
+
+    Task<JobResult> Backup(LeasedRun run, BackupJob job, RunReporter reporter, CancellationToken ct) => job.Hooks is { } named
+        ? HookRun.Around(hooks, named, run.RunId, job, reporter, token => BackupJobRun.Run(this, run, job, reporter, token), ct)
+        : BackupJobRun.Run(this, run, job, reporter, ct);
 
     static JobResult Failed(JobError error) => new() { Outcome = JobOutcome.Failed, Error = error };
 

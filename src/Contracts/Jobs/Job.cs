@@ -127,6 +127,8 @@ public sealed record BackupJob
     public required string HostName { get; init; }
     /// <summary>Tags in the snapshot, for example "backupdr.run=run_…".</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
+    /// <summary>What runs on the host before and after; null for nothing.</summary>
+    public HooksSpec? Hooks { get; init; }
 }
 
 /// <summary>Restore a snapshot or parts of it.</summary>

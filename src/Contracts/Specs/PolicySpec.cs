@@ -13,6 +13,8 @@ public sealed record PolicySpec
     public RetentionSpec Retention { get; init; } = new();
     /// <summary>How recovery points are proven.</summary>
     public ProofSpec Proof { get; init; } = new();
+    /// <summary>What runs on the host before and after a backup; null for nothing.</summary>
+    public HooksSpec? Hooks { get; init; }
 }
 
 /// <summary>When a policy fires. Exactly one of <see cref="Every"/> and <see cref="Cron"/> counts: Cron where it is set.</summary>

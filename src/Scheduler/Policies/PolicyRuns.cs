@@ -49,12 +49,13 @@ public sealed class PolicyRuns(TimeProvider clock)
         public required RepositoryId Repository { get; init; }
         public required RepositoryState State { get; init; }
         public required SourceSpec Source { get; init; }
+        public required HooksSpec? Hooks { get; init; }
         public required bool IsBusy { get; init; }
         public required bool IsPaused { get; init; }
     }
 
     static Task<List<DueItem>> Items(Transaction tx, string which, object value, CancellationToken ct) => tx.Query($"""
-        select i.id, i.policy_id, i.name, i.host_id, h.name as host, i.repository_id, s.state, i.source,
+        select i.id, i.policy_id, i.name, i.host_id, h.name as host, i.repository_id, s.state, i.source, p.spec,
                exists (select 1 from run r where r.item_id = i.id and r.kind = 'Backup' and r.state in ('Queued', 'Leased', 'Running'))
                as busy, p.paused_at is not null or p.removed_at is not null as paused
         from item i join host h on h.id = i.host_id join repository s on s.id = i.repository_id join policy p on p.id = i.policy_id
@@ -69,6 +70,7 @@ public sealed class PolicyRuns(TimeProvider clock)
         Repository = row.Id<RepositoryId>("repository_id"),
         State = row.Word<RepositoryState>("state"),
         Source = row.Json("source", WireJson.Default.SourceSpec)!,
+        Hooks = row.Json("spec", WireJson.Default.PolicySpec)!.Hooks,
         IsBusy = row.Bool("busy"),
         IsPaused = row.Bool("paused"),
     }, ct);
@@ -93,6 +95,7 @@ public sealed class PolicyRuns(TimeProvider clock)
                 Source = item.Source,
                 HostName = item.HostName,
                 Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"],
+                Hooks = item.Hooks,
             }),
         }, ct);
         return made ? id : null;

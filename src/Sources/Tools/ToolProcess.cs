@@ -3,9 +3,10 @@ using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.Tools;
 
-/// <summary>A program of the database that we run: its words kept, its end known, stopped when it is no longer wanted.</summary>
+/// <summary>A program that we run, of a database or of the host: its words kept, its end known, stopped when it is no longer wanted.
+/// </summary>
 /// <remarks>Secrets are handed over in its environment, never in its arguments, which everybody may read.</remarks>
-sealed class ToolProcess : IAsyncDisposable
+public sealed class ToolProcess : IAsyncDisposable
 {
     const int LinesKept = 400;
 
@@ -26,8 +27,10 @@ sealed class ToolProcess : IAsyncDisposable
     /// <param name="arguments">Arguments.</param>
     /// <param name="user">Whom to run it as where we are root; null for ourselves.</param>
     /// <param name="environment">Variables besides.</param>
+    /// <param name="isBare">Whether it gets these variables only, none of ours.</param>
+    /// <exception cref="SourceException">It does not start.</exception>
     public static ToolProcess Start(string program, IReadOnlyList<string> arguments, (uint Uid, uint Gid)? user = null,
-        IReadOnlyDictionary<string, string>? environment = null)
+        IReadOnlyDictionary<string, string>? environment = null, bool isBare = false)
     {
         List<string> words = [program, .. arguments];
         if (user is { } whose && AccountNames.IsRoot)
@@ -38,6 +41,7 @@ sealed class ToolProcess : IAsyncDisposable
             RedirectStandardError = true,
             WorkingDirectory = "/",
         };
+        if (isBare) start.Environment.Clear();
         start.Environment["LC_ALL"] = "C.UTF-8";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         Process? process;

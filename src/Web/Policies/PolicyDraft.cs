@@ -51,6 +51,10 @@ public sealed class PolicyDraft
     public string? KeepMonthly { get; set; }
     public string? Floor { get; set; }
     public bool DrillAfterFirst { get; set; }
+    public string? HookBefore { get; set; }
+    public string? HookAfter { get; set; }
+    public string? HookMinutes { get; set; }
+    public bool HookWarns { get; set; }
     public string? ProofDays { get; set; }
     public bool RunNow { get; set; }
 
@@ -72,6 +76,10 @@ public sealed class PolicyDraft
         Floor = Text(spec.Retention.Floor),
         DrillAfterFirst = spec.Proof.DrillAfterFirst,
         ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
+        HookBefore = spec.Hooks?.Before,
+        HookAfter = spec.Hooks?.After,
+        HookMinutes = Text((int)Math.Ceiling((spec.Hooks ?? new HooksSpec()).Limit.TotalMinutes)),
+        HookWarns = spec.Hooks is { BeforeFailure: HookFailure.Warn },
         ExcludeCaches = true,
         RunNow = true,
     };
@@ -139,6 +147,13 @@ public sealed class PolicyDraft
             Floor = Number("floor", Floor),
         },
         Proof = new ProofSpec { DrillAfterFirst = DrillAfterFirst, MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)) },
+        Hooks = string.IsNullOrWhiteSpace(HookBefore) && string.IsNullOrWhiteSpace(HookAfter) ? null : new HooksSpec
+        {
+            Before = string.IsNullOrWhiteSpace(HookBefore) ? null : HookBefore.Trim(),
+            After = string.IsNullOrWhiteSpace(HookAfter) ? null : HookAfter.Trim(),
+            BeforeFailure = HookWarns ? HookFailure.Warn : HookFailure.FailRun,
+            Limit = TimeSpan.FromMinutes(Number("hookLimit", HookMinutes)),
+        },
     };
 
     /// <summary>The request that the form makes.</summary>

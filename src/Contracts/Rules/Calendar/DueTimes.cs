@@ -34,5 +34,17 @@ public static class DueTimes
                 "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
         if (spec.Proof.MaximumAge < TimeSpan.FromDays(1) || spec.Proof.MaximumAge > TimeSpan.FromDays(365))
             yield return ("proof", $"A proof age of {spec.Proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
+        if (spec.Hooks is { } hooks)
+            foreach (var problem in Problems(hooks)) yield return problem;
+    }
+
+    static IEnumerable<(string Field, string Problem, string Hint)> Problems(HooksSpec hooks)
+    {
+        if (hooks.Before is { } before && !HooksSpec.IsName(before))
+            yield return ("hookBefore", $"'{before}' is no file name of a hook.", "Letters, digits, dots, dashes and underscores.");
+        if (hooks.After is { } after && !HooksSpec.IsName(after))
+            yield return ("hookAfter", $"'{after}' is no file name of a hook.", "Letters, digits, dots, dashes and underscores.");
+        if (hooks.Limit < HooksSpec.ShortestLimit || hooks.Limit > HooksSpec.LongestLimit)
+            yield return ("hookLimit", $"A time limit of {hooks.Limit} is outside of 1 second to 6 hours.", "For example 5 minutes.");
     }
 }
