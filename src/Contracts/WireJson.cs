@@ -153,6 +153,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(FilesSpec))]
 [JsonSerializable(typeof(SqliteSpec))]
 [JsonSerializable(typeof(PostgreSqlSpec))]
+[JsonSerializable(typeof(RestoreMomentRequest))]
 [JsonSerializable(typeof(DutiesRequest))]
 [JsonSerializable(typeof(DutiesAnswer))]
 [JsonSerializable(typeof(LogReport))]

@@ -43,14 +43,17 @@ public sealed class PostgreSqlTests
         Assert.Equal((cluster.Data, true, 0), (facts.DataFolder.ToString(), facts.HasChecksums, facts.BrokenPages));
         Assert.Contains(facts.Databases, database => database.Name == "postgres" && database.Relations > 300);
         await ItComesBackBesideItself(service, api, http, point);
-        await ItsLogIsReceived(service, http, item, cluster);
+        var four = await ItsLogIsReceived(service, http, item, cluster);
         await AGapIsKnownAndClosed(service, http, item, cluster);
+        await AnyMomentComesBack(service, api, http, item, four);
+        await ItTakesItsOwnPlace(service, api, http, item, cluster);
         await WhatIsRetiredLeavesNothingBehind(service, http, item, cluster);
     }
 
-    async Task ItsLogIsReceived(Service service, HttpClient http, Item item, PostgresCluster cluster)
+    async Task<DateTimeOffset> ItsLogIsReceived(Service service, HttpClient http, Item item, PostgresCluster cluster)
     {
         await cluster.Execute("insert into orders values (4)");
+        var four = new DateTimeOffset(await cluster.Ask<DateTime>("select clock_timestamp()"));
         await UntilStored(service, http, item, cluster);
         service.KillAgent();
         await cluster.Execute("insert into orders values (5)");
@@ -61,6 +64,68 @@ public sealed class PostgreSqlTests
         Assert.Equal((true, null), (log.Report!.IsReceiving, log.Report.Alarm));
         Assert.StartsWith("backupdr_", await cluster.Ask<string>("select slot_name::text from pg_replication_slots"),
             StringComparison.Ordinal);
+        return four;
+    }
+
+    async Task AnyMomentComesBack(Service service, ApiClient api, HttpClient http, Item item, DateTimeOffset four)
+    {
+        await using var copy = PostgresCluster.Prepare();
+        var stretches = (await Log(http, item)).Stretches;
+        var gap = new Moment { Kind = MomentKind.Time, Time = stretches[0].To + (stretches[1].From - stretches[0].To) / 2 };
+        using var refused = await http.PostAsJsonAsync($"items/{item.Id}/restore", new RestoreMomentRequest { Moment = gap },
+            WireJson.Default.Options, _ct);
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Contains("lies in a gap of the log", await refused.Content.ReadAsStringAsync(_ct), StringComparison.Ordinal);
+
+        var run = await Restored(service, api, http, item, new RestoreMomentRequest
+        {
+            Moment = new Moment { Kind = MomentKind.Time, Time = four },
+            Target = FilePath.FromText(copy.Data),
+            Starts = true,
+        });
+
+        Assert.True(run.State == RunState.Complete, run.Result?.Error?.ToString());
+        var restored = run.Result!.Restore!.Cluster!;
+        Assert.True(restored.IsRunning && restored.ReachedAt <= four && restored.ReachedLsn is not null, restored.ToString());
+        Assert.Equal(10L, await Sum(restored.SocketFolder, restored.Port));   // 1 to 4, and not 5
+    }
+
+    async Task ItTakesItsOwnPlace(Service service, ApiClient api, HttpClient http, Item item, PostgresCluster cluster)
+    {
+        await UntilStored(service, http, item, cluster);
+        var sum = await cluster.Ask<long>("select sum(id) from orders");
+        var request = new RestoreMomentRequest { Moment = new Moment { Kind = MomentKind.Latest }, Starts = true, InPlace = true };
+        using var untyped = await http.PostAsJsonAsync($"items/{item.Id}/restore", request with { Confirm = "orders" },
+            WireJson.Default.Options, _ct);
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, untyped.StatusCode);
+        request = request with { Confirm = item.Name };
+        var running = await Restored(service, api, http, item, request);
+        Assert.Equal("postgres.running", running.Result!.Error!.Code);
+        cluster.Stop();
+
+        var run = await Restored(service, api, http, item, request);
+
+        Assert.True(run.State == RunState.Complete, run.Result?.Error?.ToString());
+        Assert.Equal(sum, await cluster.Ask<long>("select sum(id) from orders"));
+        Assert.True(File.Exists(Path.Combine(run.Result!.Restore!.Cluster!.KeptFolder.ToString()!, "PG_VERSION")));
+    }
+
+    async Task<Run> Restored(Service service, ApiClient api, HttpClient http, Item item, RestoreMomentRequest request)
+    {
+        using var answer = await http.PostAsJsonAsync($"items/{item.Id}/restore", request, WireJson.Default.Options, _ct);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(_ct));
+        var id = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunStarted, _ct))!.Run;
+        await service.Until(async () => (await api.Run(id, _ct)).FinishedAt is not null, "the restore ends");
+        return await api.Run(id, _ct);
+    }
+
+    async Task<long> Sum(string sockets, int port)
+    {
+        await using var connection = new Npgsql.NpgsqlConnection(
+            $"Host={sockets};Port={port};Username=postgres;Database=postgres;Pooling=false");
+        await connection.OpenAsync(_ct);
+        await using var sum = new Npgsql.NpgsqlCommand("select sum(id) from orders", connection);
+        return (long)(await sum.ExecuteScalarAsync(_ct))!;
     }
 
     /// <summary>The server loses log that was not stored: what lies before it stays, and a new base backup is taken by itself.</summary>
@@ -124,11 +189,7 @@ public sealed class PostgreSqlTests
         Assert.True(ended.State == RunState.Complete, ended.Result?.Error?.Message);
         var restored = ended.Result!.Restore!.Cluster!;
         Tool.Succeed("sh", ["-c", restored.StartCommand + " > /dev/null"]);
-        await using var connection = new Npgsql.NpgsqlConnection(
-            $"Host={restored.SocketFolder};Port={restored.Port};Username=postgres;Database=postgres;Pooling=false");
-        await connection.OpenAsync(_ct);
-        await using var count = new Npgsql.NpgsqlCommand("select sum(id) from orders", connection);
-        Assert.Equal(6L, await count.ExecuteScalarAsync(_ct));
+        Assert.Equal(6L, await Sum(restored.SocketFolder, restored.Port));
     }
 
     async Task<Item> Protect(ApiClient api, HostId host, PostgreSqlSpec spec) => Assert.Single((await api.CreatePolicy(

@@ -94,6 +94,27 @@ public sealed record RequestRestoreRequest
     public ThawConsent? Thaw { get; init; }
 }
 
+/// <summary>POST items/{id}/restore: a PostgreSQL cluster as it was at a moment; base backup and log are chosen by the agent.</summary>
+public sealed record RestoreMomentRequest
+{
+    /// <summary>The item, from the path.</summary>
+    public ItemId Item { get; init; }
+    /// <summary>Made by the client, so that a repeated request restores nothing twice; null for a new one.</summary>
+    public RunId? Id { get; init; }
+    /// <summary>The moment; EndOfBackup means that of the newest complete point.</summary>
+    public required Moment Moment { get; init; }
+    /// <summary>Where to; null for the item's host.</summary>
+    public HostId? Host { get; init; }
+    /// <summary>The data folder to be, which is empty or does not exist; null for one beside the original.</summary>
+    public FilePath? Target { get; init; }
+    /// <summary>Whether a server is started in it, apart from the original.</summary>
+    public bool Starts { get; init; }
+    /// <summary>Whether it takes the place of the original, which must be stopped and is kept beside it.</summary>
+    public bool InPlace { get; init; }
+    /// <summary>For InPlace: the item's name, typed by the person who asks for it.</summary>
+    public string? Confirm { get; init; }
+}
+
 /// <summary>A run that was made.</summary>
 public sealed record RunStarted(RunId Run);
 

@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using BackupDr.Contracts.Specs;
+
 namespace BackupDr.Contracts.Jobs;
 
 /// <summary>A base backup of a PostgreSQL cluster, as far as a person who restores it has to know it. Positions as the server writes them:
@@ -42,6 +45,16 @@ public sealed record ClusterRestoreJob
 {
     /// <summary>Which cluster of the repository.</summary>
     public required string SystemIdentifier { get; init; }
+    /// <summary>The moment; null for the end of the base backup that the job names. For any other one base and log are chosen by the
+    /// agent.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Moment? Moment { get; init; }
+    /// <summary>Whether a server is started in it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Starts { get; init; }
+    /// <summary>Whether it takes the place of the stopped cluster in the target, which is kept beside it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool InPlace { get; init; }
 }
 
 /// <summary>A restored cluster.</summary>
@@ -59,4 +72,16 @@ public sealed record RestoredCluster
     public required int Port { get; init; }
     /// <summary>The line that starts it, for a shell of root or of the server's user.</summary>
     public required string StartCommand { get; init; }
+    /// <summary>The base backup that was chosen: restic's snapshot id.</summary>
+    public string BaseSnapshot { get; init; } = "";
+    /// <summary>Whether a server was started in it and has ended its recovery.</summary>
+    public bool IsRunning { get; init; }
+    /// <summary>Where its recovery ended; null where none was seen.</summary>
+    public string? ReachedLsn { get; init; }
+    /// <summary>When the last transaction of its recovery was committed; null where there was none.</summary>
+    public DateTimeOffset? ReachedAt { get; init; }
+    /// <summary>Seconds from the start of the server to the end of its recovery.</summary>
+    public double RecoverySeconds { get; init; }
+    /// <summary>The folder that holds what was in its place before; null where nothing was.</summary>
+    public FilePath? KeptFolder { get; init; }
 }

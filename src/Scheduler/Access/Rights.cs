@@ -67,6 +67,7 @@ public static class Rights
         [typeof(ResumePolicy)] = Right.PolicyWrite,
         [typeof(PlanRestore)] = Right.RestoreRead,
         [typeof(ThawAndRestore)] = Right.RestoreStart,
+        [typeof(RestoreMoment)] = Right.RestoreStart,
         [typeof(RequestRestore)] = Right.RestoreStart,
         [typeof(CancelRun)] = Right.RunCancel,
         [typeof(ListRuns)] = Right.RunRead,

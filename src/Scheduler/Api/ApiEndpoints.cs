@@ -165,6 +165,8 @@ static class ApiEndpoints
             .For<ListItems>();
         api.MapGet("items/{id}", (Caller caller, string id, ShowItem handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
+        api.MapPost("items/{id}/restore", (Caller caller, string id, RestoreMomentRequest request, RestoreMoment handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Item = ItemId.Parse(id) }, ct)).For<RestoreMoment>();
         api.MapGet("items/{id}/log", (Caller caller, string id, ShowItemLog handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowItemLogRequest(ItemId.Parse(id)), ct)).For<ShowItemLog>();
     }

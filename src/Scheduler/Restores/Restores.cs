@@ -73,12 +73,7 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
         {
-            // A folder is on one machine; a gateway and an object store are reached from all.
-            var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1 "
-                + "and l.kind = $2", [point.Repository.Value, LocationKind.Folder], row => row.IdOrNull<HostId>(0) ?? point.Host, ct);
-            if (machine != default && machine != host)
-                throw new BadInputException("host", "The repository is a folder of another machine, and only that machine can restore "
-                    + "from it.", "Restore to the host it came from, or keep the next backups behind a gateway or in an object store.");
+            await MustReach(tx, point.Repository, host, point.Host, ct);
             var id = request.Id ?? RunId.New(clock);
             var made = await RunTable.Add(tx, new NewRun
             {
@@ -107,6 +102,17 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
                 + (request.Thaw is null ? "" : ", thawing what is archived"), ct);
             return new RunStarted(id);
         }, ct);
+    }
+
+    /// <summary>A folder is on one machine; a gateway and an object store are reached from all.</summary>
+    /// <exception cref="BadInputException">The repository is a folder of another machine.</exception>
+    internal static async Task MustReach(Transaction tx, RepositoryId repository, HostId host, HostId origin, CancellationToken ct)
+    {
+        var machine = await tx.First("select l.host_id from repository r join location l on l.id = r.location_id where r.id = $1 "
+            + "and l.kind = $2", [repository.Value, LocationKind.Folder], row => row.IdOrNull<HostId>(0) ?? origin, ct);
+        if (machine != default && machine != host)
+            throw new BadInputException("host", "The repository is a folder of another machine, and only that machine can restore "
+                + "from it.", "Restore to the host it came from, or keep the next backups behind a gateway or in an object store.");
     }
 
     /// <exception cref="BadInputException">Days or price are none.</exception>

@@ -1,0 +1,59 @@
+using System.Globalization;
+using BackupDr.Contracts;
+using BackupDr.Sources.PostgreSql;
+
+namespace BackupDr.Agent.Clusters;
+
+/// <summary>A data folder that a restored one takes the place of: both are kept until the new one is known to be good, and what failed
+/// gives the place back.</summary>
+sealed class ReplacedFolder : IDisposable
+{
+    readonly string _folder;
+    bool _isSwapped, _isKept;
+
+    ReplacedFolder(string folder)
+    {
+        var stamp = TimeProvider.System.GetUtcNow().UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
+        (_folder, New, Old) = (folder.TrimEnd('/'), $"{folder.TrimEnd('/')}.restoring-{stamp}", $"{folder.TrimEnd('/')}.before-{stamp}");
+    }
+
+    /// <summary>Where the restored one is made.</summary>
+    public string New { get; }
+    /// <summary>Where the former one is kept.</summary>
+    public string Old { get; }
+
+    /// <exception cref="ConflictException">A server runs in it.</exception>
+    public static ReplacedFolder Begin(string folder)
+    {
+        MustBeStopped(folder);
+        return new ReplacedFolder(folder);
+    }
+
+    static void MustBeStopped(string folder)
+    {
+        if (ClusterDiscovery.RunningIn(folder) is { } pid)
+            throw new ConflictException("postgres.running", $"A server runs in {folder} (process {pid}).",
+                "Stop it first: what is in its place is kept, and a running server would lose what it writes meanwhile.");
+    }
+
+    /// <summary>Exchanges them.</summary>
+    /// <exception cref="ConflictException">A server was started meanwhile.</exception>
+    public void Swap()
+    {
+        MustBeStopped(_folder);
+        if (Directory.Exists(_folder)) Directory.Move(_folder, Old);
+        Directory.Move(New, _folder);
+        _isSwapped = true;
+    }
+
+    /// <summary>The new one stays.</summary>
+    public void Keep() => _isKept = true;
+
+    /// <summary>Gives the place back where the new one was not kept; that one stays beside, to be looked at.</summary>
+    public void Dispose()
+    {
+        if (!_isSwapped || _isKept) return;
+        Directory.Move(_folder, New);
+        if (Directory.Exists(Old)) Directory.Move(Old, _folder);
+    }
+}
