@@ -13,6 +13,7 @@ public static class Embedded
     {
         ["app.css"] = Load("app.css", "text/css; charset=utf-8"),
         ["live.js"] = Load("live.js", "text/javascript; charset=utf-8"),
+        ["track.js"] = Load("track.js", "text/javascript; charset=utf-8"),
         ["icon.svg"] = Load("icon.svg", "image/svg+xml"),
     };
 

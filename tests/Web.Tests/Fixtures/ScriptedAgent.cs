@@ -60,6 +60,12 @@ public sealed class ScriptedAgent : IAsyncDisposable
     /// <summary>Entries that the next backups leave out.</summary>
     public IReadOnlyList<PathProblem> Missing { get; set; } = [];
 
+    /// <summary>What it finds about a source before it is protected.</summary>
+    public IReadOnlyList<SourceFinding> Findings { get; set; } = [];
+
+    /// <summary>The base backups of clusters that it takes, one after another; the last one again and again.</summary>
+    public Queue<ClusterPoint> Clusters { get; } = [];
+
     /// <summary>Joins with a token, as the installed program does.</summary>
     public static async Task<ScriptedAgent> Join(ConsoleNode node, string token, string name = "web-1")
     {
@@ -97,10 +103,9 @@ public sealed class ScriptedAgent : IAsyncDisposable
                 AgentVersion = "0.1.0"
             }, CancellationToken.None);
             foreach (var question in answer?.Requests ?? [])
-                await _node.Get<AnswerRequest>().Handle(me, question.Id, new AgentRequestAnswer
-                {
-                    Listing = Listing(question.Path)
-                }, CancellationToken.None);
+                await _node.Get<AnswerRequest>().Handle(me, question.Id, question.Kind == AgentRequestKind.CheckSource
+                    ? new AgentRequestAnswer { Findings = Findings } : new AgentRequestAnswer { Listing = Listing(question.Path) },
+                    CancellationToken.None);
             if (answer?.Run is { } run) await Execute(me, run);
         }
     }
@@ -141,7 +146,11 @@ public sealed class ScriptedAgent : IAsyncDisposable
     JobResult Result(Job job) => job.Kind switch
     {
         JobKind.Init => new JobResult { Outcome = JobOutcome.Complete, ConfigId = Hex(job.Repository.Id.ToString()) },
-        JobKind.Backup => new JobResult { Outcome = Missing.Count > 0 ? JobOutcome.Incomplete : JobOutcome.Complete, Backup = Backup() },
+        JobKind.Backup => new JobResult
+        {
+            Outcome = Missing.Count > 0 ? JobOutcome.Incomplete : JobOutcome.Complete,
+            Backup = Backup() with { Cluster = job.Backup!.Source.PostgreSql is null ? null : NextCluster() }
+        },
         JobKind.Restore when Archived is { } packs => job.Restore!.Thaw is null
             ? new JobResult
             {
@@ -163,7 +172,14 @@ public sealed class ScriptedAgent : IAsyncDisposable
         JobKind.Restore => new JobResult
         {
             Outcome = JobOutcome.Complete,
-            Restore = new RestoreResult { Target = job.Restore!.Target, Files = 128_412, Bytes = 44_112_332_211, Seconds = 1320 },
+            Restore = new RestoreResult
+            {
+                Target = job.Restore!.Target,
+                Files = 128_412,
+                Bytes = 44_112_332_211,
+                Seconds = 1320,
+                Cluster = job.Restore.Cluster is { } cluster ? Restored(job.Restore, cluster) : null
+            },
         },
         JobKind.Drill => new JobResult
         {
@@ -233,6 +249,24 @@ public sealed class ScriptedAgent : IAsyncDisposable
         Objects = objects,
         Bytes = objects << 24,
         Snapshots = [.. _taken],
+    };
+
+    ClusterPoint NextCluster() => Clusters.Count > 1 ? Clusters.Dequeue() : Clusters.Peek();
+
+    static RestoredCluster Restored(RestoreJob job, ClusterRestoreJob cluster) => new()
+    {
+        ServerVersion = 160_004,
+        Moment = cluster.Moment?.Time is { } time ? $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss.ffffff}+00" : "the end of the base backup",
+        Segments = 118,
+        SocketFolder = "/tmp",
+        Port = 54320,
+        StartCommand = "setpriv --reuid=112 --regid=118 --clear-groups -- "
+            + $"/usr/lib/postgresql/16/bin/pg_ctl -D {job.Target} -w -t 86400 start",
+        BaseSnapshot = Hex("base"),
+        IsRunning = cluster.Starts,
+        ReachedLsn = "2/9A0014F8",
+        ReachedAt = cluster.Moment?.Time?.AddSeconds(-12),
+        RecoverySeconds = 212,
     };
 
     BackupResult Backup() => new()
