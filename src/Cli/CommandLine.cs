@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
+using BackupDr.Cli.Commands.MariaDb;
 using BackupDr.Cli.Commands.PostgreSql;
 using BackupDr.Cli.Commands.Sqlite;
 using BackupDr.Cli.Commands.Volumes;
@@ -39,6 +40,7 @@ static class CommandLine
         yield return UnlockCommand.Make();
         yield return CacheCommand.Make();
         yield return PgCommand.Make();
+        yield return MariaDbCommand.Make();
         yield return SqliteCommand.Make();
         yield return VolumeCommand.Make();
         yield return UpCommand.Make();

@@ -91,6 +91,14 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("pg restore", "--target {dir}/out", Disk.Neither),
         ("pg forget", "--keep-last 2", Disk.Neither),
         ("pg prove", "--scratch {dir}/out", Disk.Neither),
+        ("mariadb backup", "", Disk.Neither),
+        ("mariadb binlog", "--journal {dir}/journal", Disk.Neither),
+        ("mariadb list", "", Disk.Neither),
+        ("mariadb restore", "--target {dir}/out", Disk.Neither),
+        ("mariadb forget", "--keep-last 2", Disk.Neither),
+        ("mariadb prove", "--scratch {dir}/out", Disk.Neither),
+        ("mariadb dump", "", Disk.Neither),
+        ("mariadb table", "shop.orders --out {dir}/out.sql --scratch {dir}/out", Disk.Neither),
         ("sqlite backup", "{dir}/data.db", Disk.Neither),
         ("sqlite restore", "--target {dir}/out/data.db", Disk.Neither),
         ("sqlite prove", "", Disk.Neither),
@@ -101,8 +109,8 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     ];
 
     // Not on a repository that is there: they make one, or need none.
-    static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "sqlite discover",
-        "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console"];
+    static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "mariadb discover", "mariadb preflight",
+        "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =
@@ -228,6 +236,26 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("pg forget --keep-last 0", "'0' is no number of base backups")]
     [InlineData("pg forget --keep-within soon", "'soon' is no length of time")]
     [InlineData("pg prove --scratch {data}", "is not empty")]
+    [InlineData("mariadb list", "A base backup of MariaDB in this repository does not exist")]
+    [InlineData("mariadb backup --mariadb-host {dir}/s --mariadb-port 70000", "'70000' is no port")]
+    [InlineData("mariadb backup --mariadb-host {dir}/s", "cannot be reached")]
+    [InlineData("mariadb backup --mariadb-host {dir}/s --parallel 0", "is not from 1 to 64")]
+    [InlineData("mariadb backup --mariadb-host {dir}/s --programs {dir}", "mariadb is not there")]
+    [InlineData("mariadb binlog --mariadb-host {dir}/s --journal {dir}/out", "cannot be reached")]
+    [InlineData("mariadb binlog --journal {dir}/out --flush 2h", "not between a second and an hour")]
+    [InlineData("mariadb restore --target {dir}/out --to-time 2026-11-21T03:15:05", "is no time with a zone")]
+    [InlineData("mariadb restore --target {dir}/out --to-gtid 4711", "'4711' is no transaction")]
+    [InlineData("mariadb restore --target {dir}/out --to-position 4711", "'4711' is no position")]
+    [InlineData("mariadb restore --target {dir}/out --to-gtid 0-1-2 --to-backup-end", "Several moments")]
+    [InlineData("mariadb restore --target {dir}/out --exclusive", "goes with --to-gtid only")]
+    [InlineData("mariadb restore --target {dir}/out --port 0", "'0' is no port")]
+    [InlineData("mariadb restore --target {data}", "is not empty")]
+    [InlineData("mariadb restore --target {data} --over", "no data folder of MariaDB")]
+    [InlineData("mariadb forget", "how many base backups")]
+    [InlineData("mariadb forget --keep-last 0", "'0' is no number of base backups")]
+    [InlineData("mariadb prove --scratch {data}", "is not empty")]
+    [InlineData("mariadb dump --mariadb-host {dir}/s", "cannot be reached")]
+    [InlineData("mariadb table orders --out {dir}/out.sql --scratch {dir}/out", "not of the form DATABASE.TABLE")]
     [InlineData("sqlite backup {data}/a.txt", "is no SQLite database")]
     [InlineData("sqlite backup {dir}/none.db", "none.db")]
     [InlineData("sqlite restore --target {data}/a.txt", "is there already")]

@@ -20,7 +20,26 @@ public static class BackupRun
     /// <exception cref="Storage.StoreException">The store failed; nothing was published, and what was stored is used by the next
     /// run.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing was published.</exception>
-    public static async Task<BackupSummary> Execute(Repository repository, IItemSource source, BackupRequest request,
+    public static Task<BackupSummary> Execute(Repository repository, IItemSource source, BackupRequest request,
+        IProgress<BackupProgress>? progress, CancellationToken ct)
+        => Execute(repository, source.Paths, async (pipeline, counters, parentTree, token) =>
+        {
+            var counting = request.CountFirst ? Task.Run(() => Count(source, counters, token), token) : Task.CompletedTask;
+            var tree = await pipeline.Run(source, parentTree, token);
+            await counting;
+            return tree;
+        }, request, progress, ct);
+
+    /// <summary>Stores what a source streams and publishes its snapshot, which is complete: a stream is whole, or nothing is
+    /// published.</summary>
+    /// <inheritdoc cref="Execute(Repository, IItemSource, BackupRequest, IProgress{BackupProgress}?, CancellationToken)"/>
+    public static Task<BackupSummary> Execute(Repository repository, IStreamedSource source, BackupRequest request,
+        IProgress<BackupProgress>? progress, CancellationToken ct)
+        => Execute(repository, source.Paths, (pipeline, _, parentTree, token) => pipeline.Run(source, parentTree, token), request, progress,
+            ct);
+
+    static async Task<BackupSummary> Execute(Repository repository, IReadOnlyList<FilePath> sourcePaths,
+        Func<BackupPipeline, BackupCounters, BlobId?, CancellationToken, Task<BlobId>> store, BackupRequest request,
         IProgress<BackupProgress>? progress, CancellationToken ct)
     {
         var clock = repository.Options.Clock;
@@ -31,7 +50,7 @@ public static class BackupRun
         try
         {
             var time = request.Time ?? startedAt;
-            var paths = source.Paths.Select(Text).ToList();
+            var paths = sourcePaths.Select(Text).ToList();
             // Marks before snapshots before index: what a prune has marked by now is not counted on.
             var marks = await MarkSet.Load(repository, stop.Token);
             var snapshots = await repository.Snapshots(SnapshotFilter.All, stop.Token);
@@ -44,9 +63,7 @@ public static class BackupRun
             await using var packs = new PackWriter(repository, indexWriter, opensBlobs: false);
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
                 parent is null ? null : new ParentWalk(new BlobReader(repository, index)), request.Force, chunkers);
-            var counting = request.CountFirst ? Task.Run(() => Count(source, counters, stop.Token), stop.Token) : Task.CompletedTask;
-            var tree = await pipeline.Run(source, parent?.Tree, stop.Token);
-            await counting;
+            var tree = await store(pipeline, counters, parent?.Tree, stop.Token);
             await packs.Flush(stop.Token);
             await indexWriter.Flush(stop.Token);
             var snapshot = new Snapshot
@@ -75,7 +92,8 @@ public static class BackupRun
         catch (OperationCanceledException) when (held.Lost.IsCancellationRequested && !ct.IsCancellationRequested) { throw LockLost(); }
     }
 
-    /// <summary>Finds out what <see cref="Execute"/> would do: everything is read, compressed and sealed, and nothing is written, no lock
+    /// <summary>Finds out what <see cref="Execute(Repository, IItemSource, BackupRequest, IProgress{BackupProgress}?,
+    /// CancellationToken)"/> would do: everything is read, compressed and sealed, and nothing is written, no lock
     /// either. A prune that runs meanwhile can make the answer too small.</summary>
     /// <exception cref="RepositoryException">Damaged.</exception>
     /// <exception cref="Storage.StoreException">The store failed.</exception>

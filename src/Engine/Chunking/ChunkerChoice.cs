@@ -73,6 +73,9 @@ sealed class ChunkerPicker
         if (choice.Kind == ChunkerKind.Auto) _pages = new FixedSize(choice.FixedBytes);
     }
 
+    /// <summary>The chunker of a file of which nothing is known.</summary>
+    public IChunker Usual => _usual;
+
     /// <summary>The chunker of one file; reads its head where that matters.</summary>
     public IChunker For(ReadOnlySpan<byte> name, Backup.ISourceFile file)
     {
