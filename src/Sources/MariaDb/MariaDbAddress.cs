@@ -32,7 +32,7 @@ sealed class OptionFile : IDisposable
     readonly Scratch _folder;
 
     /// <param name="address">The server.</param>
-    /// <param name="more">Lines beside: "loose-max-allowed-packet=1G".</param>
+    /// <param name="more">Lines behind: "[mysqldump]", "max-allowed-packet=1G".</param>
     /// <exception cref="BadInputException">User or password hold a line break, which no option file can.</exception>
     public OptionFile(MariaDbAddress address, params IEnumerable<string> more)
     {

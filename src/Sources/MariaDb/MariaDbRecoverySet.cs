@@ -25,7 +25,8 @@ public sealed class MariaDbRecoverySet
     /// <summary>Which server.</summary>
     public string Server { get; }
     /// <summary>The base backups, oldest first.</summary>
-    public IReadOnlyList<BaseBackupOfServer> Bases => [.. _bases.Select(entry => new BaseBackupOfServer(entry.Key, entry.Value.Manifest.BinlogFile,
+    public IReadOnlyList<BaseBackupOfServer> Bases => [.. _bases.Select(entry => new BaseBackupOfServer(entry.Key,
+        entry.Value.Manifest.BinlogFile,
         entry.Value.Manifest.BinlogPosition, entry.Value.Manifest.Gtid, entry.Value.Manifest.StoppedAt)).OrderBy(from => from.StoppedAt)];
     /// <summary>What there is of the log.</summary>
     public IReadOnlyCollection<BinlogExtent> Log => _known.Values;

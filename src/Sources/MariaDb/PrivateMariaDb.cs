@@ -63,7 +63,7 @@ sealed class PrivateMariaDb : IAsyncDisposable
                 + $"grant all privileges on *.* to {User}@localhost with grant option;\n"), owner, isDurable: false);
             var address = new MariaDbAddress { Host = Path.Combine(folder.Path, "s"), User = User, Password = password,
                 Programs = programs };
-            options = new OptionFile(address, "loose-max-allowed-packet=1G");
+            options = new OptionFile(address, "[mysql]", "max-allowed-packet=1G", "[mysqldump]", "max-allowed-packet=1G");
             process = ToolProcess.Start(program, Arguments(data, folder.Path, init, manifest), owner, isGuarded: true);
             var server = new PrivateMariaDb(folder, process, options, address);
             await server.Await(clock, ct);
