@@ -118,7 +118,8 @@ public sealed class MariaDbWriter : IAsyncDisposable
     internal MariaDbWriter(string socket)
     {
         _client = Process.Start(new ProcessStartInfo("mariadb", ["--no-defaults", $"--socket={socket}", "--user=root", "--batch",
-            "--skip-column-names", "--unbuffered"]) { RedirectStandardInput = true, RedirectStandardError = true })!;
+            "--skip-column-names", "--unbuffered"])
+        { RedirectStandardInput = true, RedirectStandardError = true })!;
         _errors = _client.StandardError.ReadToEndAsync();
     }
 

@@ -90,8 +90,11 @@ public sealed partial class BinlogReceiver : IDisposable
     async Task LoadKnown(CancellationToken ct)
     {
         var path = MariaDbSource.PathOf(_server);
-        foreach (var snapshot in await _repository.Snapshots(new SnapshotFilter { Paths = [$"{path}/binlog"],
-            Tags = [MariaDbManifest.BinlogTag] }, ct))
+        foreach (var snapshot in await _repository.Snapshots(new SnapshotFilter
+        {
+            Paths = [$"{path}/binlog"],
+            Tags = [MariaDbManifest.BinlogTag]
+        }, ct))
             foreach (var extent in BinlogTags.Read(snapshot))
             {
                 Know(extent);

@@ -61,8 +61,13 @@ sealed class PrivateMariaDb : IAsyncDisposable
             var init = Path.Combine(folder.Path, "init.sql");
             Disk.Write(init, Encoding.UTF8.GetBytes($"create or replace user {User}@localhost identified by '{password.Reveal()}';\n"
                 + $"grant all privileges on *.* to {User}@localhost with grant option;\n"), owner, isDurable: false);
-            var address = new MariaDbAddress { Host = Path.Combine(folder.Path, "s"), User = User, Password = password,
-                Programs = programs };
+            var address = new MariaDbAddress
+            {
+                Host = Path.Combine(folder.Path, "s"),
+                User = User,
+                Password = password,
+                Programs = programs
+            };
             options = new OptionFile(address, "[mysql]", "max-allowed-packet=1G", "[mysqldump]", "max-allowed-packet=1G");
             process = ToolProcess.Start(program, Arguments(data, folder.Path, init, manifest), owner, isGuarded: true);
             var server = new PrivateMariaDb(folder, process, options, address);

@@ -12,8 +12,11 @@ static class MariaDbRestoreCommand
 {
     public static Command Make()
     {
-        var folder = new Option<string>("--target", "-t") { Required = true,
-            Description = "The data folder to be; empty, or not there yet." };
+        var folder = new Option<string>("--target", "-t")
+        {
+            Required = true,
+            Description = "The data folder to be; empty, or not there yet."
+        };
         var over = new Option<bool>("--over") { Description = "REMOVE a data folder that stands there." };
         var port = new Option<int>("--port")
         {
