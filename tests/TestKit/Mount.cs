@@ -28,9 +28,6 @@ public sealed class Mount : IDisposable
     /// <summary>A Btrfs file system in a file. 110 MB is the least.</summary>
     public static Mount Btrfs(string path, int sizeMb = 160) => InFile(path, sizeMb, "btrfs-progs", "mkfs.btrfs", "-q", "-f");
 
-    /// <summary>An XFS file system in a file, which can share blocks between files. 300 MB is the least.</summary>
-    public static Mount Xfs(string path, int sizeMb = 320) => InFile(path, sizeMb, "xfsprogs", "mkfs.xfs", "-q", "-f", "-m", "reflink=1");
-
     static Mount InFile(string path, int sizeMb, string package, string maker, params string[] options)
     {
         NeedRoot();

@@ -88,6 +88,8 @@ public static class RunStory
             JobKind.Backup => [("scanning", "Look through the folders"), ("uploading", "Read, compress, encrypt, store")],
             JobKind.Restore when run.Looks > 0 => [("thawing", "Wait for the thaw"), ("restoring", "Write the files")],
             JobKind.Restore => [("restoring", "Write the files")],
+            JobKind.Drill when run.Result?.Drill?.Checks is not null
+                => [("restoring", "Restore into a sandbox"), ("comparing", "Open it and look through it")],
             JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
             JobKind.Check => [("checking", "Check the repository")],
             JobKind.Replicate => [("replicating", "Copy what places lack")],

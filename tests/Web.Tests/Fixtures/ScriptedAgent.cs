@@ -57,6 +57,12 @@ public sealed class ScriptedAgent : IAsyncDisposable
     /// <summary>While set, restores meet archived packs: without consent they end, with it they wait.</summary>
     public ArchivedPacks? Archived { get; set; }
 
+    /// <summary>What drills look at; null where they compare files.</summary>
+    public IReadOnlyList<DrillCheck>? Checks { get; set; }
+
+    /// <summary>What the next backups warn of.</summary>
+    public IReadOnlyList<string>? Warnings { get; set; }
+
     /// <summary>Entries that the next backups leave out.</summary>
     public IReadOnlyList<PathProblem> Missing { get; set; } = [];
 
@@ -181,6 +187,17 @@ public sealed class ScriptedAgent : IAsyncDisposable
                 Cluster = job.Restore.Cluster is { } cluster ? Restored(job.Restore, cluster) : null
             },
         },
+        JobKind.Drill when Checks is { } checks => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult
+            {
+                Result = checks.All(check => check.Passed) ? ProofResult.Proven : ProofResult.Failed,
+                Checks = checks,
+                RestoreSeconds = 12,
+                Seconds = 15,
+            },
+        },
         JobKind.Drill => new JobResult
         {
             Outcome = JobOutcome.Complete,
@@ -282,6 +299,7 @@ public sealed class ScriptedAgent : IAsyncDisposable
         BytesAdded = 312_332_211,
         Missing = Missing,
         MissingCount = Missing.Count,
+        Warnings = Warnings,
         Seconds = 93,
     };
 
