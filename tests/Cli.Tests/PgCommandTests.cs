@@ -64,6 +64,19 @@ public sealed class PgCommandTests : IDisposable
                 lock (_lines) Assert.Fail($"Nothing is stored:\n{string.Join('\n', _lines.TakeLast(10))}");
     }
 
+    void ThePlainForgetLeavesTheLogAlone()
+    {
+        var logs = JsonDocument.Parse(BackupdrProgram.Succeed("snapshots", "--repo", _scratch.At("repository"), "--tag", "postgresql-wal",
+            "--json")).RootElement.EnumerateArray().Select(one => one.GetProperty("id").GetString()!).ToList();
+        Assert.NotEmpty(logs);
+        var refused = BackupdrProgram.Run("forget", "--repo", _scratch.At("repository"), logs[0]);
+        Assert.NotEqual(0, refused.ExitCode);
+        Assert.Contains("backupdr pg forget", refused.Errors, StringComparison.Ordinal);
+        BackupdrProgram.Succeed("forget", "--repo", _scratch.At("repository"), "--keep-last", "1");
+        Assert.Equal(logs.Count, JsonDocument.Parse(BackupdrProgram.Succeed("snapshots", "--repo", _scratch.At("repository"), "--tag",
+            "postgresql-wal", "--json")).RootElement.GetArrayLength());
+    }
+
     [Fact]
     public async Task Killed_receivers_and_a_killed_server_lose_nothing_that_was_committed()
     {
@@ -102,6 +115,7 @@ public sealed class PgCommandTests : IDisposable
             "--programs", cluster.Programs, "--assert", $"postgres: select count(*) = {rows} from witness");
         Assert.Contains("Removed 0 base backups and", BackupdrProgram.Succeed("pg", "forget", "--repo", _scratch.At("repository"),
             "--keep-last", "1", "--keep-within", "14d"), StringComparison.Ordinal);
+        ThePlainForgetLeavesTheLogAlone();
         await using var copy = PostgresCluster.Prepare();
         BackupdrProgram.Succeed("pg", "restore", "--repo", _scratch.At("repository"), "--target", copy.Data, "--port", $"{copy.Port}",
             "--socket-folder", copy.Sockets);

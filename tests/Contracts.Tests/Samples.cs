@@ -13,6 +13,14 @@ static class Samples
     public static readonly RequestId Request = new(Number(4));
     public static readonly LocationId Location = new(Number(5));
 
+    public static readonly ItemId Item = new(Number(6));
+
+    public static readonly SourceSpec Cluster = new()
+    {
+        Kind = SourceKind.PostgreSql,
+        PostgreSql = new PostgreSqlSpec { DataFolder = FilePath.FromText("/var/lib/postgresql/15/main"), Log = new LogSpec() },
+    };
+
     public const string SnapshotId = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
     /// <summary>A name that no text encoding can carry, as it looks on the wire: "/srv/caf\xe9".</summary>
@@ -30,6 +38,23 @@ static class Samples
         Url = "/srv/backups/web-1",
         ConfigId = SnapshotId,
         Password = "opens-it"
+    };
+
+    public static Job RestoreMoment => new()
+    {
+        Kind = JobKind.Restore,
+        Repository = Access,
+        Restore = new RestoreJob
+        {
+            SnapshotId = SnapshotId,
+            Target = FilePath.FromText("/var/lib/postgresql/15/back"),
+            Cluster = new ClusterRestoreJob
+            {
+                SystemIdentifier = "7571234567890123456",
+                Moment = new Moment { Kind = MomentKind.Time, Time = Noon },
+                Starts = true,
+            },
+        },
     };
 
     public static Job Backup => new()

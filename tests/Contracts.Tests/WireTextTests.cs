@@ -78,6 +78,17 @@ public sealed class WireTextTests
                 Seconds = 1.5,
             },
         }),
+        ["duties-request"] = new DutiesRequest
+        {
+            Process = "5a5a",
+            Reports = [new DutyReport(Samples.Item, 2, "c3c3", new LogReport { IsReceiving = true, Slot = "backupdr_1", HeldBytes = 16,
+                SystemIdentifier = "7571234567890123456", Timeline = 1, Begin = "0/1000000", Received = "0/2000060",
+                Stored = "0/2000000", SettledAt = Samples.Noon })],
+            Ended = [Samples.Item],
+        },
+        ["duties-answer"] = new DutiesAnswer([new Duty { Item = Samples.Item, Epoch = 2, Version = "c3c3", Source = Samples.Cluster,
+            HostName = "db-1", Repository = Samples.Access }], 5_000),
+        ["lease-answer-moment"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.RestoreMoment) },
         ["complete-request-adopt"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {
             Outcome = JobOutcome.Incomplete,

@@ -41,9 +41,9 @@ sealed class ReplacedFolder : IDisposable
     public void Swap()
     {
         MustBeStopped(_folder);
-        if (Directory.Exists(_folder)) Directory.Move(_folder, Old);
-        Directory.Move(New, _folder);
+        if (Directory.Exists(_folder)) Move(_folder, Old);
         _isSwapped = true;
+        Move(New, _folder);
     }
 
     /// <summary>The new one stays.</summary>
@@ -53,7 +53,17 @@ sealed class ReplacedFolder : IDisposable
     public void Dispose()
     {
         if (!_isSwapped || _isKept) return;
-        Directory.Move(_folder, New);
-        if (Directory.Exists(Old)) Directory.Move(Old, _folder);
+        if (Directory.Exists(_folder)) Move(_folder, New);
+        if (Directory.Exists(Old)) Move(Old, _folder);
+    }
+
+    static void Move(string from, string to)
+    {
+        try { Directory.Move(from, to); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UnavailableException("restore.exchange", $"{from} cannot be renamed to {to}: {e.Message}",
+                "A data folder that is a mount point of its own cannot be exchanged: restore beside it.", e);
+        }
     }
 }

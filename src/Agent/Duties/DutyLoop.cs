@@ -84,7 +84,6 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
         }
         if (duty is not { Source.PostgreSql: { Log: not null } cluster, Repository: { } access, HostName: { } host }) return;
         await Drop(duty.Item);
-        Directory.CreateDirectory(state.JournalFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         LogBegins(log, duty.Item.ToString(), duty.Epoch);
         _held[duty.Item] = new Held(duty, new LogDuty(duty.Item, cluster, host, journal, token => Open(duty.Item, access, host, token),
             clock, log));
@@ -92,6 +91,7 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
 
     async Task<Repository> Open(ItemId item, RepositoryAccess access, string host, CancellationToken ct)
     {
+        Directory.CreateDirectory(state.JournalFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         using var password = Secret.FromText(access.Password);
         return await Repository.Open(stores.Open(access), password, new RepositoryOptions
         {

@@ -76,9 +76,11 @@ sealed partial class LogDuty : IProgress<WalProgress>, IAsyncDisposable
             var begun = _clock.GetTimestamp();
             try { await Once(ct); }
             catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
-            catch (Exception e) when (e is BackupDrException or IOException)
+            catch (BackupDrException e) { Alarm(e.Hint is { } hint ? $"{e.Message} {hint}" : e.Message); }
+            // A bug is told as one, and ends neither the agent nor the receiving.
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                Alarm(e is BackupDrException { Hint: { } hint } ? $"{e.Message} {hint}" : e.Message);
+                Alarm($"Something in the agent is broken: {e.GetType().Name}: {e.Message}");
             }
             if (_clock.GetElapsedTime(begun) > LongestWait) wait = FirstWait;
             await Task.Delay(wait, _clock, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -109,8 +111,8 @@ sealed partial class LogDuty : IProgress<WalProgress>, IAsyncDisposable
         var before = Interlocked.Exchange(ref _at, value);
         if (value.Event is { IsAlarm: true } alarm) Alarm(alarm.Message);
         else if (value.Event is { } told) LogTold(_logger, _item.ToString(), told.Message);
-        // Something was stored again after whatever was wrong.
-        else if (before is not null && value.Stored > before.Stored && value.HeldBytes <= _log.SlotLimitBytes)
+        // All that the server has is stored, whatever was wrong before.
+        else if (value.SettledAt > (before?.SettledAt ?? DateTimeOffset.MinValue) && value.HeldBytes <= _log.SlotLimitBytes)
             Volatile.Write(ref _alarm, null);
     }
 
@@ -132,7 +134,15 @@ sealed partial class LogDuty : IProgress<WalProgress>, IAsyncDisposable
     public static async Task End(ItemId item, PostgreSqlSpec cluster, string journal, CancellationToken ct)
     {
         await WalReceiver.DropSlot(ClusterAddress.Of(cluster), SlotOf(item), ct);
-        if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
+        try
+        {
+            if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UnavailableException("duty.journal", $"The journal {journal} cannot be removed: {e.Message}",
+                "It is tried again by itself; check the disk if it lasts.", e);
+        }
     }
 
     [LoggerMessage(3301, LogLevel.Information, "The log of {Item}: {What}")]

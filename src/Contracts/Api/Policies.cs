@@ -141,8 +141,8 @@ public sealed record Item
     public DateTimeOffset? LastPointAt { get; init; }
     /// <summary>Newest complete recovery point.</summary>
     public RecoveryPointId? LastPoint { get; init; }
-    /// <summary>Of a cluster whose log is received: every moment up to here can be restored to. Null for everything else, and before there
-    /// is a base backup in the stored log.</summary>
+    /// <summary>Of a cluster whose log is received: the newest moment in it that can be restored to. Null for everything else, and before
+    /// there is a base backup in the stored log.</summary>
     public DateTimeOffset? LogUntil { get; init; }
     /// <summary>The newest moment that can be restored to, from which the RPO counts.</summary>
     [JsonIgnore]

@@ -8,8 +8,8 @@ namespace BackupDr.Scheduler.Duties;
 /// <summary>The unbroken stretches of an item's log that are stored.</summary>
 static class LogRanges
 {
-    /// <summary>Until when an item <c>i</c> can be restored to, in SQL: the end of its newest stretch, if a complete base backup lies in
-    /// it.</summary>
+    /// <summary>Until when an item <c>i</c> can be restored to, in SQL: the end of the newest stretch in which a complete base backup
+    /// lies.</summary>
     public const string Until = """
         (select g.to_at from log_range g where g.item_id = i.id and exists (select from recovery_point b where b.item_id = i.id
         and b.gone_at is null and b.is_complete and b.backup->'cluster'->>'systemIdentifier' = g.system_identifier

@@ -22,7 +22,7 @@ public sealed record ItemFacts
     public DateTimeOffset? LastCompleteAt { get; init; }
     /// <summary>Moment of the newest point, complete or not.</summary>
     public DateTimeOffset? LastPointAt { get; init; }
-    /// <summary>Every moment up to here can be restored to, where a log is received.</summary>
+    /// <summary>The newest moment of a received log that can be restored to.</summary>
     public DateTimeOffset? LogUntil { get; init; }
     /// <summary>Whether a log is received.</summary>
     public bool ReceivesLog { get; init; }

@@ -37,6 +37,9 @@ public sealed class ItemStatesTests
         { ItemState.Overdue, Good with { LastCompleteAt = null, LastPointAt = null } },
         { ItemState.Overdue, Good with { IsNewestGone = true, LastCompleteAt = null, LastPointAt = null, CreatedAt = Now } },
         { ItemState.Proven, Good with { IsNewestGone = true } },
+        { ItemState.Proven, Good with { ReceivesLog = true, Rpo = TimeSpan.FromMinutes(5), LogUntil = Now.AddMinutes(-1) } },
+        { ItemState.Overdue, Good with { ReceivesLog = true, Rpo = TimeSpan.FromMinutes(5), LogUntil = Now.AddMinutes(-6) } },
+        { ItemState.Overdue, Good with { ReceivesLog = true, Rpo = TimeSpan.FromMinutes(5) } },
         { ItemState.Off, Good with { IsOff = true, LastCompleteAt = null } },
     };
 
