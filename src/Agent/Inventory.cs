@@ -20,7 +20,7 @@ public sealed class Inventory(AgentState state)
     readonly LimitedLook<FoundMount> _mounts = new(_ => Task.FromResult(FoundMounts.Find()));
     readonly LimitedLook<BlockDevice> _devices = new(_ => Task.FromResult(BlockDevices.List()));
     readonly LimitedLook<FoundDatabase> _databases = new(_ => Task.FromResult<IReadOnlyList<FoundDatabase>>(
-        [.. ClusterDiscovery.Find(), .. ServerDiscovery.Find(), .. SqliteFile.Find()]));
+        [.. ClusterDiscovery.Find(), .. MariaDbDiscovery.Find(), .. SqliteFile.Find()]));
     readonly LimitedLook<FilePath> _subvolumes = new(FindSubvolumes);
 
     /// <summary>Looks.</summary>
