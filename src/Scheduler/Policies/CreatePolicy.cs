@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Repositories;
@@ -44,6 +45,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         {
             var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0),
                 ct) ?? throw new NotFoundException("A host in service with this id");
+            if (item.Source.PostgreSql is { Log: not null } cluster) await MustBeFirstReceiver(tx, item.Host, cluster, ct);
             var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
                 : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
             await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
@@ -68,4 +70,22 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         for (var number = 2; ; number++)
             if (!taken.Contains($"{wanted} ({number})")) return $"{wanted} ({number})";
     }
+
+    /// <summary>Two receivers of one log would store everything twice, and hold it back on the server by two slots.</summary>
+    /// <exception cref="ConflictException">The log of this cluster is received already.</exception>
+    static async Task MustBeFirstReceiver(Transaction tx, HostId host, PostgreSqlSpec cluster, CancellationToken ct)
+    {
+        var others = await tx.Query("select name, source from item where host_id = $1 and retired_at is null "
+            + "and source->'postgreSql'->'log' <> 'null'", [host], row => (Name: row.Text("name"),
+                Spec: row.Json("source", WireJson.Default.SourceSpec)!.PostgreSql!), ct);
+        if (others.Find(other => IsSame(other.Spec, cluster)).Name is { } name)
+            throw new ConflictException("policy.log_received", $"The log of this cluster is received for '{name}' already.",
+                "Leave its log to that policy, or remove that policy first.");
+    }
+
+    // Of a folder and a socket only the agent knows whether they are one.
+    static bool IsSame(PostgreSqlSpec one, PostgreSqlSpec other) => one.DataFolder is not null || other.DataFolder is not null
+        ? one.DataFolder == other.DataFolder
+        : (one.Host ?? PostgreSqlSpec.DefaultHost, one.Port ?? PostgreSqlSpec.DefaultPort)
+            == (other.Host ?? PostgreSqlSpec.DefaultHost, other.Port ?? PostgreSqlSpec.DefaultPort);
 }

@@ -21,16 +21,18 @@ public sealed class DutyTests(SchedulerDatabases databases)
     {
         var fleet = await Fleet.Start(databases);
         var host = await fleet.AddHost();
-        await fleet.Get<CreatePolicy>().Handle(TestNode.Admin, new CreatePolicyRequest
-        {
-            Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = new PostgreSqlSpec { Log = new() } })],
-            Spec = new PolicySpec { Rpo = TimeSpan.FromMinutes(5), Proof = new ProofSpec { DrillAfterFirst = false } },
-        }, Fleet.NoStop);
+        await Protect(fleet, host);
         var init = await fleet.Lease(host);
         await fleet.Complete(host, init!, new JobResult { Outcome = JobOutcome.Complete, ConfigId = new string('c', 64) });
         await Base(fleet, host, 'a', "0/2000100", Now.AddHours(-5));
         return (fleet, host, (await fleet.OnlyItem()).Id);
     }
+
+    static Task<Policy> Protect(Fleet fleet, HostId host) => fleet.Get<CreatePolicy>().Handle(TestNode.Admin, new CreatePolicyRequest
+    {
+        Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = new PostgreSqlSpec { Log = new() } })],
+        Spec = new PolicySpec { Rpo = TimeSpan.FromMinutes(5), Proof = new ProofSpec { DrillAfterFirst = false } },
+    }, Fleet.NoStop);
 
     static Task Base(Fleet fleet, HostId host, char snapshot, string stop, DateTimeOffset at) => fleet.Finish(host, _ =>
     {
@@ -129,6 +131,8 @@ public sealed class DutyTests(SchedulerDatabases databases)
         var (fleet, host, item) = await Start(databases);
         await using var ends = fleet;
         await Ask(fleet, host, "one");
+        var twice = await Assert.ThrowsAsync<ConflictException>(() => Protect(fleet, host));
+        Assert.Equal("policy.log_received", twice.Code);
         await fleet.Get<RemovePolicy>().Handle(TestNode.Admin, new RemovePolicyRequest((await fleet.OnlyItem()).Policy), Fleet.NoStop);
 
         var ending = Assert.Single((await Ask(fleet, host, "one")).Duties);
