@@ -40,8 +40,8 @@ static class Joining
         PrivateFile.Write(state.CertificateFile, answer.CertificatePem);
         PrivateFile.Write(state.AuthorityFile, answer.AuthorityPem);
         // last: it says that all is there
-        PrivateFile.Write(state.MembershipFile, JsonSerializer.Serialize(new Membership(answer.HostId, hostName, [address.ToString()]),
-            StateJson.Default.Membership));
+        PrivateFile.Write(state.MembershipFile, JsonSerializer.Serialize(
+            new Membership(answer.HostId, answer.HostName ?? hostName, [address.ToString()]), StateJson.Default.Membership));
         return answer.HostId;
     }
 

@@ -163,6 +163,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(VolumeSpec))]
 [JsonSerializable(typeof(HooksSpec))]
 [JsonSerializable(typeof(IReadOnlyList<Host>))]
+[JsonSerializable(typeof(PlanHostRestoreRequest))]
+[JsonSerializable(typeof(IReadOnlyList<HostRestorePart>))]
 [JsonSerializable(typeof(IReadOnlyList<Location>))]
 [JsonSerializable(typeof(IReadOnlyList<RepositorySummary>))]
 [JsonSerializable(typeof(IReadOnlyList<Policy>))]

@@ -8,13 +8,14 @@ using BackupDr.TestKit;
 
 namespace BackupDr.SystemTests;
 
-/// <summary>A machine without .NET and without this checkout joins by one line, is protected, and gets its data back.</summary>
+/// <summary>A machine without .NET and without this checkout joins by one line and is protected. It is destroyed, and another one takes its
+/// place and gets everything back.</summary>
 public sealed class SecondHostTests
 {
     static readonly FilePath Protected = FilePath.FromText("/srv/data");
 
     [Fact]
-    public async Task A_second_host_joins_by_one_line_and_gets_a_folder_back()
+    public async Task A_second_host_joins_by_one_line_is_destroyed_and_a_third_one_goes_on_in_its_place()
     {
         Assert.SkipWhen(IsolatedHost.Missing() is not null && Environment.GetEnvironmentVariable("CI") is null,
             $"needs {IsolatedHost.Missing()}");
@@ -25,46 +26,68 @@ public sealed class SecondHostTests
         File.WriteAllText(Path.Combine(first, "file"), "here\n");
         service.Start("--protect", first);
         await service.Outcome();
-        await using var host = await IsolatedHost.Start("second", [Service.Checkout(), "/usr/share/dotnet", "/usr/lib/dotnet"],
-            ["/opt", "/srv", "/run", "/var/log", "/var/lib"], ct);
         using var api = service.Api();
         using var http = service.Http();
+        var disk = FilePath.FromText(service.Folder("office"));
+        var office = new CreateLocationRequest { Name = "Office", Kind = LocationKind.Gateway, Path = disk };
+        var gateway = await Post(http, "locations", office, WireJson.Default.CreateLocationRequest, WireJson.Default.Location);
 
-        var token = await api.CreateJoinToken(new CreateJoinTokenRequest($"https://{host.OuterAddress}:{service.Port + 1}"), ct);
-        var begun = Stopwatch.GetTimestamp();
-        var (exitCode, output) = await host.Shell(token.Command.Replace("| sudo sh", "| sh -s -- --no-systemd", StringComparison.Ordinal),
-            ct);
-        Assert.True(exitCode == 0, output);
-        var joined = await AwaitHost(service, http, token.Id);
-        TestContext.Current.TestOutputHelper?.WriteLine($"From the line to the host in the list: "
-            + $"{Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s");
-        Assert.Equal("second", joined.Name);
-
-        await host.Shell("mkdir -p /srv/data/inner && echo precious > /srv/data/inner/file && ln -s file /srv/data/inner/link", ct);
-        var policy = await api.CreatePolicy(new CreatePolicyRequest
+        Host second;
+        Item item;
+        await using (var host = await Machine("second", ct))
         {
-            Items = [new NewItem(joined.Id, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec { Paths = [Protected] } })],
-        }, ct);
-        var item = Assert.Single(policy.Items);
-        await service.Until(async () => (await Item(http, item.Id)).LastProvenPoint is not null, "the second host's folder is proven");
+            var token = await Join(service, api, host, null, ct);
+            second = await AwaitHost(service, http, token.Id);
+            Assert.Equal("second", second.Name);
+            await host.Shell("mkdir -p /srv/data/inner && echo precious > /srv/data/inner/file && ln -s file /srv/data/inner/link", ct);
+            var policy = await api.CreatePolicy(new CreatePolicyRequest
+            {
+                Location = gateway.Id,
+                Items = [new NewItem(second.Id, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec { Paths = [Protected] } })],
+            }, ct);
+            var id = Assert.Single(policy.Items).Id;
+            await service.Until(async () => (await Item(http, id)).LastProvenPoint is not null, "the second host's folder is proven");
+            item = await Item(http, id);
+            var (_, refused) = await host.Shell(Line(token), ct);
+            Assert.Contains("token", refused, StringComparison.Ordinal);
+        }
 
-        await host.Shell("rm -r /srv/data/inner", ct);
-        var request = new RequestRestoreRequest
-        {
-            Point = (await Item(http, item.Id)).LastProvenPoint!.Value,
-            Target =
-            FilePath.FromText("/srv/back")
-        };
-        using var answer = await http.PostAsJsonAsync("restores", request, WireJson.Default.RequestRestoreRequest, ct);
-        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(ct));
-        var run = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunStarted, ct))!.Run;
+        await using var third = await Machine("third", ct);
+        var place = await Join(service, api, third, second.Id, ct);
+        var joined = await AwaitHost(service, http, place.Id);
+        Assert.Equal((second.Id, "second"), (joined.Id, joined.Name));
+        var part = Assert.Single(await Get(http, $"hosts/{joined.Id}/restore-plan", WireJson.Default.IReadOnlyListHostRestorePart));
+        Assert.Equal((item.Id, item.LastProvenPoint, false), (part.Item.Id, part.Point?.Id, part.IsRepositoryLost));
+        var restore = new RequestRestoreRequest { Point = part.Point!.Id, Target = part.Target, Paths = part.Paths };
+        var run = (await Post(http, "restores", restore, WireJson.Default.RequestRestoreRequest, WireJson.Default.RunStarted)).Run;
         await service.Until(async () => (await api.Run(run, ct)).FinishedAt is not null, "the restore ends");
 
         Assert.Equal(RunState.Complete, (await api.Run(run, ct)).State);
-        var (_, restored) = await host.Shell("cat /srv/back/srv/data/inner/file; readlink /srv/back/srv/data/inner/link", ct);
+        var (_, restored) = await third.Shell("cat /srv/data/inner/file; readlink /srv/data/inner/link", ct);
         Assert.Equal("precious\nfile\n", restored);
-        var (_, refused) = await host.Shell(token.Command.Replace("| sudo sh", "| sh -s -- --no-systemd", StringComparison.Ordinal), ct);
-        Assert.Contains("token", refused, StringComparison.Ordinal);
+    }
+
+    static Task<IsolatedHost> Machine(string name, CancellationToken ct) => IsolatedHost.Start(name,
+        [Service.Checkout(), "/usr/share/dotnet", "/usr/lib/dotnet"], ["/opt", "/srv", "/run", "/var/log", "/var/lib"], ct);
+
+    static string Line(JoinToken token) => token.Command.Replace("| sudo sh", "| sh -s -- --no-systemd", StringComparison.Ordinal);
+
+    static async Task<JoinToken> Join(Service service, ApiClient api, IsolatedHost host, HostId? former, CancellationToken ct)
+    {
+        var token = await api.CreateJoinToken(new CreateJoinTokenRequest($"https://{host.OuterAddress}:{service.Port + 1}", former), ct);
+        var begun = Stopwatch.GetTimestamp();
+        var (exitCode, output) = await host.Shell(Line(token), ct);
+        Assert.True(exitCode == 0, output);
+        TestContext.Current.TestOutputHelper?.WriteLine($"The line took {Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s");
+        return token;
+    }
+
+    static async Task<TAnswer> Post<TRequest, TAnswer>(HttpClient http, string path, TRequest request, JsonTypeInfo<TRequest> type,
+        JsonTypeInfo<TAnswer> answered)
+    {
+        using var answer = await http.PostAsJsonAsync(path, request, type);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return (await answer.Content.ReadFromJsonAsync(answered))!;
     }
 
     static async Task<Host> AwaitHost(Service service, HttpClient http, JoinTokenId token)

@@ -48,7 +48,9 @@ public sealed record JoinRequest
 /// <param name="CertificatePem">The client certificate.</param>
 /// <param name="AuthorityPem">The CA's certificate; the agent trusts only this one.</param>
 /// <param name="ExpiresAt">When the client certificate ends.</param>
-public sealed record JoinAnswer(HostId HostId, string CertificatePem, string AuthorityPem, DateTimeOffset ExpiresAt);
+/// <param name="HostName">The name that its snapshots get: that of the host whose place it takes; null for the one it told.</param>
+public sealed record JoinAnswer(HostId HostId, string CertificatePem, string AuthorityPem, DateTimeOffset ExpiresAt,
+    string? HostName = null);
 
 /// <summary>POST renew: a new certificate for the same host.</summary>
 /// <param name="CsrPem">Certificate request, PEM.</param>

@@ -37,6 +37,8 @@ public sealed record Host
     public bool IsMover { get; init; }
     /// <summary>When it joined.</summary>
     public required DateTimeOffset JoinedAt { get; init; }
+    /// <summary>When another machine last took its place; null for the first.</summary>
+    public DateTimeOffset? ReplacedAt { get; init; }
     /// <summary>When its agent last spoke.</summary>
     public DateTimeOffset? LastSeenAt { get; init; }
     /// <summary>When its certificate ends.</summary>
@@ -51,7 +53,8 @@ public sealed record Host
 
 /// <summary>POST join-tokens: a token that lets one host join within an hour.</summary>
 /// <param name="AgentsUrl">URL of the agents' listener as the new host reaches it; null for the configured one.</param>
-public sealed record CreateJoinTokenRequest(string? AgentsUrl = null);
+/// <param name="Replaces">A host that is silent or out of service: the machine that joins takes its place. Null for a new host.</param>
+public sealed record CreateJoinTokenRequest(string? AgentsUrl = null, HostId? Replaces = null);
 
 /// <summary>A join token, shown once.</summary>
 /// <param name="Id">Names the token for looking at its progress.</param>
@@ -85,6 +88,8 @@ public sealed record JoinProgress
     public DateTimeOffset? FirstSeenAt { get; init; }
     /// <summary>The host that joined.</summary>
     public Host? Host { get; init; }
+    /// <summary>The host whose place it takes.</summary>
+    public HostId? Replaces { get; init; }
     /// <summary>The token ended without a host.</summary>
     public bool IsExpired { get; init; }
 }
@@ -150,3 +155,16 @@ public sealed record HideFoundRequest(HostId Host, FoundKind Kind, FilePath Path
 
 /// <summary>POST hosts/{id}/found/show: it is listed again.</summary>
 public sealed record ShowFoundRequest(HostId Host, FoundKind Kind, FilePath Path);
+
+/// <summary>GET hosts/{id}/restore-plan: what would bring back all that a host had.</summary>
+public sealed record PlanHostRestoreRequest(HostId Id);
+
+/// <summary>One item of a host that is to be brought back.</summary>
+/// <param name="Item">The item.</param>
+/// <param name="Point">Its newest proven point, else the newest complete one, else the newest; of a host that was replaced only of those
+/// that the former machine took. Null where there is none.</param>
+/// <param name="Target">Where it has to go so that everything is where it was.</param>
+/// <param name="Paths">What of the point goes there; empty for all.</param>
+/// <param name="IsRepositoryLost">Its only repository is a folder of the machine that was replaced.</param>
+public sealed record HostRestorePart(Item Item, RecoveryPoint? Point, FilePath Target, IReadOnlyList<FilePath> Paths,
+    bool IsRepositoryLost);

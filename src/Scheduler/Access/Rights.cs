@@ -66,6 +66,7 @@ public static class Rights
         [typeof(RemovePolicy)] = Right.PolicyWrite,
         [typeof(ResumePolicy)] = Right.PolicyWrite,
         [typeof(PlanRestore)] = Right.RestoreRead,
+        [typeof(PlanHostRestore)] = Right.RestoreRead,
         [typeof(ThawAndRestore)] = Right.RestoreStart,
         [typeof(RestoreMoment)] = Right.RestoreStart,
         [typeof(RequestRestore)] = Right.RestoreStart,

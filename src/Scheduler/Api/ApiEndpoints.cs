@@ -57,6 +57,8 @@ static class ApiEndpoints
             handler.Handle(caller, new ShowHostRequest(HostId.Parse(id)), ct)).For<ShowHost>();
         api.MapPost("hosts/{id}/retire", (Caller caller, string id, RetireHost handler, CancellationToken ct) =>
             Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
+        api.MapGet("hosts/{id}/restore-plan", (Caller caller, string id, PlanHostRestore handler, CancellationToken ct) =>
+            handler.Handle(caller, new PlanHostRestoreRequest(HostId.Parse(id)), ct)).For<PlanHostRestore>();
         api.MapPost("hosts/{id}/browse", (Caller caller, string id, FolderPath request, BrowseHost handler, CancellationToken ct)
             => handler.Handle(caller, new BrowseHostRequest(HostId.Parse(id), request.Path), ct)).For<BrowseHost>();
         api.MapPost("hosts/{id}/check-source", (Caller caller, string id, SourceSpec source, CheckSource handler, CancellationToken ct)

@@ -12,7 +12,8 @@ static class HostTable
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(65);
 
     const string Select = """
-        select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.last_seen_at, h.load, h.inventory,
+        select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.replaced_at, h.last_seen_at,
+            h.load, h.inventory,
             (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
             case when h.retired_at is not null then 'Retired' when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
             (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items
@@ -34,6 +35,7 @@ static class HostTable
         AgentVersion = row.Text("agent_version"),
         IsMover = row.Bool("is_mover"),
         JoinedAt = row.Time("joined_at"),
+        ReplacedAt = row.TimeOrNull("replaced_at"),
         LastSeenAt = row.TimeOrNull("last_seen_at"),
         CertificateExpiresAt = row.TimeOrNull("certificate_expires_at"),
         Items = (int)row.Long("items"),

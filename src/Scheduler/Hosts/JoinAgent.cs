@@ -5,7 +5,8 @@ using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Hosts;
 
-/// <summary>Turns a join token and a certificate request into a host. The token works once, for an hour.</summary>
+/// <summary>Turns a join token and a certificate request into a host, or into the machine that a lost host goes on with. The token works
+/// once, for an hour.</summary>
 public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeProvider clock)
 {
     const int LongestHostName = 253;
@@ -25,26 +26,42 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
         if (name.Length is 0 or > LongestHostName || name.Any(char.IsControl))
             throw new BadInputException("hostName", $"The host name is empty, longer than {LongestHostName} characters, or has control "
                 + $"characters.", "Send the machine's name.");
-        var host = HostId.New(clock);
-        var signed = authority.Sign(request.CsrPem, host);
-
         await using var tx = await db.Begin(ct);
-        await tx.Execute("""
+        // Of many that come at once with the same token, the row lock lets one through; the others find it used.
+        var (token, former) = await tx.First("update join_token set used_at = clock() where hash = $1 and used_at is null and "
+            + "expires_at > clock() returning id, replaces", [TokenHash.Of(request.Token)],
+            row => (row.Id<JoinTokenId>("id"), row.IdOrNull<HostId>("replaces")), ct);
+        if (token == default) throw await Refused(tx, request.Token, ct);
+        var host = former ?? HostId.New(clock);
+        var signed = authority.Sign(request.CsrPem, host);   // where it cannot, the token stays unused with the transaction
+        var known = former is null ? null : await TakePlace(tx, host, request, ct);
+        if (former is null) await tx.Execute("""
             insert into host (id, name, operating_system, agent_version, protocol_version, is_mover) values ($1, $2, $3, $4, $5, $6)
             """, [host, name, Short(request.OperatingSystem), Short(request.AgentVersion), request.ProtocolVersion, request.Mover], ct);
-        // Of many that come at once with the same token, the row lock lets one through; the others find it used.
-        var token = await tx.First("""
-            update join_token set used_at = clock(), host_id = $2 where hash = $1 and used_at is null and expires_at > clock() returning id
-            """, [TokenHash.Of(request.Token), host], row => (JoinTokenId?)row.Id<JoinTokenId>("id"), ct)
-            ?? throw await Refused(tx, request.Token, ct);   // the host's row goes with the transaction
+        await tx.Execute("update join_token set host_id = $2 where id = $1", [token, host], ct);
         await tx.Execute("insert into host_certificate (serial, host_id, expires_at) values ($1, $2, $3)",
             [signed.Serial, host, signed.ExpiresAt], ct);
         await Notifications.Changed(tx, "joins", token.ToString(), ct);
         await Notifications.Changed(tx, "hosts", host.ToString(), ct);
-        await Audit.Add(tx, Caller.Agent(host), "host.join", host.ToString(),
-            $"{name}, {Short(request.OperatingSystem)}, {token}, from {caller.Address}", ct);
+        var machine = $"{name}, {Short(request.OperatingSystem)}, {token}, from {caller.Address}";
+        await (former is null ? Audit.Add(tx, Caller.Agent(host), "host.join", host.ToString(), machine, ct)
+            : Audit.Add(tx, Caller.Agent(host), "host.replace", host.ToString(), machine, ct));
         await tx.Commit(ct);
-        return new JoinAnswer(host, signed.Pem, authority.AuthorityPem, signed.ExpiresAt);
+        return new JoinAnswer(host, signed.Pem, authority.AuthorityPem, signed.ExpiresAt, known);
+    }
+
+    /// <summary>Makes the machine that joins the host; the one that was it is refused from now on. Gives the name that it keeps, under
+    /// which its snapshots are found.</summary>
+    static async Task<string> TakePlace(Transaction tx, HostId host, JoinRequest request, CancellationToken ct)
+    {
+        await tx.Execute("update host_certificate set revoked_at = clock() where host_id = $1 and revoked_at is null", [host], ct);
+        await Notifications.WakeHost(tx, host, ct);
+        return await tx.First("""
+            update host set operating_system = $2, agent_version = $3, protocol_version = $4, is_mover = $5, replaced_at = clock(),
+                retired_at = null, last_seen_at = null, inventory = null
+            where id = $1 returning name
+            """, [host, Short(request.OperatingSystem), Short(request.AgentVersion), request.ProtocolVersion, request.Mover],
+            row => row.Text("name"), ct) ?? throw new NotFoundException("The host whose place it takes");
     }
 
     static async Task<BackupDrException> Refused(Transaction tx, string token, CancellationToken ct)

@@ -12,6 +12,7 @@ public sealed class CreateJoinToken(Postgres db, CertificateAuthority authority,
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
 
     /// <exception cref="BadInputException">The agents' URL is not one.</exception>
+    /// <exception cref="NotFoundException">There is no host to replace.</exception>
     public async Task<JoinToken> Handle(Caller caller, CreateJoinTokenRequest request, CancellationToken ct)
     {
         caller.Must(Right.HostManage);
@@ -22,11 +23,14 @@ public sealed class CreateJoinToken(Postgres db, CertificateAuthority authority,
         var token = $"bdr1_{Secret.Random(32).Reveal()}_{authority.Fingerprint}";
         var id = JoinTokenId.New(clock);
         await using var tx = await db.Begin(ct);
+        if (request.Replaces is { } former && await HostTable.Find(tx, former, ct) is null)
+            throw new NotFoundException("A host with this id");
         var expiresAt = await tx.Scalar<DateTimeOffset>("""
-            insert into join_token (id, hash, agents_url, created_by, expires_at) values ($1, $2, $3, $4, clock() + $5) returning expires_at
-            """, [id, TokenHash.Of(token), url, caller.Name, Lifetime], ct);
+            insert into join_token (id, hash, agents_url, created_by, expires_at, replaces) values ($1, $2, $3, $4, clock() + $5, $6)
+            returning expires_at
+            """, [id, TokenHash.Of(token), url, caller.Name, Lifetime, request.Replaces], ct);
         await Notifications.Changed(tx, "joins", id.ToString(), ct);
-        await Audit.Add(tx, caller, "host.invite", id.ToString(), url, ct);
+        await Audit.Add(tx, caller, "host.invite", id.ToString(), request.Replaces is { } place ? $"{url}, in place of {place}" : url, ct);
         await tx.Commit(ct);
         return new JoinToken(id, token, Command(url, token), expiresAt, url);
     }
@@ -43,7 +47,7 @@ public sealed class ShowJoinToken(Postgres db)
     {
         caller.Must(Right.HostManage);
         var (progress, host) = await db.First("""
-            select t.expires_at, t.script_fetched_at, t.archive_fetched_at, t.used_at, t.host_id, h.last_seen_at,
+            select t.expires_at, t.script_fetched_at, t.archive_fetched_at, t.used_at, t.host_id, t.replaces, h.last_seen_at,
                 t.host_id is null and t.expires_at <= clock() as is_expired
             from join_token t left join host h on h.id = t.host_id where t.id = $1
             """, [request.Id], row => (new JoinProgress
@@ -55,6 +59,7 @@ public sealed class ShowJoinToken(Postgres db)
             JoinedAt = row.TimeOrNull("used_at"),
             FirstSeenAt = row.TimeOrNull("last_seen_at"),
             IsExpired = row.Bool("is_expired"),
+            Replaces = row.IdOrNull<HostId>("replaces"),
         }, row.IdOrNull<HostId>("host_id")), ct);
         if (progress is null) throw new NotFoundException("A join token with this id");
         return host is { } id ? progress with { Host = await HostTable.Find(db, id, ct) } : progress;

@@ -28,7 +28,8 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
         return new RestorePlan(item, point, Beside(FirstPath(point, item), clock.GetUtcNow()), item.MeasuredRto);
     }
 
-    static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all)
+    /// <summary>The newest proven one, else the newest complete one, else the newest.</summary>
+    internal static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all)
     {
         var points = all.Where(point => point.GoneAt is null).ToList();
         return points.Find(point => point.Proof == ProofResult.Proven) ?? points.Find(point => point.IsComplete)

@@ -80,12 +80,14 @@ public sealed class ConsoleNode : IAsyncDisposable
     }
 
     /// <summary>A policy for a folder of a host.</summary>
-    public Task<Policy> Protect(HostId host, string path, string? name = null) => Get<CreatePolicy>().Handle(System, new CreatePolicyRequest
-    {
-        Name = name,
-        Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec {
+    public Task<Policy> Protect(HostId host, string path, string? name = null, LocationId? location = null)
+        => Get<CreatePolicy>().Handle(System, new CreatePolicyRequest
+        {
+            Name = name,
+            Location = location,
+            Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.Files, Files = new FilesSpec {
             Paths = [FilePath.FromText(path)] } })],
-    }, CancellationToken.None);
+        }, CancellationToken.None);
 
     /// <summary>Waits until the runs are as wanted.</summary>
     public async Task<RunPage> Until(Func<RunPage, bool> wanted)

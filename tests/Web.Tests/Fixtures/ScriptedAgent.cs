@@ -63,6 +63,9 @@ public sealed class ScriptedAgent : IAsyncDisposable
     /// <summary>What the next backups warn of.</summary>
     public IReadOnlyList<string>? Warnings { get; set; }
 
+    /// <summary>Restores that it was given.</summary>
+    public ConcurrentBag<RestoreJob> Restores { get; } = [];
+
     /// <summary>Entries that the next backups leave out.</summary>
     public IReadOnlyList<PathProblem> Missing { get; set; } = [];
 
@@ -118,6 +121,7 @@ public sealed class ScriptedAgent : IAsyncDisposable
 
     async Task Execute(Caller me, LeasedRun run)
     {
+        if (run.Job.Restore is { } restore) Restores.Add(restore);
         var cancelled = false;
         for (var seq = 1; ; seq++)
         {

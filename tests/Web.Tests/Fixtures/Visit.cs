@@ -9,7 +9,7 @@ public sealed class Visit : IAsyncDisposable
     static readonly string? Screenshots = Environment.GetEnvironmentVariable("BACKUPDR_SCREENSHOTS") is { Length: > 0 }
         ? Directory.CreateDirectory(Path.Combine(FindRoot(), "artifacts", "screenshots")).FullName : null;
 
-    const int PatienceMs = 15_000;
+    const int PatienceMs = 30_000;
 
     static readonly LocatorWaitForOptions Attached = new() { State = WaitForSelectorState.Attached };
 
