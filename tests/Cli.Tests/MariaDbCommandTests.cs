@@ -80,7 +80,7 @@ public sealed class MariaDbCommandTests : IDisposable
         Tool.Succeed("chmod", "711", _scratch.Path);
         BackupdrProgram.NewRepository(_scratch);
         server.Execute("create database shop; create table shop.orders (id int auto_increment primary key, v varchar(100));"
-            + "insert into shop.orders (v) select seq from seq_1_to_2000; create table shop.other (id int) engine=myisam");
+            + "insert into shop.orders (v) select seq from shop.seq_1_to_2000; create table shop.other (id int) engine=myisam");
         Assert.Contains(Succeed("mariadb", "discover").EnumerateArray(), one => one.GetProperty("data_path").GetString() == server.Data
             && one.GetProperty("running").GetBoolean() && one.GetProperty("socket").GetString() == server.Socket);
         Assert.Equal(0, BackupdrProgram.Run(["mariadb", "preflight", "--mariadb-host", server.Socket, "--mariadb-user", "root"]).ExitCode);
@@ -96,8 +96,8 @@ public sealed class MariaDbCommandTests : IDisposable
         for (var round = 0; round < Nightly.Or(2, 8); round++)
         {
             Receive(server);
-            server.Execute("insert into shop.orders (v) select seq from seq_1_to_100; insert into shop.other values (1); flush binary logs;"
-                + "insert into shop.orders (v) values ('between')");
+            server.Execute("insert into shop.orders (v) select seq from shop.seq_1_to_100; insert into shop.other values (1);"
+                + "flush binary logs; insert into shop.orders (v) values ('between')");
             await Stored(server);
             server.Execute("insert into shop.orders (v) values ('not waited for')");
             _receivers[^1].Kill();
@@ -117,7 +117,7 @@ public sealed class MariaDbCommandTests : IDisposable
         Assert.False(range.GetProperty("gap").GetBoolean());
         string[] before = ["--to-gtid", drop, "--exclusive", .. Repository];
         Succeed(["mariadb", "table", "shop.orders", "--out", _scratch.At("orders.sql"), "--scratch", _scratch.At("proof"), .. before]);
-        server.Execute($"use shop; source {_scratch.At("orders.sql")}");
+        Tool.Succeed("sh", "-c", $"mariadb --no-defaults --socket={server.Socket} --user=root shop < {_scratch.At("orders.sql")}");
         Assert.Equal(rows, server.Ask("select count(*) from shop.orders"));
         Assert.True(Succeed(["mariadb", "prove", "--scratch", _scratch.At("proof"), .. before, "--assert",
             $"select count(*) = {rows} from shop.orders"]).GetProperty("proven").GetBoolean());
