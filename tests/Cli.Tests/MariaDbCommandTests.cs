@@ -132,6 +132,8 @@ public sealed class MariaDbCommandTests : IDisposable
         Assert.EndsWith("-- Dump completed\n", BackupdrProgram.Succeed(["dump", "latest", "/dump/shop.sql", "--tag", "mariadb-dump",
             .. Repository]), StringComparison.Ordinal);
         Succeed(["mariadb", "backup", .. Of(server)]);
+        var log = Succeed(["snapshots", "--tag", "mariadb-binlog", .. Repository]).EnumerateArray().First().GetProperty("id").GetString()!;
+        Assert.Contains("backupdr mariadb forget", BackupdrProgram.Run(["forget", log, .. Repository]).Errors, StringComparison.Ordinal);
         var gone = Succeed(["mariadb", "forget", "--keep-last", "1", .. Repository]);
         Assert.Equal((1, 1), (gone.GetProperty("bases_kept").GetInt32(), gone.GetProperty("bases_removed").GetInt32()));
         Assert.True(gone.GetProperty("log_snapshots_removed").GetInt32() > 0);

@@ -7,6 +7,7 @@ using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.ObjectLocks;
 using BackupDr.Engine.Upkeep;
+using BackupDr.Sources.MariaDb;
 using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Cli.Commands;
@@ -79,8 +80,8 @@ sealed class ForgetCommand
         List<Snapshot> removed = [];
         foreach (var id in given.GetValue(_ids) ?? []) removed.Add(await repository.FindSnapshot(id, which.Filter(given), ct));
         if (removed.FirstOrDefault(IsLog) is { } log)
-            throw new BadInputException("id", $"The snapshot {log.ShortId} is a part of a PostgreSQL cluster's log: without it nothing "
-                + "behind it can be restored.", "Use 'backupdr pg forget', which removes log that no base backup needs.");
+            throw new BadInputException("id", $"The snapshot {log.ShortId} is a part of a database's log: without it nothing behind "
+                + "it can be restored.", $"Use 'backupdr {Verb(log)} forget', which removes log that no base backup needs.");
         if (removed.Count > 0)
             foreach (var snapshot in removed) output.Note($"remove {Line(snapshot)}");
         else
@@ -88,7 +89,8 @@ sealed class ForgetCommand
             if (rules.IsEmpty) output.Line("No rule was given, so nothing is removed. See 'backupdr forget --help'.");
             var all = await repository.Snapshots(which.Filter(given), ct);
             if (all.Count(IsLog) is > 0 and var logs)
-                output.Note($"{Output.Count(logs, "snapshot")} of PostgreSQL logs are left alone: 'backupdr pg forget' removes them.");
+                output.Note($"{Output.Count(logs, "snapshot")} of databases' logs are left alone: 'backupdr "
+                    + $"{Verb(all.First(IsLog))} forget' removes them.");
             var plan = Forget.Plan([.. all.Where(snapshot => !IsLog(snapshot))], rules, grouping, TimeProvider.System.GetUtcNow());
             foreach (var group in plan) Tell(output, group);
             output.Json(json => Write(json, plan));
@@ -111,7 +113,10 @@ sealed class ForgetCommand
     }
 
     // A rule counts snapshots, and of a log each one is needed by those behind it.
-    static bool IsLog(Snapshot snapshot) => snapshot.Tags.Contains(ClusterManifest.WalTag);
+    static bool IsLog(Snapshot snapshot)
+        => snapshot.Tags.Contains(ClusterManifest.WalTag) || snapshot.Tags.Contains(MariaDbManifest.BinlogTag);
+
+    static string Verb(Snapshot log) => log.Tags.Contains(ClusterManifest.WalTag) ? "pg" : "mariadb";
 
     KeepRules Rules(ParseResult given)
     {
