@@ -23,12 +23,24 @@ public sealed class AgentStores(AgentIdentity identity)
     public IObjectStore Open(RepositoryAccess access, StoreCounters? counters = null) => Open(new RepositoryPlace
     {
         Location = access.Location ?? default,
-        Url = access.Url,
+        Url = access.IsGateway ? OnOurWay(access.Url, identity.Membership.Urls) : access.Url,
         Options = access.Options,
         Variables = access.Variables,
         AuthorityPem = access.AuthorityPem,
         Bandwidth = access.Bandwidth,
     }, access.IsGateway, hasOthers: access.Replicas is { Count: > 0 }, counters);
+
+    /// <summary>A gateway under an address of the node that this host can reach: the node names itself as most hosts do, and this one may
+    /// have joined under another name, from another network.</summary>
+    /// <param name="gateway">As restic writes it: "rest:https://backup.example.org:8421/gateway/repo_…/".</param>
+    /// <param name="nodes">Under which addresses this host reaches the node; the first one counts where none is the gateway's.</param>
+    internal static string OnOurWay(string gateway, IReadOnlyList<string> nodes)
+    {
+        const string rest = "rest:";
+        var (named, ours) = (new Uri(gateway[rest.Length..]), nodes.Select(node => new Uri(node)).ToList());
+        return ours.Count == 0 || ours.Exists(node => node.Authority == named.Authority) ? gateway
+            : $"{rest}{new Uri(ours[0], named.AbsolutePath)}";
+    }
 
     /// <summary>All places of a repository, its own first.</summary>
     public IReadOnlyList<(LocationId? Location, IObjectStore Store)> OpenAll(RepositoryAccess access, StoreCounters? counters = null)
