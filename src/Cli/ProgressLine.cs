@@ -1,4 +1,6 @@
 using System.Globalization;
+using BackupDr.Engine.Backup;
+using BackupDr.Engine.Restore;
 
 namespace BackupDr.Cli;
 
@@ -16,6 +18,14 @@ sealed class ProgressLine(Output output, TimeProvider clock) : IDisposable
 
     /// <summary>Takes what a job reports and shows it when it is time. Called from any thread.</summary>
     public IProgress<T>? Of<T>(Func<T, Step> words) => output.ShowsProgress ? new Receiver<T>(this, words) : null;
+
+    /// <summary>Takes what a backup reports; null where nobody looks.</summary>
+    public IProgress<BackupProgress>? OfBackup
+        => Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal));
+
+    /// <summary>Takes what a restore reports; null where nobody looks.</summary>
+    public IProgress<RestoreProgress>? OfRestore
+        => Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal));
 
     void Show(Step step)
     {

@@ -112,7 +112,7 @@ sealed class BackupCommand
         BackupFindings findings;
         using (var line = new ProgressLine(output, TimeProvider.System))
         {
-            var progress = line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal));
+            var progress = line.OfBackup;
             findings = dryRun ? await BackupRun.Preview(repository, source, request, progress, ct)
                 : await BackupRun.Execute(repository, source, request, progress, ct);
         }

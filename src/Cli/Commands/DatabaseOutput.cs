@@ -1,10 +1,42 @@
+using System.Text.Json;
+using BackupDr.Engine.Backup;
 using BackupDr.Sources;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary>What the commands of all database engines say alike.</summary>
+/// <summary>What the commands of all database engines, and of volumes, say alike.</summary>
 static class DatabaseOutput
 {
+    /// <summary>What was found on this host.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="found">What.</param>
+    /// <param name="none">The line where nothing was found.</param>
+    /// <param name="words">The line of one.</param>
+    /// <param name="members">Writes the members of one's JSON object.</param>
+    /// <returns>The exit code.</returns>
+    public static int Found<T>(Output output, IReadOnlyList<T> found, string none, Func<T, string> words, Action<Utf8JsonWriter, T> members)
+    {
+        if (found.Count == 0) output.Line(none);
+        foreach (var one in found) output.Line(words(one));
+        output.Json(writer =>
+        {
+            writer.WriteStartArray();
+            foreach (var one in found)
+            {
+                writer.WriteStartObject();
+                members(writer, one);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        });
+        return ExitCodes.Done;
+    }
+
+    /// <summary>The last line of a backup: its snapshot, and how much is wrong with it.</summary>
+    public static void Saved(Output output, BackupSummary run)
+        => output.Line($"Snapshot {run.SnapshotId.ToString()[..8]} saved"
+            + (run.IsComplete ? "." : $", but {Output.Count(run.Missing.Count, "problem")} in it."));
+
     /// <summary>What stands in the way of backups, with what mends it.</summary>
     /// <returns>The exit code: 1 where something must be mended.</returns>
     public static int Findings(Output output, IReadOnlyList<Finding> findings)

@@ -110,7 +110,7 @@ sealed class RestoreCommand
         using (var progress = new ProgressLine(output, TimeProvider.System))
             summary = isPreview ? await RestoreRun.Preview(repository, snapshot, request, target, ct)
                 : await RestoreRun.Execute(repository, snapshot, request, target,
-                    progress.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                    progress.OfRestore, ct);
         arguments.TellReplicas(given, repository);
         foreach (var problem in summary.Failed) output.Problem(problem.Path, problem.Message);
         if (options.Overwrite == OverwritePolicy.Never && request.Each is null)

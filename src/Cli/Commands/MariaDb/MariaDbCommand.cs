@@ -1,5 +1,4 @@
 using System.CommandLine;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
 using BackupDr.Sources.MariaDb;
 
@@ -28,29 +27,16 @@ static class MariaDbCommand
     {
         var json = Json();
         var command = new Command("discover", "List the MariaDB servers of this host, running or not.") { json };
-        command.SetAction((given, _) =>
-        {
-            var output = new Output(given.GetValue(json), quiet: false);
-            var found = MariaDbDiscovery.Find();
-            if (found.Count == 0) output.Line("No server was found.");
-            foreach (var one in found)
-                output.Line($"{one.DataPath}  " + (one.IsRunning ? $"running, socket {one.Endpoint}" : "not running"));
-            output.Json(writer =>
+        command.SetAction((given, _) => Task.FromResult(DatabaseOutput.Found(new Output(given.GetValue(json), quiet: false),
+            MariaDbDiscovery.Find(), "No server was found.",
+            one => $"{one.DataPath}  " + (one.IsRunning ? $"running, socket {one.Endpoint}" : "not running"),
+            (writer, one) =>
             {
-                writer.WriteStartArray();
-                foreach (var one in found)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("data_path", one.DataPath);
-                    writer.WriteString("version", one.Version);
-                    writer.WriteBoolean("running", one.IsRunning);
-                    writer.WriteString("socket", one.Endpoint);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-            });
-            return Task.FromResult(ExitCodes.Done);
-        });
+                writer.WriteString("data_path", one.DataPath);
+                writer.WriteString("version", one.Version);
+                writer.WriteBoolean("running", one.IsRunning);
+                writer.WriteString("socket", one.Endpoint);
+            })));
         return command;
     }
 
@@ -102,7 +88,7 @@ static class MariaDbCommand
                     Tags = given.GetValue(tags) ?? [],
                     Parallel = given.GetValue(parallel),
                     Program = $"backupdr {CommandLine.Version}",
-                }, line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfBackup, ct);
             arguments.TellReplicas(given, repository);
             Tell(output, summary);
             return ExitCodes.Done;
@@ -119,7 +105,7 @@ static class MariaDbCommand
         if (manifest.BinlogFile.Length > 0)
             output.Note($"Can be restored from {manifest.BinlogFile}:{manifest.BinlogPosition} ({manifest.Gtid}) on, "
                 + $"{manifest.StoppedAt:yyyy-MM-dd HH:mm:ss.fff} UTC.");
-        output.Line($"Snapshot {run.SnapshotId.ToString()[..8]} saved.");
+        DatabaseOutput.Saved(output, run);
         output.Json(json =>
         {
             json.WriteStartObject();

@@ -35,7 +35,7 @@ static class MariaDbDumpCommand
                     UserName = Environment.UserName,
                     Tags = given.GetValue(tags) ?? [],
                     Databases = given.GetValue(databases) ?? [],
-                }, line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfBackup, ct);
             arguments.TellReplicas(given, repository);
             var run = done.Run;
             output.Note($"Added {Output.Size(run.BytesNew)} ({Output.Size(run.BytesStored)} stored) in {Output.Time(run.Duration)}.");

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using BackupDr.Contracts;
 using BackupDr.Engine.Replicas;
-using BackupDr.Engine.Restore;
 using BackupDr.Sources;
 using BackupDr.Sources.MariaDb;
 
@@ -53,7 +52,7 @@ static class MariaDbRestoreCommand
             MariaDbRestoreSummary summary;
             using (var line = new ProgressLine(output, TimeProvider.System))
                 summary = await MariaDbRestore.Run(repository, options,
-                    line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                    line.OfRestore, ct);
             arguments.TellReplicas(given, repository);
             Tell(output, options, summary);
             return ExitCodes.Done;
@@ -127,7 +126,7 @@ static class MariaDbRestoreCommand
             ProofReport report;
             using (var line = new ProgressLine(output, TimeProvider.System))
                 report = await MariaDbProof.Run(repository, options,
-                    line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                    line.OfRestore, ct);
             return DatabaseOutput.Proof(output, report);
         });
         return command;

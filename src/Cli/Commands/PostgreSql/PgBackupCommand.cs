@@ -1,5 +1,4 @@
 using System.CommandLine;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
 using BackupDr.Sources.PostgreSql;
 
@@ -45,7 +44,7 @@ sealed class PgBackupCommand
                 FastCheckpoint = !given.GetValue(_spread),
                 ReadAll = given.GetValue(_readAll),
                 Program = $"backupdr {CommandLine.Version}",
-            }, line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+            }, line.OfBackup, ct);
         arguments.TellReplicas(given, repository);
         Tell(output, summary);
         return summary.Run.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
@@ -60,8 +59,7 @@ sealed class PgBackupCommand
             + $"{Output.Count(manifest.PagesChecked, "page")} compared with their checksums.");
         output.Note($"Added {Output.Size(run.BytesNew)} ({Output.Size(run.BytesStored)} stored) in {Output.Time(run.Duration)}.");
         output.Note($"Can be restored from {manifest.StopLsn} on, {manifest.StoppedAt:yyyy-MM-dd HH:mm:ss.fff} UTC.");
-        output.Line($"Snapshot {run.SnapshotId.ToString()[..8]} saved"
-            + (run.IsComplete ? "." : $", but {Output.Count(run.Missing.Count, "problem")} in it."));
+        DatabaseOutput.Saved(output, run);
         output.Json(json =>
         {
             json.WriteStartObject();

@@ -18,31 +18,18 @@ static class PgCommand
     {
         var json = Json();
         var command = new Command("discover", "List the PostgreSQL clusters of this host, running or not.") { json };
-        command.SetAction((given, _) =>
-        {
-            var output = new Output(given.GetValue(json), quiet: false);
-            var found = ClusterDiscovery.Find();
-            if (found.Count == 0) output.Line("No cluster was found.");
-            foreach (var one in found)
-                output.Line($"{one.DataPath}  version {one.Version}, "
-                    + (one.IsRunning ? $"running on port {one.Port}, socket in {one.Endpoint}" : "not running"));
-            output.Json(writer =>
+        command.SetAction((given, _) => Task.FromResult(DatabaseOutput.Found(new Output(given.GetValue(json), quiet: false),
+            ClusterDiscovery.Find(), "No cluster was found.",
+            one => $"{one.DataPath}  version {one.Version}, "
+                + (one.IsRunning ? $"running on port {one.Port}, socket in {one.Endpoint}" : "not running"),
+            (writer, one) =>
             {
-                writer.WriteStartArray();
-                foreach (var one in found)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("data_path", one.DataPath);
-                    writer.WriteString("version", one.Version);
-                    writer.WriteBoolean("running", one.IsRunning);
-                    writer.WriteNumber("port", one.Port);
-                    writer.WriteString("endpoint", one.Endpoint);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-            });
-            return Task.FromResult(ExitCodes.Done);
-        });
+                writer.WriteString("data_path", one.DataPath);
+                writer.WriteString("version", one.Version);
+                writer.WriteBoolean("running", one.IsRunning);
+                writer.WriteNumber("port", one.Port);
+                writer.WriteString("endpoint", one.Endpoint);
+            })));
         return command;
     }
 

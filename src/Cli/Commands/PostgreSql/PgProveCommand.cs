@@ -1,6 +1,5 @@
 using System.CommandLine;
 using BackupDr.Engine.Replicas;
-using BackupDr.Engine.Restore;
 using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Cli.Commands.PostgreSql;
@@ -54,7 +53,7 @@ sealed class PgProveCommand
         Sources.ProofReport report;
         using (var line = new ProgressLine(output, TimeProvider.System))
             report = await ClusterProof.Run(repository, options,
-                line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                line.OfRestore, ct);
         return DatabaseOutput.Proof(output, report);
     }
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Engine.Replicas;
-using BackupDr.Engine.Restore;
 using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Cli.Commands.PostgreSql;
@@ -67,7 +66,7 @@ sealed class PgRestoreCommand
         ClusterRestoreSummary summary;
         using (var line = new ProgressLine(output, TimeProvider.System))
             summary = await ClusterRestore.Run(repository, options,
-                line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                line.OfRestore, ct);
         arguments.TellReplicas(given, repository);
         foreach (var remark in summary.Remarks) output.Remark(remark);
         output.Note($"Base backup {summary.BaseId[..8]}, {Output.Count(summary.Files.Files, "file")} written, "

@@ -1,7 +1,5 @@
 using System.CommandLine;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
-using BackupDr.Engine.Restore;
 using BackupDr.Sources;
 using BackupDr.Sources.Sqlite;
 
@@ -43,25 +41,13 @@ static class SqliteCommand
         {
             json,
         };
-        command.SetAction((given, _) =>
-        {
-            var output = new Output(given.GetValue(json), quiet: false);
-            var found = SqliteFile.Find();
-            if (found.Count == 0) output.Line("No program has a database open.");
-            foreach (var one in found) output.Line(one.DataPath);
-            output.Json(writer =>
+        command.SetAction((given, _) => Task.FromResult(DatabaseOutput.Found(new Output(given.GetValue(json), quiet: false),
+            SqliteFile.Find(), "No program has a database open.",
+            one => one.DataPath,
+            (writer, one) =>
             {
-                writer.WriteStartArray();
-                foreach (var one in found)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("data_path", one.DataPath);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-            });
-            return Task.FromResult(ExitCodes.Done);
-        });
+                writer.WriteString("data_path", one.DataPath);
+            })));
         return command;
     }
 
@@ -100,7 +86,7 @@ static class SqliteCommand
                     Tags = given.GetValue(tags) ?? [],
                     Scratch = Path.GetFullPath(given.GetValue(scratch)!),
                     Program = $"backupdr {CommandLine.Version}",
-                }, line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfBackup, ct);
             arguments.TellReplicas(given, repository);
             Tell(output, summary);
             return summary.Run.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
@@ -116,8 +102,7 @@ static class SqliteCommand
         output.Note($"{Output.Count(manifest.Pages, "page")} of {manifest.PageBytes} bytes, "
             + $"{Output.Count(manifest.Rows.Count, "table")} counted.");
         output.Note($"Added {Output.Size(run.BytesNew)} ({Output.Size(run.BytesStored)} stored) in {Output.Time(run.Duration)}.");
-        output.Line($"Snapshot {run.SnapshotId.ToString()[..8]} saved"
-            + (run.IsComplete ? "." : $", but {Output.Count(run.Missing.Count, "problem")} in it."));
+        DatabaseOutput.Saved(output, run);
         output.Json(json =>
         {
             json.WriteStartObject();
@@ -154,7 +139,7 @@ static class SqliteCommand
                     Snapshot = given.GetValue(snapshot)!,
                     Target = Path.GetFullPath(given.GetValue(target)!),
                     Over = given.GetValue(over),
-                }, line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfRestore, ct);
             arguments.TellReplicas(given, repository);
             output.Line($"Restored {summary.Manifest.Database} as of {summary.Manifest.CopiedAt:yyyy-MM-dd HH:mm:ss} UTC to "
                 + $"{summary.Path}.");
@@ -198,7 +183,7 @@ static class SqliteCommand
                     Snapshot = given.GetValue(snapshot)!,
                     Scratch = Path.GetFullPath(given.GetValue(scratch)!),
                     Assertions = given.GetValue(assertions) ?? [],
-                }, line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfRestore, ct);
             return DatabaseOutput.Proof(output, report);
         });
         return command;

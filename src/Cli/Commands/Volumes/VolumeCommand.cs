@@ -1,7 +1,5 @@
 using System.CommandLine;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine.Replicas;
-using BackupDr.Engine.Restore;
 using BackupDr.Sources;
 using BackupDr.Sources.Volumes;
 
@@ -39,28 +37,15 @@ static class VolumeCommand
     {
         var json = Json();
         var command = new Command("discover", "List the block devices of this host with their sizes and who uses them.") { json };
-        command.SetAction((given, _) =>
-        {
-            var output = new Output(given.GetValue(json), quiet: false);
-            var found = BlockDevices.List();
-            if (found.Count == 0) output.Line("No block device was found.");
-            foreach (var one in found)
-                output.Line($"{one.Path}  {Output.Size(one.SizeBytes)}{(one.Use.Length > 0 ? $"  {one.Use}" : "")}");
-            output.Json(writer =>
+        command.SetAction((given, _) => Task.FromResult(DatabaseOutput.Found(new Output(given.GetValue(json), quiet: false),
+            BlockDevices.List(), "No block device was found.",
+            one => $"{one.Path}  {Output.Size(one.SizeBytes)}{(one.Use.Length > 0 ? $"  {one.Use}" : "")}",
+            (writer, one) =>
             {
-                writer.WriteStartArray();
-                foreach (var one in found)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("path", one.Path);
-                    writer.WriteNumber("size", one.SizeBytes);
-                    writer.WriteString("use", one.Use);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-            });
-            return Task.FromResult(ExitCodes.Done);
-        });
+                writer.WriteString("path", one.Path);
+                writer.WriteNumber("size", one.SizeBytes);
+                writer.WriteString("use", one.Use);
+            })));
         return command;
     }
 
@@ -95,7 +80,7 @@ static class VolumeCommand
                     UserName = Environment.UserName,
                     Tags = given.GetValue(tags) ?? [],
                     InUse = given.GetValue(inUse),
-                }, line.Of<BackupProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfBackup, ct);
             arguments.TellReplicas(given, repository);
             Tell(output, summary);
             return summary.Run.IsComplete ? ExitCodes.Done : ExitCodes.Incomplete;
@@ -111,8 +96,7 @@ static class VolumeCommand
         foreach (var remark in summary.Remarks) output.Remark(remark);
         output.Note($"{Output.Size(summary.SizeBytes)}; added {Output.Size(run.BytesNew)} ({Output.Size(run.BytesStored)} stored) in "
             + $"{Output.Time(run.Duration)}.");
-        output.Line($"Snapshot {run.SnapshotId.ToString()[..8]} saved"
-            + (run.IsComplete ? "." : $", but {Output.Count(run.Missing.Count, "problem")} in it."));
+        DatabaseOutput.Saved(output, run);
         output.Json(json =>
         {
             json.WriteStartObject();
@@ -155,7 +139,7 @@ static class VolumeCommand
                     Target = Path.GetFullPath(given.GetValue(target)!),
                     Over = given.GetValue(over),
                     Confirm = given.GetValue(confirm),
-                }, line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfRestore, ct);
             arguments.TellReplicas(given, repository);
             output.Line($"Restored {summary.Volume} ({Output.Size(summary.SizeBytes)}) to {summary.Path}"
                 + (summary.BytesWritten is { } bytes ? $"; {Output.Size(bytes)} of it differed and were written." : "."));
@@ -200,7 +184,7 @@ static class VolumeCommand
                     Volume = given.GetValue(of),
                     Snapshot = given.GetValue(snapshot)!,
                     Scratch = Path.GetFullPath(given.GetValue(scratch)!),
-                }, line.Of<RestoreProgress>(at => new Step(at.FilesDone, at.FilesTotal, at.BytesDone, at.BytesTotal)), ct);
+                }, line.OfRestore, ct);
             return DatabaseOutput.Proof(output, report);
         });
         return command;
