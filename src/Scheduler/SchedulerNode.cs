@@ -6,6 +6,7 @@ using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
@@ -105,7 +106,8 @@ public static class SchedulerNode
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
             .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
-        services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>();
+        services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>()
+            .AddSingleton<DrillDue>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");

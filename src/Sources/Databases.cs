@@ -37,6 +37,9 @@ public sealed record ProofReport(IReadOnlyList<ProofCheck> Checks, TimeSpan Rest
 {
     /// <summary>Whether every check passed.</summary>
     public bool IsProven => Checks.Count > 0 && Checks.All(check => check.Passed);
+
+    /// <summary>Whether the started copy could reach no network and none of the host's sockets.</summary>
+    public bool IsIsolated { get; init; }
 }
 
 /// <summary>One check of a test restore.</summary>

@@ -164,6 +164,11 @@ public sealed class ClusterBackupTests : IDisposable
         await using var cluster = PostgresCluster.Start();
         await cluster.Execute("create table t as select generate_series(1, 1000) g");
         using var repository = await NewRepository();
+        // What in a copy of production would call somewhere: it does in production, and does not in the copy.
+        await cluster.Execute("create function reaches(port int) returns boolean language plpgsql as $$ begin create temp table x (l text);"
+            + "execute format('copy x from program %L', 'bash -c \"exec 3<>/dev/tcp/127.0.0.1/' || port || '\"'); return true;"
+            + "exception when others then return false; end $$");
+        Assert.True(await cluster.Ask<bool>($"select reaches({cluster.Port})"));
         await Backup(repository, cluster);
         var folder = Path.Combine(cluster.Folder, "proof");
 
@@ -172,12 +177,14 @@ public sealed class ClusterBackupTests : IDisposable
             Folder = folder,
             Target = RecoveryTarget.EndOfBackup,
             Programs = cluster.Programs,
-            Assertions = ["postgres: select count(*) = 1000 from t"],
+            Assertions = ["postgres: select count(*) = 1000 from t", $"postgres: select not reaches({cluster.Port})",
+                "postgres: select count(*) = 0 from pg_ls_dir('/run')"],
         }, null, _ct);
 
         Assert.True(report.IsProven, string.Join('\n', report.Checks));
-        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "assertion", "stop"],
+        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "assertion", "assertion", "assertion", "stop"],
             report.Checks.Select(check => check.Name));
+        Assert.True(report.IsIsolated);
         Assert.False(Directory.Exists(folder));
     }
 

@@ -47,6 +47,7 @@ static class ClusterDrill
                 // A cluster is back when it answers, not when its files are.
                 RestoreSeconds = Math.Round((report.RestoreTime + report.StartTime).TotalSeconds, 3),
                 Seconds = Math.Round((report.RestoreTime + report.StartTime + report.CheckTime).TotalSeconds, 3),
+                Isolated = report.IsIsolated,
             },
         };
     }

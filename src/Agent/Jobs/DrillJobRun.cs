@@ -110,7 +110,7 @@ static class DrillJobRun
     {
         var silent = new Silent();
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
-        using var live = job.LiveSource is { Files: { } files } ? FileSource.Open(files) : null;
+        using var live = job is { IsElsewhere: false, LiveSource.Files: { } files } ? FileSource.Open(files) : null;
         using var liveRoot = OpenLive(live, silent, reporter);
         var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress
         {

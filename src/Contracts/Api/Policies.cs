@@ -153,6 +153,8 @@ public sealed record Item
     public RecoveryPointId? LastProvenPoint { get; init; }
     /// <summary>When the last proof was made.</summary>
     public DateTimeOffset? LastProofAt { get; init; }
+    /// <summary>When the next test restore is due by the policy; it may begin earlier. Null for none by schedule, or none yet.</summary>
+    public DateTimeOffset? DrillDueAt { get; init; }
     /// <summary>Measured restore time of the last drill.</summary>
     public TimeSpan? MeasuredRto { get; init; }
     /// <summary>Plain bytes of the newest point.</summary>

@@ -154,8 +154,12 @@ public sealed record DrillJob
 {
     /// <summary>restic's snapshot id.</summary>
     public required string SnapshotId { get; init; }
-    /// <summary>The source on this host to compare with as well, or null where it is elsewhere.</summary>
+    /// <summary>What was taken: it says how the copy is proven, and on its own host the live source is compared as well. Null for a
+    /// snapshot that was found.</summary>
     public SourceSpec? LiveSource { get; init; }
+    /// <summary>Whether another host than the source's restores, where there is no live source to compare with.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsElsewhere { get; init; }
 }
 
 /// <summary>Check a repository.</summary>

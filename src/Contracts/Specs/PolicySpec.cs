@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BackupDr.Contracts.Specs;
 
 /// <summary>What a policy wants and does. Everything has a default, so that a policy for a folder needs only the folder.</summary>
@@ -49,4 +51,13 @@ public sealed record ProofSpec
     public bool DrillAfterFirst { get; init; } = true;
     /// <summary>How long a proof counts. 1 day to 365 days; default 35 days.</summary>
     public TimeSpan MaximumAge { get; init; } = TimeSpan.FromDays(35);
+    /// <summary>From one test restore of an item's newest recovery point to the next: 1 day to 365 days, zero for none by schedule,
+    /// null for six sevenths of <see cref="MaximumAge"/>. They begin earlier where that spreads them.</summary>
+    public TimeSpan? DrillEvery { get; init; }
+    /// <summary>The hosts that may make the test restores; empty for the item's own, which also makes them where the repository is
+    /// a folder on it.</summary>
+    public IReadOnlyList<HostId> DrillHosts { get; init; } = [];
+    /// <summary>From one to the next, as it was set or by default; zero for none.</summary>
+    [JsonIgnore]
+    public TimeSpan DrillInterval => DrillEvery ?? MaximumAge * 6 / 7;
 }

@@ -25,6 +25,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
                 "Name the adopted repository alone: it says where it is.");
         foreach (var item in request.Items) SourceRules.Check(item.Source);
         PolicyTable.Check(request.Spec, request.Items.All(item => item.Source.PostgreSql?.Log is not null));
+        await PolicyTable.CheckHosts(db, request.Spec, ct);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
         await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
         return policy;

@@ -79,6 +79,8 @@ static class ItemTable
             LastProvenPoint = row.IdOrNull<RecoveryPointId>(17),
             LastProvenPointAt = row.TimeOrNull(18),
             LastProofAt = facts.ProofAt,
+            DrillDueAt = facts is { IsOff: false, ProofAt: { } proven } && spec.Proof.DrillInterval > TimeSpan.Zero
+                ? proven + spec.Proof.DrillInterval : null,
             MeasuredRto = row.IsNull(21) ? null : TimeSpan.FromSeconds(row.Double(21)),
             RecoveryPoints = row.Int(22),
         };

@@ -53,6 +53,15 @@ static class PolicyTable
         FiringTimes.Check(spec.Schedule);
     }
 
+    /// <exception cref="BadInputException">A host that is to make test restores is not in service.</exception>
+    public static async Task CheckHosts(SqlSource tx, PolicySpec spec, CancellationToken ct)
+    {
+        var there = await tx.Query("select id from host where id = any($1) and retired_at is null",
+            [spec.Proof.DrillHosts.Select(host => host.Value).ToArray()], row => row.Id<HostId>(0), ct);
+        foreach (var host in spec.Proof.DrillHosts.Except(there))
+            throw new BadInputException("drillHost", $"{host} is no host in service.", "Choose a host that has joined, or none.");
+    }
+
     public static string Name(string text)
     {
         var name = text.Trim();
@@ -117,6 +126,7 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         var hasLog = await db.Scalar<bool>("select count(*) > 0 and count(*) = count(*) filter (where "
             + "source->'postgreSql'->'log' <> 'null') from item where policy_id = $1 and retired_at is null", [request.Id], ct);
         PolicyTable.Check(request.Spec, hasLog);
+        await PolicyTable.CheckHosts(db, request.Spec, ct);
         var policy = await db.InTransaction(async tx =>
         {
             try

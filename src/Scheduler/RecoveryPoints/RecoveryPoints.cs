@@ -5,6 +5,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runs;
 
@@ -228,23 +229,8 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
                 Source = row.Json("source", WireJson.Default.SourceSpec),
             }, ct);
             var id = RunId.New(clock);
-            await RunTable.Add(tx, new NewRun
-            {
-                Id = id,
-                Kind = JobKind.Drill,
-                Title = $"Drill {point.ItemName}",
-                Item = point.Item,
-                Policy = of?.Policy,
-                Host = point.Host,
-                Repository = point.Repository,
-                Point = point.Id,
-                RequestedBy = caller.Name,
-                Job = new StoredJob(Drill: new DrillJob
-                {
-                    SnapshotId = point.SnapshotId,
-                    LiveSource = of?.Source,
-                }),
-            }, ct);
+            await DrillRuns.Start(tx, id, new DrilledPoint(point.Item, of?.Policy, point.ItemName, point.Host, point.Repository, of?.Source,
+                point.Id, point.SnapshotId), point.Host, caller.Name, ct);
             await Audit.Add(tx, caller, "drill.request", id.ToString(), point.Id.ToString(), ct);
             return new RunStarted(id);
         }, ct);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
@@ -49,24 +50,9 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
             """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
         var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
-        await RunTable.Add(tx, new NewRun
-        {
-            Id = RunId.New(clock),
-            Kind = JobKind.Drill,
-            Title = $"Drill {name}",
-            Item = item,
-            Policy = run.Policy,
-            Host = run.Host,
-            Repository = run.Repository,
-            Point = point,
-            RequestedBy = "system: first proof",
-            Job = new StoredJob(Drill: new DrillJob
-            {
-                SnapshotId = result.Backup!.SnapshotId,
-                LiveSource =
-                JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec)
-            }),
-        }, ct);
+        var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
+            JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId);
+        await DrillRuns.Start(tx, RunId.New(clock), what, run.Host, "system: first proof", ct);
     }
 
     async Task Drill(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)

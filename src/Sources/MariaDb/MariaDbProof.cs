@@ -95,7 +95,7 @@ public sealed class MariaDbProof
                 await server.Stop(ct);
                 return (true, "The server stopped cleanly.");
             });
-            return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking));
+            return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = server.IsIsolated };
         }
     }
 

@@ -36,6 +36,8 @@ sealed class PrivateMariaDb : IAsyncDisposable
     public MariaDbClient Client { get; }
     /// <summary>For programs beside.</summary>
     public OptionFile Options => _options;
+    /// <summary>Whether it reaches no network and none of the host's sockets.</summary>
+    public bool IsIsolated { get; private init; }
     /// <summary>The last lines of its log.</summary>
     public IReadOnlyList<string> Lines => _process.Lines;
 
@@ -69,8 +71,10 @@ sealed class PrivateMariaDb : IAsyncDisposable
                 Programs = programs
             };
             options = new OptionFile(address, "[mysql]", "max-allowed-packet=1G", "[mysqldump]", "max-allowed-packet=1G");
-            process = ToolProcess.Start(program, Arguments(data, folder.Path, init, manifest), owner, isGuarded: true);
-            var server = new PrivateMariaDb(folder, process, options, address);
+            var isIsolated = Isolation.IsPossible && !Isolation.Hides(data) && !Isolation.Hides(folder.Path);
+            process = ToolProcess.Start(program, Arguments(data, folder.Path, init, manifest), owner, isGuarded: true,
+                isIsolated: isIsolated);
+            var server = new PrivateMariaDb(folder, process, options, address) { IsIsolated = isIsolated };
             await server.Await(clock, ct);
             return server;
         }

@@ -87,7 +87,8 @@ public sealed class ClusterProof
         Pass("restore", $"{_restored.Files.Files} files and {_restored.Segments} log segments, to {_restored.Target}.");
         PrepareFolder();
         var starting = _clock.GetTimestamp();
-        await using var server = ToolProcess.Start(Program("postgres"), Arguments(), _restored.Owner);
+        await using var server = ToolProcess.Start(Program("postgres"), Arguments(), _restored.Owner, isGuarded: true,
+            isIsolated: IsIsolated);
         var isUp = await AwaitPromotion(server, ct);
         var startTime = _clock.GetElapsedTime(starting);
         var checking = _clock.GetTimestamp();
@@ -98,8 +99,10 @@ public sealed class ClusterProof
             foreach (var assertion in _options.Assertions) await Assert(assertion, ct);
             await Stop(server, ct);
         }
-        return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking));
+        return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = IsIsolated };
     }
+
+    bool IsIsolated => Isolation.IsPossible && !Isolation.Hides(_options.Folder);
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));

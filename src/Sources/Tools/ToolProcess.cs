@@ -48,15 +48,17 @@ public sealed class ToolProcess : IAsyncDisposable
     /// <param name="environment">Variables besides.</param>
     /// <param name="isBare">Whether it gets these variables only, none of ours.</param>
     /// <param name="isGuarded">Whether it is killed where we are, and can be asked to end. Its input is empty then.</param>
+    /// <param name="isIsolated">Whether it reaches no network and none of the host's sockets; see <see cref="Isolation"/>.</param>
     /// <param name="pipes">Whether its input and output are ours to write and read; its output is not kept as lines then.</param>
     /// <exception cref="SourceException">It does not start.</exception>
     public static ToolProcess Start(string program, IReadOnlyList<string> arguments, (uint Uid, uint Gid)? user = null,
         IReadOnlyDictionary<string, string>? environment = null, bool isBare = false, bool isGuarded = false,
-        ToolPipes pipes = ToolPipes.None)
+        bool isIsolated = false, ToolPipes pipes = ToolPipes.None)
     {
         List<string> words = [program, .. arguments];
         if (user is { } whose && AccountNames.IsRoot)
             words.InsertRange(0, ["/usr/bin/setpriv", $"--reuid={whose.Uid}", $"--regid={whose.Gid}", "--clear-groups", "--"]);
+        if (isIsolated) words.InsertRange(0, Isolation.Words);
         if (isGuarded) words.InsertRange(0, ["/bin/sh", "-c", Guard, "guard"]);
         var start = new ProcessStartInfo(words[0], words.Skip(1))
         {

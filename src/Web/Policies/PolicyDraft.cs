@@ -56,6 +56,8 @@ public sealed class PolicyDraft
     public string? HookMinutes { get; set; }
     public bool HookWarns { get; set; }
     public string? ProofDays { get; set; }
+    public string? DrillDays { get; set; }
+    public string? DrillHost { get; set; }
     public bool RunNow { get; set; }
 
     /// <summary>Which button was pressed: "save", "preview", "browse:PATH", "add:PATH", "remove:PATH", "typed", "host", "check".</summary>
@@ -76,6 +78,8 @@ public sealed class PolicyDraft
         Floor = Text(spec.Retention.Floor),
         DrillAfterFirst = spec.Proof.DrillAfterFirst,
         ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
+        DrillDays = Text((int)spec.Proof.DrillInterval.TotalDays),
+        DrillHost = string.Join(',', spec.Proof.DrillHosts),
         HookBefore = spec.Hooks?.Before,
         HookAfter = spec.Hooks?.After,
         HookMinutes = Text((int)Math.Ceiling((spec.Hooks ?? new HooksSpec()).Limit.TotalMinutes)),
@@ -146,7 +150,13 @@ public sealed class PolicyDraft
             KeepMonthly = Number("keepMonthly", KeepMonthly),
             Floor = Number("floor", Floor),
         },
-        Proof = new ProofSpec { DrillAfterFirst = DrillAfterFirst, MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)) },
+        Proof = new ProofSpec
+        {
+            DrillAfterFirst = DrillAfterFirst,
+            MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)),
+            DrillEvery = TimeSpan.FromDays(Number("drillEvery", DrillDays)),
+            DrillHosts = [.. (DrillHost ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(HostId.Parse)],
+        },
         Hooks = string.IsNullOrWhiteSpace(HookBefore) && string.IsNullOrWhiteSpace(HookAfter) ? null : new HooksSpec
         {
             Before = string.IsNullOrWhiteSpace(HookBefore) ? null : HookBefore.Trim(),

@@ -15,7 +15,9 @@ public static class PolicyText
         => schedule.Cron is { Length: > 0 } cron ? $"cron {cron} ({schedule.TimeZone})" : $"every {Words.Duration(schedule.Every)}";
 
     public static string Proof(ProofSpec proof)
-        => (proof.DrillAfterFirst ? "first point at once; " : "") + $"a proof counts {Words.Duration(proof.MaximumAge)}";
+        => (proof.DrillAfterFirst ? "first point at once; " : "")
+            + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")
+            + $"a proof counts {Words.Duration(proof.MaximumAge)}";
 
     public static string Retention(RetentionSpec keep)
         => $"{keep.KeepHourly} hourly, {keep.KeepDaily} daily, {keep.KeepMonthly} monthly, never fewer than {keep.Floor}";

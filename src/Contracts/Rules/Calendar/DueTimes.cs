@@ -32,10 +32,22 @@ public static class DueTimes
         if (spec.Retention.Floor < 1 || spec.Retention.KeepHourly < 0 || spec.Retention.KeepDaily < 0 || spec.Retention.KeepMonthly < 0)
             yield return ("retention", "Numbers of kept points cannot be negative, and the floor is at least 1.",
                 "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
-        if (spec.Proof.MaximumAge < TimeSpan.FromDays(1) || spec.Proof.MaximumAge > TimeSpan.FromDays(365))
-            yield return ("proof", $"A proof age of {spec.Proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
+        foreach (var problem in Problems(spec.Proof)) yield return problem;
         if (spec.Hooks is { } hooks)
             foreach (var problem in Problems(hooks)) yield return problem;
+    }
+
+    static IEnumerable<(string Field, string Problem, string Hint)> Problems(ProofSpec proof)
+    {
+        if (proof.MaximumAge < TimeSpan.FromDays(1) || proof.MaximumAge > TimeSpan.FromDays(365))
+            yield return ("proof", $"A proof age of {proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
+        if (proof.DrillEvery is not { } every || every == TimeSpan.Zero) yield break;
+        if (every < TimeSpan.FromDays(1) || every > TimeSpan.FromDays(365))
+            yield return ("drillEvery", $"A test restore every {every} is outside of 1 day to 365 days.",
+                "For example 30 days; 0 for none by schedule.");
+        else if (every > proof.MaximumAge)
+            yield return ("drillEvery", $"A test restore every {every.TotalDays:0} days comes too late for proofs that count "
+                + $"{proof.MaximumAge.TotalDays:0}.", "Test-restore at least as often as a proof grows old.");
     }
 
     static IEnumerable<(string Field, string Problem, string Hint)> Problems(HooksSpec hooks)
