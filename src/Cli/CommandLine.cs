@@ -43,6 +43,7 @@ static class CommandLine
         yield return MariaDbCommand.Make();
         yield return SqliteCommand.Make();
         yield return VolumeCommand.Make();
+        yield return EvidenceCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -15,6 +15,8 @@ static class ExitCodes
     public const int WrongPassword = 12;
     /// <summary>What is to be read lies in an archive and is not thawed yet.</summary>
     public const int NotThawed = 20;
+    /// <summary>An export of evidence is not as it was signed.</summary>
+    public const int Altered = 21;
     /// <summary>Stopped by Ctrl-C.</summary>
     public const int Interrupted = 130;
 

@@ -1,19 +1,21 @@
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler;
 
 /// <summary>What must be right before a port is opened.</summary>
-public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, BootstrapKey bootstrap)
-    : IHostedLifecycleService
+public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, EvidenceKey evidence,
+    BootstrapKey bootstrap) : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         await migrator.Run(cancellationToken);
         await secrets.Load(cancellationToken);
         await authority.Load(cancellationToken);
+        await evidence.Load(cancellationToken);
         await bootstrap.Admit(cancellationToken);
     }
 

@@ -97,7 +97,7 @@ public static class SchedulerNode
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => OpenDataSource(settings));
-        services.AddSingleton<Postgres>().AddSingleton<Migrator>().AddSingleton<EvidenceLog>();
+        services.AddSingleton<Postgres>().AddSingleton<Migrator>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);

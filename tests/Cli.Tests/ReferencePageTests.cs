@@ -50,6 +50,7 @@ static class ReferencePage
         | 11 | the repository is locked |
         | 12 | wrong password |
         | 20 | what is to be read lies in an archive and is [not thawed yet](../operate/tiers.md) |
+        | 21 | an export of [evidence](../operate/evidence.md) is not as it was signed |
         | 130 | stopped by Ctrl-C |
 
         ## Environment

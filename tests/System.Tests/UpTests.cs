@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Text.Json;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.TestKit;
@@ -32,6 +33,17 @@ public sealed class UpTests
         Assert.Equal(outcome.GetProperty("snapshotId").GetString(), Assert.Single(restic.Snapshots()).GetProperty("id").GetString());
         restic.Succeed("restore", "latest", "--target", service.At("restored"));
         Tool.Succeed("diff", "-r", "--no-dereference", source, service.At("restored") + source);
+        // Nothing runs any more: the drill's evidence is believed from its file alone.
+        var evidence = outcome.GetProperty("evidence");
+        var file = evidence.GetProperty("file").GetString()!;
+        Tool.Succeed(PublishedProgram.Path, "evidence", "verify", file, "--fingerprint", evidence.GetProperty("fingerprint").GetString()!);
+        using var line = JsonDocument.Parse(File.ReadLines(file).ElementAt(1));
+        using var body = JsonDocument.Parse(line.RootElement.GetProperty("record").GetProperty("body").GetString()!);
+        Assert.Equal("Proven", body.RootElement.GetProperty("result").GetString());
+        Assert.Equal(2, body.RootElement.GetProperty("steps").GetArrayLength());
+        Assert.Equal("yes", body.RootElement.GetProperty("rto").GetProperty("met").GetString());
+        File.WriteAllText(file, File.ReadAllText(file).Replace("Proven", "Failed", StringComparison.Ordinal));
+        Assert.Equal(21, Tool.Run(PublishedProgram.Path, ["evidence", "verify", file]).ExitCode);
     }
 
     [Fact]

@@ -21,6 +21,7 @@ static class ClusterDrill
         var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the cluster in snapshot {snapshotId[..8]} into {sandbox.Folder}.");
+        var begunAt = DrillStory.Now;
         var report = await ClusterProof.Run(repository, new ClusterProofOptions
         {
             Folder = sandbox.Folder,
@@ -28,10 +29,10 @@ static class ClusterDrill
             Base = snapshotId,
             Target = RecoveryTarget.EndOfBackup,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
-        return Result(report, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
+        return Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
     }
 
-    static JobResult Result(ProofReport report, RunReporter reporter)
+    static JobResult Result(ProofReport report, DateTimeOffset begunAt, RunReporter reporter)
     {
         foreach (var check in report.Checks)
             reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
@@ -39,14 +40,10 @@ static class ClusterDrill
         return new JobResult
         {
             Outcome = JobOutcome.Complete,
-            Drill = new DrillResult
+            Drill = DrillStory.OfDatabase(report, begunAt, startsServer: true) with
             {
-                Result = report.IsProven ? ProofResult.Proven : ProofResult.Failed,
-                Reason = report.Checks.FirstOrDefault(check => !check.Passed) is { } wrong ? $"{wrong.Name}: {wrong.Detail}" : null,
-                Checks = [.. report.Checks.Select(check => new DrillCheck(check.Name, check.Passed, check.Detail))],
                 // A cluster is back when it answers, not when its files are.
                 RestoreSeconds = Math.Round((report.RestoreTime + report.StartTime).TotalSeconds, 3),
-                Seconds = Math.Round((report.RestoreTime + report.StartTime + report.CheckTime).TotalSeconds, 3),
                 Isolated = report.IsIsolated,
             },
         };

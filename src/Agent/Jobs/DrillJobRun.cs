@@ -63,6 +63,7 @@ static class DrillJobRun
         }
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run.RunId);
+        var begunAt = DrillStory.Now;
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no "
             + $"scripts are run).");
         RestoreSummary restored;
@@ -75,10 +76,10 @@ static class DrillJobRun
             }
             catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
         }
-        var restoreSeconds = Seconds(begun);
+        var (restoreSeconds, restoredAt) = (Seconds(begun), DrillStory.Now);
         reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each "
             + $"with the snapshot.");
-        var findings = await Compare(repository, snapshot, sandbox, job, restored, reporter, ct);
+        var (findings, liveProblem) = await Compare(repository, snapshot, sandbox, job, restored, reporter, ct);
         var problems = restored.Failed.Concat(findings.Mismatches).ToList();
         foreach (var problem in problems.Take(100)) reporter.Event(EventLevel.Error, "drill.mismatch",
             $"{problem.Path}: {problem.Message}");
@@ -99,36 +100,41 @@ static class DrillJobRun
             LiveEqual = findings.LiveEqual,
             LiveChanged =
                 findings.LiveChanged,
+            Steps = DrillStory.StepsOfFiles(begunAt, restoredAt, restored, findings),
+            NotDone = DrillStory.OfFiles(liveProblem),
             RestoreSeconds = restoreSeconds,
             Seconds = Seconds(begun),
         }) with
         { Healed = healed };
     }
 
-    static async Task<ProofFindings> Compare(Repository repository, Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job,
-        RestoreSummary restored, RunReporter reporter, CancellationToken ct)
+    static async Task<(ProofFindings Findings, string? LiveProblem)> Compare(Repository repository,
+        Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job, RestoreSummary restored, RunReporter reporter,
+        CancellationToken ct)
     {
         var silent = new Silent();
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
         using var live = job is { IsElsewhere: false, LiveSource.Files: { } files } ? FileSource.Open(files) : null;
-        using var liveRoot = OpenLive(live, silent, reporter);
+        var (opened, liveProblem) = OpenLive(live, silent, reporter);
+        using var liveRoot = opened;
         var progress = new JobRunner.Direct<long>(files => reporter.Progress(new JobProgress
         {
             Phase = "comparing",
             FilesDone = files,
             FilesTotal = restored.Files
         }));
-        return await ProofComparison.Execute(repository, snapshot, restoredTree, liveRoot, progress, ct);
+        return (await ProofComparison.Execute(repository, snapshot, restoredTree, liveRoot, progress, ct), liveProblem);
     }
 
     /// <summary>A live source that is gone does not make a restore wrong: it is told, and only the snapshot is compared.</summary>
-    static ISourceFolder? OpenLive(FileSource? live, Silent silent, RunReporter reporter)
+    static (ISourceFolder? Live, string? Problem) OpenLive(FileSource? live, Silent silent, RunReporter reporter)
     {
-        try { return live?.OpenRoot(silent); }
+        if (live is null) return (null, "The source is not on the host of this drill.");
+        try { return (live.OpenRoot(silent), null); }
         catch (BackupDrException e)
         {
             reporter.Event(EventLevel.Warning, "drill.live", $"The live source cannot be compared: {e.Message}");
-            return null;
+            return (null, e.Message);
         }
     }
 

@@ -18,6 +18,7 @@ static class SqliteDrill
     {
         using var sandbox = DrillSandbox.Make(state, run);
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the database in snapshot {snapshotId[..8]}.");
+        var begunAt = DrillStory.Now;
         var report = await SqliteProof.Run(repository, new SqliteProofOptions { Snapshot = snapshotId, Scratch = sandbox.Folder },
             RestoreJobRun.Progress(reporter, "restoring"), ct);
         foreach (var check in report.Checks)
@@ -27,13 +28,9 @@ static class SqliteDrill
         {
             Outcome = JobOutcome.Complete,
             Healed = JobRunner.Healed(repository, reporter),
-            Drill = new DrillResult
+            Drill = DrillStory.OfDatabase(report, begunAt, startsServer: false) with
             {
-                Result = report.IsProven ? ProofResult.Proven : ProofResult.Failed,
-                Reason = report.Checks.FirstOrDefault(check => !check.Passed) is { } wrong ? $"{wrong.Name}: {wrong.Detail}" : null,
-                Checks = [.. report.Checks.Select(check => new DrillCheck(check.Name, check.Passed, check.Detail))],
                 RestoreSeconds = Math.Round(report.RestoreTime.TotalSeconds, 3),
-                Seconds = Math.Round((report.RestoreTime + report.StartTime + report.CheckTime).TotalSeconds, 3),
             },
         };
     }

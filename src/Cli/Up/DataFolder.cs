@@ -32,6 +32,7 @@ sealed class DataFolder
     public string ApiKeyFile => Path.Combine(Secrets, "api-key");
     public string DatabasePasswordFile => Path.Combine(Secrets, "database-password");
     public string OneTimePasswordFile => Path.Combine(Secrets, "one-time-password");
+    public string EvidenceFile => Path.Combine(Root, "evidence.jsonl");
     public string RepositoryPasswordFile => Path.Combine(Secrets, "repository-password");
 
     /// <summary>Makes the folder with its children and modes.</summary>

@@ -97,8 +97,10 @@ static class UpRun
         var outcomes = new List<UpOutcome>();
         foreach (var path in options.Protect) outcomes.Add(await proof.Protect(host, path, ct));
         if (outcomes.Count > 0) DataFolder.WritePrivate(data.RepositoryPasswordFile, outcomes[^1].Repository.Password + "\n");
+        var evidence = outcomes.Count == 0 ? null
+            : await EvidenceExport.Write(api, new ExportEvidenceRequest(), data.EvidenceFile, ct);
         var console = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/");
-        UpScreen.Show(output, data, outcomes, console, oneTimePassword);
+        UpScreen.Show(output, data, outcomes, evidence, console, oneTimePassword);
         File.Delete(data.OneTimePasswordFile);
         if (!options.Once)
         {
@@ -106,6 +108,7 @@ static class UpRun
             output.Note("Running. Ctrl-C stops everything.");
             await Task.Delay(Timeout.InfiniteTimeSpan, clock, ct);
         }
+        if (evidence is { Holds: false }) return ExitCodes.Altered;
         return outcomes.Any(outcome => outcome.Proof.Result == ProofResult.Failed) ? ExitCodes.Failed
             : outcomes.Any(outcome => outcome.Backup.State == RunState.Incomplete) ? ExitCodes.Incomplete : ExitCodes.Done;
     }

@@ -1,21 +1,26 @@
 using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Evidence;
 
 namespace BackupDr.Cli.Up;
 
 /// <summary>The one screen at the end of <c>up</c>, or its JSON twin.</summary>
 static class UpScreen
 {
-    public static void Show(Output output, DataFolder data, IReadOnlyList<UpOutcome> outcomes, string console, string? oneTimePassword)
+    public static void Show(Output output, DataFolder data, IReadOnlyList<UpOutcome> outcomes, EvidenceVerdict? evidence,
+        string console, string? oneTimePassword)
     {
         output.Line();
         foreach (var outcome in outcomes) Show(output, data, outcome);
+        if (evidence is not null)
+            output.Line($"  Evidence         {Output.Count(evidence.Records, "signed record")} in {data.EvidenceFile}"
+                + (evidence.Holds ? "" : $", which DOES NOT VERIFY: {evidence.Problems[0].Text}"));
         output.Line($"  Console          {console}");
         output.Line(oneTimePassword is null ? "  Sign in          as admin, with the password chosen before"
             : $"  Sign in          as admin, one-time password: {oneTimePassword}");
         output.Line();
-        output.Json(json => Write(json, data, outcomes, console, oneTimePassword));
+        output.Json(json => Write(json, data, outcomes, evidence, console, oneTimePassword));
     }
 
     static void Show(Output output, DataFolder data, UpOutcome outcome)
@@ -40,7 +45,8 @@ static class UpScreen
     static string Command(DataFolder data, UpOutcome outcome) => $"restic -r '{outcome.Repository.Url}' --password-file "
         + $"'{data.RepositoryPasswordFile}' restore latest --target DIR";
 
-    static void Write(Utf8JsonWriter json, DataFolder data, IReadOnlyList<UpOutcome> outcomes, string console, string? oneTimePassword)
+    static void Write(Utf8JsonWriter json, DataFolder data, IReadOnlyList<UpOutcome> outcomes, EvidenceVerdict? evidence, string console,
+        string? oneTimePassword)
     {
         json.WriteStartObject();
         if (outcomes.Count > 0)
@@ -67,6 +73,15 @@ static class UpScreen
             foreach (var outcome in outcomes) json.WriteStringValue(outcome.Item.Name);
             json.WriteEndArray();
             json.WriteString("restoreCommand", Command(data, last));
+        }
+        if (evidence is not null)
+        {
+            json.WriteStartObject("evidence");
+            json.WriteString("file", data.EvidenceFile);
+            json.WriteNumber("records", evidence.Records);
+            json.WriteBoolean("holds", evidence.Holds);
+            json.WriteString("fingerprint", evidence.Fingerprint);
+            json.WriteEndObject();
         }
         json.WriteString("consoleUrl", console);
         json.WriteString("user", "admin");

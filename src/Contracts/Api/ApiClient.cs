@@ -9,6 +9,7 @@ namespace BackupDr.Contracts.Api;
 public sealed class ApiClient : IDisposable
 {
     static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan ExportTimeout = TimeSpan.FromMinutes(10);
     const string Root = "/api/v1/";
     readonly HttpClient _http;
 
@@ -71,6 +72,34 @@ public sealed class ApiClient : IDisposable
     public Task<RepositoryEscape> Reveal(RepositoryId id, CancellationToken ct)
         => Send(HttpMethod.Post, $"repositories/{id}/reveal", new RevealRepositoryPasswordRequest(id),
             WireJson.Default.RevealRepositoryPasswordRequest, WireJson.Default.RepositoryEscape, ct);
+
+    /// <summary>GET evidence/export, written as it comes. On an exception <paramref name="into"/> holds a part that does not
+    /// verify.</summary>
+    public async Task ExportEvidence(ExportEvidenceRequest request, Stream into, CancellationToken ct)
+    {
+        var period = string.Join('&', new[] { ("since", request.Since), ("until", request.Until) }.Where(one => one.Item2 is not null)
+            .Select(one => $"{one.Item1}={Uri.EscapeDataString(one.Item2!.Value.ToString("O"))}"));
+        using var message = new HttpRequestMessage(HttpMethod.Get, new Uri($"{Root}evidence/export?{period}", UriKind.Relative));
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        late.CancelAfter(ExportTimeout);
+        try
+        {
+            using var response = await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, late.Token);
+            if (!response.IsSuccessStatusCode)
+                throw Problem(response.StatusCode, await response.Content.ReadAsByteArrayAsync(late.Token));
+            await response.Content.CopyToAsync(into, late.Token);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UnavailableException("node.unreachable",
+                $"The node at {_http.BaseAddress} did not send its evidence within {ExportTimeout.TotalMinutes:0} minutes.", inner: e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new UnavailableException("node.unreachable", $"The node at {_http.BaseAddress} cannot be reached: {e.Message}",
+                "Check the address and whether the node runs.", e);
+        }
+    }
 
     Task<T> Get<T>(string path, JsonTypeInfo<T> shape, CancellationToken ct) =>
         Call(new HttpRequestMessage(HttpMethod.Get, new Uri(Root + path, UriKind.Relative)), shape, ct);

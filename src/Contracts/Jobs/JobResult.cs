@@ -156,6 +156,10 @@ public sealed record DrillResult
     public long LiveChanged { get; init; }
     /// <summary>Of a database: what was looked at in the restored copy; null for files.</summary>
     public IReadOnlyList<DrillCheck>? Checks { get; init; }
+    /// <summary>What was done, in order; null from agents that do not tell it.</summary>
+    public IReadOnlyList<DrillStep>? Steps { get; init; }
+    /// <summary>What was not done and why; null from agents that do not tell it.</summary>
+    public IReadOnlyList<DrillOmission>? NotDone { get; init; }
     /// <summary>Seconds that the restore took: the measured recovery time.</summary>
     public double RestoreSeconds { get; init; }
     /// <summary>Seconds in all.</summary>
@@ -168,7 +172,21 @@ public sealed record DrillResult
 /// <param name="Name">What was looked at.</param>
 /// <param name="Passed">Whether it is as it should be.</param>
 /// <param name="Detail">What was found.</param>
-public sealed record DrillCheck(string Name, bool Passed, string Detail);
+/// <param name="Expected">What it should be; null where the name says it.</param>
+public sealed record DrillCheck(string Name, bool Passed, string Detail, string? Expected = null);
+
+/// <summary>One step of a drill, by the clock of its host.</summary>
+/// <param name="Name">What was done.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="EndedAt">When it ended.</param>
+/// <param name="Passed">Whether it came to its end.</param>
+/// <param name="Detail">More, or null.</param>
+public sealed record DrillStep(string Name, DateTimeOffset StartedAt, DateTimeOffset EndedAt, bool Passed, string? Detail = null);
+
+/// <summary>Something that a drill did not do.</summary>
+/// <param name="Name">What.</param>
+/// <param name="Why">Why not.</param>
+public sealed record DrillOmission(string Name, string Why);
 
 /// <summary>What a check found.</summary>
 public sealed record CheckResult

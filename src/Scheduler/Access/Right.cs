@@ -9,6 +9,7 @@ public enum Right
     AgentWork,
     UserManage,
     AuditRead,
+    EvidenceRead,
     HostRead,
     HostManage,
     HostBrowse,

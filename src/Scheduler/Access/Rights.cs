@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using BackupDr.Scheduler.Duties;
+using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
@@ -47,6 +48,9 @@ public static class Rights
         [typeof(CreateGatewayUser)] = Right.SecretReveal,
         [typeof(RemoveGatewayUser)] = Right.StorageManage,
         [typeof(ListAudit)] = Right.AuditRead,
+        [typeof(ListEvidence)] = Right.EvidenceRead,
+        [typeof(ShowEvidence)] = Right.EvidenceRead,
+        [typeof(ExportEvidence)] = Right.EvidenceRead,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(ChangePassword)] = Right.OwnAccount,
         [typeof(ShowMe)] = Right.OwnAccount,

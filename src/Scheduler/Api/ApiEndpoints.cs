@@ -28,6 +28,7 @@ static class ApiEndpoints
         MapPolicies(api);
         MapRuns(api);
         MapPoints(api);
+        EvidenceEndpoints.Map(api);
         LiveEndpoint.Map(api);
     }
 

@@ -61,22 +61,7 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
         // A drill that could not be made at all proves nothing, and one that failed to restore is a failed proof.
         if (result.Drill is null && result.Outcome == JobOutcome.Failed) drill = drill with { Result = ProofResult.Failed };
         if (run.Point is { } point && drill.Result != ProofResult.Skipped) await RecoveryPointTable.Proven(tx, point, run.Id, drill, ct);
-        await evidence.Append(tx, "drill", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
-        {
-            ["run"] = run.Id.ToString(),
-            ["point"] = run.Point?.ToString() ?? "",
-            ["host"] = run.Host.ToString(),
-            ["result"] =
-                drill.Result.ToString(),
-            ["reason"] = drill.Reason ?? "",
-            ["filesCompared"] = Text(drill.FilesCompared),
-            ["bytesCompared"] = Text(drill.BytesCompared),
-            ["mismatches"] =
-                Text(drill.Mismatches.Count),
-            ["restoreSeconds"] = drill.RestoreSeconds.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture),
-            ["isolated"] =
-                drill.Isolated ? "yes" : "no",
-        }), ct);
+        await evidence.Append(tx, "drill", run.Item?.ToString() ?? run.Id.ToString(), await RunEvidence.Drill(tx, run, drill, ct), ct);
     }
 
     async Task Adopt(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
@@ -101,15 +86,14 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
         foreach (var place in result.Replicate?.Places ?? [])
         {
             if (!place.WasEmpty && place.Healed == 0) continue;
-            await evidence.Append(tx, "replica", run.Repository.ToString(), Body(new()
+            await evidence.Append(tx, "replica", run.Repository.ToString(), (await RunEvidence.Of(tx, run, ct)) with
             {
-                ["run"] = run.Id.ToString(),
-                ["location"] = place.Location.ToString(),
-                ["wasEmpty"] = place.WasEmpty ? "yes" : "no",
-                ["objects"] = Text(place.Objects),
-                ["bytes"] = Text(place.Bytes),
-                ["healed"] = Text(place.Healed),
-            }), ct);
+                Location = place.Location.ToString(),
+                WasEmpty = RunEvidence.YesNo(place.WasEmpty),
+                Objects = RunEvidence.Number(place.Objects),
+                Bytes = RunEvidence.Number(place.Bytes),
+                Healed = RunEvidence.Number(place.Healed),
+            }, ct);
         }
     }
 
@@ -117,47 +101,28 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
     async Task Lost(Transaction tx, EndedRun run, IReadOnlyList<LostPoint> lost, CancellationToken ct)
     {
         foreach (var point in lost)
-            await evidence.Append(tx, "lost", point.Item?.ToString() ?? run.Repository.ToString(), Body(new()
-            {
-                ["run"] = run.Id.ToString(),
-                ["point"] = point.Id.ToString(),
-                ["snapshot"] = point.SnapshotId,
-            }), ct);
+            await evidence.Append(tx, "lost", point.Item?.ToString() ?? run.Repository.ToString(),
+                (await RunEvidence.Of(tx, run, ct)) with
+                {
+                    Item = point.Item?.ToString(),
+                    Point = point.Id.ToString(),
+                    Snapshot = point.SnapshotId,
+                }, ct);
         await policies.StartAgain(tx, [.. lost.Where(point => point.Item is not null).Select(point => point.Item!.Value).Distinct()],
             "system: its recovery points are gone", ct);
     }
 
     /// <summary>A copy that was bad is evidence, whoever found it.</summary>
-    Task Healed(Transaction tx, EndedRun run, HealedCopy copy, CancellationToken ct)
-        => evidence.Append(tx, "heal", run.Repository.ToString(), Body(new()
+    async Task Healed(Transaction tx, EndedRun run, HealedCopy copy, CancellationToken ct)
+        => await evidence.Append(tx, "heal", run.Repository.ToString(), (await RunEvidence.Of(tx, run, ct)) with
         {
-            ["run"] = run.Id.ToString(),
-            ["object"] = copy.Name,
-            ["place"] = copy.Place,
-            ["problem"] = copy.Problem,
-            ["from"] = copy.From,
-        }), ct);
+            Object = copy.Name,
+            Place = copy.Place,
+            Problem = copy.Problem,
+            From = copy.From,
+        }, ct);
 
-    static JsonElement Body(Dictionary<string, string> members) => JsonSerializer.SerializeToElement(members,
-        EvidenceJson.Default.DictionaryStringString);
-
-    Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
-        => evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(), Body(new()
-        {
-            ["run"] = run.Id.ToString(),
-            ["point"] = run.Point?.ToString() ?? "",
-            ["host"] = run.Host.ToString(),
-            ["target"] =
-                result.Restore!.Target.ToString(),
-            ["outcome"] = result.Outcome.ToString(),
-            ["files"] = Text(result.Restore.Files),
-            ["bytes"] = Text(result.Restore.Bytes),
-            ["problems"] = Text(result.Restore.ProblemCount),
-        }), ct);
-
-    static string Text(long number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    async Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+        => await evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(),
+            await RunEvidence.Restore(tx, run, result.Outcome, result.Restore!, ct), ct);
 }
-
-/// <summary>Writes the members of an evidence record.</summary>
-[System.Text.Json.Serialization.JsonSerializable(typeof(Dictionary<string, string>))]
-sealed partial class EvidenceJson : System.Text.Json.Serialization.JsonSerializerContext;

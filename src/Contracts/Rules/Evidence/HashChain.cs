@@ -23,6 +23,10 @@ public static class HashChain
     /// <param name="seq">Its number, from 1.</param>
     /// <param name="members">Names and texts of the record, in any order; "previous" and "seq" are taken.</param>
     public static string Link(string previous, long seq, IEnumerable<KeyValuePair<string, string>> members)
+        => Hash(Canonical(previous, seq, members));
+
+    /// <summary>What the hash of a record covers: the canonical JSON of its members, its number and the hash before it.</summary>
+    public static string Canonical(string previous, long seq, IEnumerable<KeyValuePair<string, string>> members)
     {
         var record = new Dictionary<string, string>(members)
         {
@@ -36,9 +40,11 @@ public static class HashChain
             foreach (var (name, text) in record) writer.WriteString(name, text);
             writer.WriteEndObject();
         }
-        var canonical = CanonicalJson.Write(Encoding.UTF8.GetString(buffer.ToArray()));
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)));
+        return CanonicalJson.Write(Encoding.UTF8.GetString(buffer.ToArray()));
     }
+
+    /// <summary>SHA-256 of a text's UTF-8 bytes, in lower-case hex.</summary>
+    public static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>A moment as the chain's records write it: UTC with microseconds.</summary>
     public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'",

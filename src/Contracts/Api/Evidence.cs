@@ -1,0 +1,214 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace BackupDr.Contracts.Api;
+
+/// <summary>GET evidence: newest first.</summary>
+public sealed record ListEvidenceRequest
+{
+    /// <summary>Only records about this thing: text form of an item's, a repository's or a run's id.</summary>
+    public string? Subject { get; init; }
+    /// <summary>Only of this kind: "drill", "restore", "heal", "replica", "lost".</summary>
+    public string? Kind { get; init; }
+    /// <summary>Only of this run.</summary>
+    public RunId? Run { get; init; }
+    /// <summary>Only about this recovery point.</summary>
+    public RecoveryPointId? Point { get; init; }
+    /// <summary>Only from this moment on.</summary>
+    public DateTimeOffset? Since { get; init; }
+    /// <summary>Only before this moment.</summary>
+    public DateTimeOffset? Until { get; init; }
+    /// <summary>Records older than this number: the last of the page before.</summary>
+    public long? Before { get; init; }
+    /// <summary>1 to 200.</summary>
+    public int Limit { get; init; } = 50;
+}
+
+/// <summary>A page of records, and whether the whole chain holds, computed for this answer.</summary>
+public sealed record EvidencePage
+{
+    /// <summary>Newest first.</summary>
+    public required IReadOnlyList<EvidenceEntry> Entries { get; init; }
+    /// <summary>For the next page; null where this is the last.</summary>
+    public long? Next { get; init; }
+    /// <summary>Whether every record's hash and link were computed anew and are right.</summary>
+    public required bool ChainIsWhole { get; init; }
+    /// <summary>Number of the first record that is not as it was written; null where all are.</summary>
+    public long? BrokenAt { get; init; }
+    /// <summary>Number of records.</summary>
+    public required long Records { get; init; }
+    /// <summary>Hash of the last one: whoever keeps it elsewhere sees later that none was cut off.</summary>
+    public required string Hash { get; init; }
+    /// <summary>The key that signs.</summary>
+    public required EvidenceKeyFacts Key { get; init; }
+}
+
+/// <summary>The installation's key for evidence.</summary>
+/// <param name="Fingerprint">SHA-256 of the public key, 64 hex characters.</param>
+/// <param name="PublicKeyPem">The public key, as openssl reads it.</param>
+public sealed record EvidenceKeyFacts(string Fingerprint, string PublicKeyPem);
+
+/// <summary>GET evidence/{id}.</summary>
+public sealed record ShowEvidenceRequest(EvidenceId Id);
+
+/// <summary>GET evidence/export: the chain, or the part of it between two moments, as one file.</summary>
+/// <param name="Since">Only records from this moment on; null for the beginning.</param>
+/// <param name="Until">Only records before this moment; null for all up to now.</param>
+public sealed record ExportEvidenceRequest(DateTimeOffset? Since = null, DateTimeOffset? Until = null);
+
+/// <summary>A record.</summary>
+public sealed record EvidenceEntry
+{
+    /// <summary>Its number.</summary>
+    public required long Seq { get; init; }
+    /// <summary>Its id.</summary>
+    public required EvidenceId Id { get; init; }
+    /// <summary>When it was added.</summary>
+    public required DateTimeOffset At { get; init; }
+    /// <summary>What it is about.</summary>
+    public required string Kind { get; init; }
+    /// <summary>Text form of the id of the thing it is about.</summary>
+    public required string Subject { get; init; }
+    /// <summary>The facts.</summary>
+    public required EvidenceBody Body { get; init; }
+    /// <summary>Its hash.</summary>
+    public required string Hash { get; init; }
+    /// <summary>Hash of the record before it.</summary>
+    public required string Previous { get; init; }
+    /// <summary>What was computed for this answer; null in lists.</summary>
+    public EvidenceState? State { get; init; }
+}
+
+/// <summary>What was computed of one record, now.</summary>
+/// <param name="HashFits">Its hash is that of its bytes.</param>
+/// <param name="LinkFits">It goes on from the record before, and the one after goes on from it.</param>
+/// <param name="SignatureFits">It is signed with the installation's key.</param>
+public sealed record EvidenceState(bool HashFits, bool LinkFits, bool SignatureFits)
+{
+    /// <summary>All three.</summary>
+    [JsonIgnore]
+    public bool Holds => HashFits && LinkFits && SignatureFits;
+}
+
+/// <summary>The facts of a record. Every leaf is a text, so that its bytes are read alike by every tool: times as ISO 8601 in UTC, numbers
+/// in decimal digits, seconds with at most three decimals, "yes" and "no". What does not belong to its kind is left out.</summary>
+public sealed record EvidenceBody
+{
+    /// <summary>The run.</summary>
+    public string? Run { get; init; }
+    /// <summary>The recovery point.</summary>
+    public string? Point { get; init; }
+    /// <summary>restic's snapshot id of the point.</summary>
+    public string? Snapshot { get; init; }
+    /// <summary>Moment of the point.</summary>
+    public string? PointTakenAt { get; init; }
+    /// <summary>The host that did it.</summary>
+    public string? Host { get; init; }
+    /// <summary>Its name then.</summary>
+    public string? HostName { get; init; }
+    /// <summary>Version of its agent then.</summary>
+    public string? AgentVersion { get; init; }
+    /// <summary>The item.</summary>
+    public string? Item { get; init; }
+    /// <summary>Its name then.</summary>
+    public string? ItemName { get; init; }
+    /// <summary>The policy.</summary>
+    public string? Policy { get; init; }
+    /// <summary>Its name then.</summary>
+    public string? PolicyName { get; init; }
+    /// <summary>Its version then.</summary>
+    public string? PolicyVersion { get; init; }
+    /// <summary>The repository.</summary>
+    public string? Repository { get; init; }
+    /// <summary>Where that lies, as restic writes it.</summary>
+    public string? RepositoryUrl { get; init; }
+    /// <summary>Who asked for it.</summary>
+    public string? RequestedBy { get; init; }
+    /// <summary>When the host took it, by the scheduler's clock.</summary>
+    public string? StartedAt { get; init; }
+    /// <summary>When it told the result, by the scheduler's clock.</summary>
+    public string? FinishedAt { get; init; }
+    /// <summary>Of a drill: "Proven", "Failed" or "Skipped".</summary>
+    public string? Result { get; init; }
+    /// <summary>Why, where it is not Proven.</summary>
+    public string? Reason { get; init; }
+    /// <summary>Of a restore: "Complete" or "Incomplete".</summary>
+    public string? Outcome { get; init; }
+    /// <summary>What was done, in order.</summary>
+    public IReadOnlyList<EvidenceStep>? Steps { get; init; }
+    /// <summary>What was looked at.</summary>
+    public IReadOnlyList<EvidenceLook>? Checks { get; init; }
+    /// <summary>What was not done, and why.</summary>
+    public IReadOnlyList<EvidenceOmission>? NotDone { get; init; }
+    /// <summary>The objective of time and what was reached: seconds of the restore.</summary>
+    public EvidenceTarget? Rto { get; init; }
+    /// <summary>The objective of loss and what was reached: age of the point when the drill began.</summary>
+    public EvidenceTarget? Rpo { get; init; }
+    /// <summary>Files whose bytes were compared with the snapshot.</summary>
+    public string? FilesCompared { get; init; }
+    /// <summary>Bytes compared.</summary>
+    public string? BytesCompared { get; init; }
+    /// <summary>Files that differ from the snapshot.</summary>
+    public string? Mismatches { get; init; }
+    /// <summary>Files that equal the live source as well.</summary>
+    public string? LiveEqual { get; init; }
+    /// <summary>Files that changed at the live source since.</summary>
+    public string? LiveChanged { get; init; }
+    /// <summary>Seconds that the restore took.</summary>
+    public string? RestoreSeconds { get; init; }
+    /// <summary>Whether the sandbox was isolated.</summary>
+    public string? Isolated { get; init; }
+    /// <summary>Of a restore: where it was put.</summary>
+    public string? Target { get; init; }
+    /// <summary>Of a restore: files written.</summary>
+    public string? Files { get; init; }
+    /// <summary>Bytes written.</summary>
+    public string? Bytes { get; init; }
+    /// <summary>Of a restore: entries that could not be put back.</summary>
+    public string? Problems { get; init; }
+    /// <summary>Of a replica: the location.</summary>
+    public string? Location { get; init; }
+    /// <summary>Of a replica: whether there was no repository before.</summary>
+    public string? WasEmpty { get; init; }
+    /// <summary>Of a replica: objects that it got.</summary>
+    public string? Objects { get; init; }
+    /// <summary>Of a replica: damaged objects that are right again.</summary>
+    public string? Healed { get; init; }
+    /// <summary>Of a heal: the object.</summary>
+    public string? Object { get; init; }
+    /// <summary>Of a heal: the place that had it not rightly.</summary>
+    public string? Place { get; init; }
+    /// <summary>Of a heal: what was wrong.</summary>
+    public string? Problem { get; init; }
+    /// <summary>Of a heal: the place that had it.</summary>
+    public string? From { get; init; }
+    /// <summary>Members that this version does not know.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Others { get; set; }
+}
+
+/// <summary>One step, by the clock of the host.</summary>
+/// <param name="Name">What was done.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="EndedAt">When it ended.</param>
+/// <param name="Result">"done" or "failed".</param>
+/// <param name="Detail">More, or null.</param>
+public sealed record EvidenceStep(string Name, string StartedAt, string EndedAt, string Result, string? Detail = null);
+
+/// <summary>One look.</summary>
+/// <param name="Name">What was looked at.</param>
+/// <param name="Expected">What it should be.</param>
+/// <param name="Got">What it was.</param>
+/// <param name="Passed">"yes" or "no".</param>
+public sealed record EvidenceLook(string Name, string Expected, string Got, string Passed);
+
+/// <summary>Something that was not done.</summary>
+/// <param name="Name">What.</param>
+/// <param name="Why">Why not.</param>
+public sealed record EvidenceOmission(string Name, string Why);
+
+/// <summary>An objective and what was reached.</summary>
+/// <param name="TargetSeconds">The objective of the policy then.</param>
+/// <param name="AchievedSeconds">What was measured.</param>
+/// <param name="Met">"yes" or "no".</param>
+public sealed record EvidenceTarget(string TargetSeconds, string AchievedSeconds, string Met);
