@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using BackupDr.Contracts;
 using BackupDr.Storage.Folder;
@@ -40,9 +42,29 @@ sealed class Scratch : IDisposable
         try
         {
             using var left = Descriptor.OpenFolder(FilePath.FromText(path));
-            if (FileLock.TryTake(left)) Disk.RemoveTree(path);
+            if (!FileLock.TryTake(left)) return;
+            EndThoseIn(path);
+            Disk.RemoveTree(path);
         }
         catch (PosixException e) when (e.Errno is Errno.EACCES or Errno.EPERM or Errno.ENOENT) { return; }   // another user's, or gone
+    }
+
+    // A server that outlived the program that started it.
+    static void EndThoseIn(string path)
+    {
+        foreach (var (name, _) in Disk.List("/proc"))
+        {
+            if (!int.TryParse(name, CultureInfo.InvariantCulture, out var pid)) continue;
+            try
+            {
+                using var process = Descriptor.OpenFolder(FilePath.FromText($"/proc/{pid}"));
+                if (!process.ReadLink("cwd"u8).ToString().StartsWith(path + "/", StringComparison.Ordinal)) continue;
+                using var left = Process.GetProcessById(pid);
+                left.Kill();
+                left.WaitForExit();
+            }
+            catch (Exception e) when (e is PosixException or ArgumentException or InvalidOperationException) { continue; }   // it ended
+        }
     }
 
     /// <summary>Removes it.</summary>

@@ -91,6 +91,8 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("pg restore", "--target {dir}/out", Disk.Neither),
         ("pg forget", "--keep-last 2", Disk.Neither),
         ("pg prove", "--scratch {dir}/out", Disk.Neither),
+        ("pg peek", "", Disk.Neither),
+        ("pg table", "shop.orders --out {dir}/out.dump", Disk.Neither),
         ("mariadb backup", "", Disk.Neither),
         ("mariadb binlog", "--journal {dir}/journal", Disk.Neither),
         ("mariadb list", "", Disk.Neither),
@@ -237,6 +239,18 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("pg forget --keep-last 0", "'0' is no number of base backups")]
     [InlineData("pg forget --keep-within soon", "'soon' is no length of time")]
     [InlineData("pg prove --scratch {data}", "is not empty")]
+    [InlineData("pg peek --scratch {dir}/none", "There is no folder")]
+    [InlineData("pg peek --scratch {dir}", "A base backup in this repository does not exist")]
+    [InlineData("pg peek --query select --timeout 0s --scratch {dir}", "is too short")]
+    [InlineData("pg table shop.orders --scratch {dir}", "Say where to")]
+    [InlineData("pg table --out {dir}/out.dump --scratch {dir}", "Say what to get")]
+    [InlineData("pg table orders --out {dir}/out.dump --scratch {dir}", "'orders' names no table")]
+    [InlineData("pg table shop.orders --out {data}/a.txt --scratch {dir}", "is there already")]
+    [InlineData("pg table shop.a other.b --out {dir}/out.dump --scratch {dir}", "one database at a time")]
+    [InlineData("pg table shop.orders --out {dir}/out.dump --as b --scratch {dir}", "that is loaded can get another name")]
+    [InlineData("pg table shop.orders --into then --plain --scratch {dir}", "--plain goes with --out only")]
+    [InlineData("pg table shop.orders --into pg_then --pg-host {dir} --scratch {dir}", "is no name")]
+    [InlineData("pg table shop.orders --into then --pg-host {dir} --scratch {dir}", "cannot be reached")]
     [InlineData("mariadb list", "A base backup of MariaDB in this repository does not exist")]
     [InlineData("mariadb backup --mariadb-host {dir}/s --mariadb-port 70000", "'70000' is no port")]
     [InlineData("mariadb backup --mariadb-host {dir}/s", "cannot be reached")]

@@ -1,9 +1,7 @@
-using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Engine;
 using BackupDr.Engine.Restore;
 using BackupDr.Sources.Tools;
-using BackupDr.Storage.Posix;
 
 namespace BackupDr.Sources.PostgreSql;
 
@@ -34,23 +32,16 @@ public sealed record ClusterProofOptions
 /// <summary>Proves a recovery point: restores it, starts a server in it that nobody else can reach, looks through it, removes it.</summary>
 public sealed class ClusterProof
 {
-    static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
-    static readonly string[] Dangerous = ["FATAL:", "PANIC:"];
-
     readonly ClusterProofOptions _options;
     readonly List<ProofCheck> _checks = [];
     readonly TimeProvider _clock;
-    readonly string _sockets;
     ClusterRestoreSummary? _restored;
+    PrivateServer? _server;
 
-    ClusterProof(ClusterProofOptions options, TimeProvider clock)
-        => (_options, _clock, _sockets) = (options, clock, Path.Combine(options.Folder, "s"));
+    ClusterProof(ClusterProofOptions options, TimeProvider clock) => (_options, _clock) = (options, clock);
 
     string Data => Path.Combine(_options.Folder, "data");
-
-    ServerAddress Address => new() { Host = _sockets, Port = Port, User = _restored!.Manifest.Superuser, Database = "postgres" };
-
-    const int Port = 5432;   // only names the socket
+    ServerAddress Address => _server!.Address;
 
     /// <summary>Runs it.</summary>
     /// <exception cref="SourceException">The moment cannot be reached, or the server's programs are missing.</exception>
@@ -79,17 +70,13 @@ public sealed class ClusterProof
             Target = _options.Target,
             SystemIdentifier = _options.SystemIdentifier,
             Base = _options.Base,
-            SocketFolder = _sockets,
-            Port = Port,
             IsDurable = false,
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
         Pass("restore", $"{_restored.Files.Files} files and {_restored.Segments} log segments, to {_restored.Target}.");
-        PrepareFolder();
         var starting = _clock.GetTimestamp();
-        await using var server = ToolProcess.Start(Program("postgres"), Arguments(), _restored.Owner, isGuarded: true,
-            isIsolated: IsIsolated);
-        var isUp = await AwaitPromotion(server, ct);
+        await using var server = _server = PrivateServer.Start(_restored, _options.Folder, Data, _options.Programs, _clock);
+        var isUp = await AwaitPromotion(ct);
         var startTime = _clock.GetElapsedTime(starting);
         var checking = _clock.GetTimestamp();
         if (isUp)
@@ -97,83 +84,26 @@ public sealed class ClusterProof
             await LookAtCatalog(ct);
             if (_options.ChecksRelations) await LookAtRelations(ct);
             foreach (var assertion in _options.Assertions) await Assert(assertion, ct);
-            await Stop(server, ct);
+            await Stop(ct);
         }
-        return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = IsIsolated };
+        return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = server.IsIsolated };
     }
-
-    bool IsIsolated => Isolation.IsPossible && !Isolation.Hides(_options.Folder);
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));
 
-    string Program(string name)
-    {
-        var major = _restored!.Manifest.ServerVersion / 10_000;
-        var path = Path.Combine(_options.Programs ?? $"/usr/lib/postgresql/{major}/bin", name);
-        return Disk.Exists(path) ? path : throw new SourceException("postgres.programs_missing", $"{path} is not there.",
-            $"Install the server programs of PostgreSQL {major}, or name their folder with --programs.");
-    }
-
-    // Nobody but the server's user can reach the socket, and everybody who can may do anything in the copy.
-    void PrepareFolder()
-    {
-        Disk.MakeFolder(_sockets, _restored!.Owner);
-        using (var folder = Descriptor.OpenFolder(FilePath.FromText(_options.Folder)))
-            if (AccountNames.IsRoot) folder.TrySetOwner(_restored.Owner.Uid, _restored.Owner.Gid);
-        Disk.Write(Path.Combine(_sockets, "hba.conf"), "local all all trust\n"u8, _restored.Owner);
-    }
-
-    List<string> Arguments()
-    {
-        List<string> words = ["-D", Data];
-        foreach (var setting in (string[])[$"hba_file={Path.Combine(_sockets, "hba.conf")}", $"unix_socket_directories={_sockets}",
-            "listen_addresses=", $"port={Port.ToString(CultureInfo.InvariantCulture)}", "logging_collector=off", "log_destination=stderr",
-            "log_min_messages=log", "archive_mode=off", "primary_conninfo=", "max_logical_replication_workers=0",
-            "shared_preload_libraries=", "synchronous_standby_names=", "fsync=off", "ssl=off"])
-            words.AddRange(["-c", setting]);
-        return words;
-    }
-
-    /// <summary>Connections are let in before recovery has ended; only after it anything can be believed.</summary>
-    async Task<bool> AwaitPromotion(ToolProcess server, CancellationToken ct)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(_options.RecoveryLimit);
-        try
-        {
-            while (!server.HasEnded)
-            {
-                if (await IsPromoted(limit.Token))
-                {
-                    Pass("recovery", Said(server, "recovery stopping", "last completed transaction",
-                        "redo done") ?? "The server recovered.");
-                    return true;
-                }
-                await Task.Delay(LookEvery, _clock, limit.Token);
-            }
-            Fail("recovery", Said(server, Dangerous) ?? "The server ended without a word.");
-        }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-        {
-            Fail("recovery", $"Recovery did not end within {_options.RecoveryLimit}.");
-        }
-        return false;
-    }
-
-    static string? Said(ToolProcess server, params string[] words)
-        => words.Select(word => server.Lines.LastOrDefault(line => line.Contains(word, StringComparison.Ordinal)))
-            .FirstOrDefault(line => line is not null);
-
-    async Task<bool> IsPromoted(CancellationToken ct)
+    async Task<bool> AwaitPromotion(CancellationToken ct)
     {
         try
         {
-            await using var session = await ServerSession.Open(Address, ct);
-            return await session.Row("select not pg_is_in_recovery()", row => row.GetBoolean(0), ct);
+            Pass("recovery", await _server!.AwaitPromotion(_options.RecoveryLimit, ct));
+            return true;
         }
-        // Not up yet: no socket, or "the database system is starting up".
-        catch (BackupDrException e) when (e is UnavailableException or ServerException { SqlState: "57P03" }) { return false; }
+        catch (SourceException e)
+        {
+            Fail("recovery", e.Message);
+            return false;
+        }
     }
 
     async Task LookAtCatalog(CancellationToken ct)
@@ -197,17 +127,16 @@ public sealed class ClusterProof
     {
         if (_restored!.Manifest.ServerVersion < 140_000)
         {
-            var (dumped, said) = await ToolProcess.Run(Program("pg_dumpall"), [.. Where(), "-f", "/dev/null"], _restored.Owner, ct);
+            var (dumped, said) = await ToolProcess.Run(_server!.Program("pg_dumpall"), [.. _server.Where, "-f", "/dev/null"],
+                _restored.Owner, ct);
             if (dumped == 0) Pass("relations", "pg_dumpall read every table."); else Fail("relations", string.Join(' ', said.TakeLast(5)));
             return;
         }
-        var (exitCode, lines) = await ToolProcess.Run(Program("pg_amcheck"),
-            [.. Where(), "--all", "--install-missing", "--heapallindexed", "--rootdescend"], _restored.Owner, ct);
+        var (exitCode, lines) = await ToolProcess.Run(_server!.Program("pg_amcheck"),
+            [.. _server.Where, "--all", "--install-missing", "--heapallindexed", "--rootdescend"], _restored.Owner, ct);
         if (exitCode == 0) Pass("relations", "pg_amcheck found every table and index sound.");
         else Fail("relations", $"pg_amcheck ended with {exitCode}: {string.Join(' ', lines.TakeLast(5))}");
     }
-
-    string[] Where() => ["-h", _sockets, "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", _restored!.Manifest.Superuser];
 
     async Task Assert(string assertion, CancellationToken ct)
     {
@@ -222,15 +151,12 @@ public sealed class ClusterProof
         }
         catch (BackupDrException e) when (e is ServerException or SourceException)
         {
-            Fail("assertion",
-            $"{database}: {query}: {e.Message}");
+            Fail("assertion", $"{database}: {query}: {e.Message}");
         }
     }
 
-    async Task Stop(ToolProcess server, CancellationToken ct)
+    async Task Stop(CancellationToken ct)
     {
-        var (_, lines) = await ToolProcess.Run(Program("pg_ctl"), ["-D", Data, "-m", "fast", "-w", "stop"], _restored!.Owner, ct);
-        if (await server.End(ct) == 0) Pass("stop", "The server stopped cleanly.");
-        else Fail("stop", string.Join(' ', lines.TakeLast(3)));
+        if (await _server!.Stop(ct) is { } words) Fail("stop", words); else Pass("stop", "The server stopped cleanly.");
     }
 }

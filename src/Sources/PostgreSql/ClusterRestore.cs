@@ -106,6 +106,7 @@ public sealed partial class ClusterRestore
         var bases = _options.Base is { } wanted ? Named(wanted) : _set.Bases;
         var candidates = RecoveryPlanner.Candidates(bases, _set.Log, _options.Target);
         Disk.MakeFolder(_options.Folder);
+        MustFit(candidates[0]);
         var (range, target) = await LayLog(candidates, ct);
         var (snapshot, manifest) = _set[range.Base.Id];
         var root = await _set.Browser.Find(snapshot, Data, ct) ?? throw RepositoryException.Damaged("base backup", "it has no data.");
@@ -125,6 +126,18 @@ public sealed partial class ClusterRestore
         await WriteConfig(snapshot, manifest, ct);
         Disk.Write(At(Control.Name.ToString(), "global"), control, _owner);   // last: without it no server starts here
         return new ClusterRestoreSummary(snapshot.Id.ToString(), manifest, target, range, files, range.Segments.Count, _owner, _remarks);
+    }
+
+    // Of a delta restore most is there already, and tablespaces may go elsewhere.
+    void MustFit(RecoverableRange range)
+    {
+        if (_options.Over || _set[range.Base.Id].Snapshot.Numbers().Bytes is not { } bytes || _options.Tablespaces.Count > 0) return;
+        var free = new DriveInfo(_options.Folder).AvailableFreeSpace;
+        var needed = bytes + (long)range.Segments.Count * _set.Log.SegmentBytes;
+        if (free < needed)
+            throw new SourceException("postgres.space", $"{_options.Folder} has {free >> 20} MiB free, and {needed >> 20} MiB are needed "
+                + $"for the base backup {range.Base.Id[..8]} and {range.Segments.Count} segments of the log.",
+                "Free space there, or choose another folder.");
     }
 
     string At(string name, string below = "") => Path.Combine(_options.Folder, below, name);

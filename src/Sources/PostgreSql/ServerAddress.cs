@@ -105,6 +105,29 @@ sealed class ServerSession : IAsyncDisposable
         => Row(sql, row => row.IsDBNull(0) ? "" : Convert.ToString(row.GetValue(0), System.Globalization.CultureInfo.InvariantCulture)!, ct,
             values);
 
+    /// <summary>The rows of one query of a person's, each value as the server writes it.</summary>
+    public async Task<PeekedRows> Texts(string sql, int most, CancellationToken ct)
+    {
+        await using var command = Command(sql, []);
+        command.AllResultTypesAreUnknown = true;
+        try
+        {
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            var columns = Enumerable.Range(0, reader.FieldCount).Select(reader.GetName).ToList();
+            var rows = new List<IReadOnlyList<string?>>();
+            var isCut = false;
+            while (!isCut && await reader.ReadAsync(ct))
+            {
+                isCut = rows.Count == most;
+                if (!isCut) rows.Add([.. columns.Select((_, at) => reader.IsDBNull(at) ? null : reader.GetString(at))]);
+            }
+            if (await reader.NextResultAsync(ct))
+                throw new BadInputException("--query", "These are several statements.", "Give one query.");
+            return new PeekedRows(columns, rows, isCut);
+        }
+        catch (NpgsqlException e) { throw Explain(e); }
+    }
+
     NpgsqlCommand Command(string sql, object[] values)
     {
         var command = new NpgsqlCommand(sql, _connection);

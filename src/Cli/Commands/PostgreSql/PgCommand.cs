@@ -9,7 +9,7 @@ static class PgCommand
     public static Command Make() => new("pg", "Back up PostgreSQL clusters, receive their log, restore them to any moment.")
     {
         Discover(), Preflight(), PgBackupCommand.Make(), PgWalCommand.Make(), PgListCommand.Make(), PgRestoreCommand.Make(),
-        PgProveCommand.Make(), PgForgetCommand.Make(),
+        PgProveCommand.Make(), PgPeekCommand.Make(), PgTableCommand.Make(), PgForgetCommand.Make(),
     };
 
     static readonly Func<Option<bool>> Json = () => new("--json") { Description = "Results and errors as JSON." };
