@@ -63,6 +63,7 @@ public sealed class Inventory(AgentState state)
         var detail = kind switch { FoundKind.PostgreSql => "PostgreSQL", FoundKind.MariaDb => "MariaDB", _ => "SQLite" };
         if (found.Version.Length > 0) detail += $" {found.Version}";
         if (kind != FoundKind.Sqlite) detail += !found.IsRunning ? ", stopped" : found.Port > 0 ? $", port {found.Port}" : "";
+        if (kind == FoundKind.MariaDb && found is { IsRunning: true, Endpoint.Length: > 0 }) detail += $", socket {found.Endpoint}";
         return new SourceFound(kind, FilePath.FromText(found.DataPath), detail, FolderSize.Of(found.DataPath));
     }
 

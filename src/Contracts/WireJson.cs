@@ -157,6 +157,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(FilesSpec))]
 [JsonSerializable(typeof(SqliteSpec))]
 [JsonSerializable(typeof(PostgreSqlSpec))]
+[JsonSerializable(typeof(MariaDbSpec))]
 [JsonSerializable(typeof(RestoreMomentRequest))]
 [JsonSerializable(typeof(DutiesRequest))]
 [JsonSerializable(typeof(DutiesAnswer))]

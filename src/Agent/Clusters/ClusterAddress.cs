@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Sources;
@@ -10,8 +9,6 @@ namespace BackupDr.Agent.Clusters;
 /// <summary>The server that a source means, as it can be reached now.</summary>
 static class ClusterAddress
 {
-    const int LongestPassword = 4096;
-
     /// <summary>Reads what the source leaves to the data folder, and the password.</summary>
     /// <exception cref="SourceException">The data folder holds no cluster, or no server runs in it.</exception>
     /// <exception cref="BadInputException">The password file cannot be read.</exception>
@@ -32,23 +29,8 @@ static class ClusterAddress
             Port = port ?? PostgreSqlSpec.DefaultPort,
             User = spec.User,
             Database = spec.Database,
-            Password = spec.PasswordFile is { } file ? Password(file.ToString()) : null,
+            Password = spec.PasswordFile is { } file ? PasswordFile.Read(file.ToString()) : null,
         };
-    }
-
-    static Secret Password(string file)
-    {
-        try
-        {
-            if (new FileInfo(file).Length > LongestPassword)
-                throw new BadInputException("passwordFile", $"{file} is too long for a password.", "Its first line is the password.");
-            return Secret.FromText(File.ReadLines(file, Encoding.UTF8).FirstOrDefault() ?? "");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException("passwordFile", $"The password file {file} cannot be read: {e.Message}",
-                "Write the role's password into it on the agent's host, readable by the agent alone.");
-        }
     }
 
     /// <summary>Refuses a server that cannot be backed up, with every statement that mends it; gives what is worth a remark.</summary>

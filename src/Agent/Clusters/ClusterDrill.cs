@@ -32,7 +32,8 @@ static class ClusterDrill
         return Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
     }
 
-    static JobResult Result(ProofReport report, DateTimeOffset begunAt, RunReporter reporter)
+    /// <summary>What a look through a started copy of a database server found, in the log and as a result.</summary>
+    internal static JobResult Result(ProofReport report, DateTimeOffset begunAt, RunReporter reporter)
     {
         foreach (var check in report.Checks)
             reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
@@ -42,7 +43,7 @@ static class ClusterDrill
             Outcome = JobOutcome.Complete,
             Drill = DrillStory.OfDatabase(report, begunAt, startsServer: true) with
             {
-                // A cluster is back when it answers, not when its files are.
+                // A server is back when it answers, not when its files are.
                 RestoreSeconds = Math.Round((report.RestoreTime + report.StartTime).TotalSeconds, 3),
                 Isolated = report.IsIsolated,
             },

@@ -28,7 +28,7 @@ static class ClusterRestoreRun
     {
         var begun = Stopwatch.GetTimestamp();
         var (folder, port) = (job.Target.ToString(), FreePort());
-        using var place = cluster.InPlace ? ReplacedFolder.Begin(folder) : null;
+        using var place = cluster.InPlace ? ReplacedFolder.Begin(folder, "postgres.running", ClusterDiscovery.RunningIn) : null;
         var moment = Target(cluster.Moment);
         reporter.Event(EventLevel.Info, "restore.begin", $"Restoring cluster {cluster.SystemIdentifier} as of {moment} to {folder}.");
         var restored = await ClusterRestore.Run(repository, new ClusterRestoreOptions
@@ -112,14 +112,6 @@ static class ClusterRestoreRun
     static int FreePort() => Enumerable.Range(FirstPort, LastPort - FirstPort + 1).FirstOrDefault(port
         => !File.Exists(string.Create(CultureInfo.InvariantCulture, $"{SocketFolder}/.s.PGSQL.{port}.lock")), FirstPort);
 
-    static string StartCommand(ClusterRestoreSummary restored, string folder)
-    {
-        var words = string.Create(CultureInfo.InvariantCulture,
-            $"/usr/lib/postgresql/{restored.Manifest.ServerVersion / 10_000}/bin/pg_ctl -D {Quoted(folder)} -w -t 86400 start");
-        return Storage.Posix.AccountNames.IsRoot && restored.Owner.Uid != 0 ? string.Create(CultureInfo.InvariantCulture,
-            $"setpriv --reuid={restored.Owner.Uid} --regid={restored.Owner.Gid} --clear-groups -- {words}") : words;
-    }
-
-    static string Quoted(string path) => path.All(one => char.IsAsciiLetterOrDigit(one) || one is '/' or '-' or '_' or '.') ? path
-        : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+    static string StartCommand(ClusterRestoreSummary restored, string folder) => ShellLine.AsOwner(restored.Owner,
+        [$"/usr/lib/postgresql/{restored.Manifest.ServerVersion / 10_000}/bin/pg_ctl", "-D", folder, "-w", "-t", "86400", "start"]);
 }

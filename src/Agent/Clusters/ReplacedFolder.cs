@@ -1,6 +1,5 @@
 using System.Globalization;
 using BackupDr.Contracts;
-using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Agent.Clusters;
 
@@ -8,11 +7,13 @@ namespace BackupDr.Agent.Clusters;
 /// gives the place back.</summary>
 sealed class ReplacedFolder : IDisposable
 {
-    readonly string _folder;
+    readonly string _folder, _code;
+    readonly Func<string, int?> _runningIn;
     bool _isSwapped, _isKept;
 
-    ReplacedFolder(string folder)
+    ReplacedFolder(string folder, string code, Func<string, int?> runningIn)
     {
+        (_code, _runningIn) = (code, runningIn);
         var stamp = TimeProvider.System.GetUtcNow().UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
         (_folder, New, Old) = (folder.TrimEnd('/'), $"{folder.TrimEnd('/')}.restoring-{stamp}", $"{folder.TrimEnd('/')}.before-{stamp}");
     }
@@ -22,17 +23,21 @@ sealed class ReplacedFolder : IDisposable
     /// <summary>Where the former one is kept.</summary>
     public string Old { get; }
 
+    /// <param name="folder">Absolute path.</param>
+    /// <param name="code">The code that is told where a server runs.</param>
+    /// <param name="runningIn">The process that runs in a folder; null where none does.</param>
     /// <exception cref="ConflictException">A server runs in it.</exception>
-    public static ReplacedFolder Begin(string folder)
+    public static ReplacedFolder Begin(string folder, string code, Func<string, int?> runningIn)
     {
-        MustBeStopped(folder);
-        return new ReplacedFolder(folder);
+        var place = new ReplacedFolder(folder, code, runningIn);
+        place.MustBeStopped();
+        return place;
     }
 
-    static void MustBeStopped(string folder)
+    void MustBeStopped()
     {
-        if (ClusterDiscovery.RunningIn(folder) is { } pid)
-            throw new ConflictException("postgres.running", $"A server runs in {folder} (process {pid}).",
+        if (_runningIn(_folder) is { } pid)
+            throw new ConflictException(_code, $"A server runs in {_folder} (process {pid}).",
                 "Stop it first: what is in its place is kept, and a running server would lose what it writes meanwhile.");
     }
 
@@ -40,7 +45,7 @@ sealed class ReplacedFolder : IDisposable
     /// <exception cref="ConflictException">A server was started meanwhile.</exception>
     public void Swap()
     {
-        MustBeStopped(_folder);
+        MustBeStopped();
         if (Directory.Exists(_folder)) Move(_folder, Old);
         _isSwapped = true;
         Move(New, _folder);

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using BackupDr.Agent.Clusters;
+using BackupDr.Agent.MariaDb;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
@@ -82,12 +84,20 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
             held.Duty = held.Duty with { Epoch = duty.Epoch };
             return;
         }
-        if (duty is not { Source.PostgreSql: { Log: not null } cluster, Repository: { } access, HostName: { } host }) return;
+        if (duty is not { Source.Log: not null, Repository: { } access, HostName: { } host } || LogOf(duty) is not { } received) return;
         await Drop(duty.Item);
         LogBegins(log, duty.Item.ToString(), duty.Epoch);
-        _held[duty.Item] = new Held(duty, new LogDuty(duty.Item, cluster, host, journal, token => Open(duty.Item, access, host, token),
-            clock, log));
+        _held[duty.Item] = new Held(duty, new LogDuty(duty.Item, received,
+            new LogPlace(host, journal, token => Open(duty.Item, access, host, token)), clock, log));
     }
+
+    /// <summary>The log of a duty's source; null for a kind that this agent does not know, or where the source is not told.</summary>
+    static IReceivedLog? LogOf(Duty duty) => duty.Source switch
+    {
+        { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster } => new ClusterLog(duty.Item, cluster),
+        { Kind: SourceKind.MariaDb, MariaDb: { } server } => new ServerLog(server),
+        _ => null,
+    };
 
     async Task<Repository> Open(ItemId item, RepositoryAccess access, string host, CancellationToken ct)
     {
@@ -105,10 +115,10 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
 
     async Task End(Duty duty, string journal, CancellationToken ct)
     {
-        if (duty.Source is not { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster }) return;
+        if (LogOf(duty) is not { } left) return;
         try
         {
-            await LogDuty.End(duty.Item, cluster, journal, ct);
+            await LogDuty.End(left, journal, ct);
             _ended.Add(duty.Item);
             LogEnded(log, duty.Item.ToString());
         }
@@ -126,9 +136,9 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
     [LoggerMessage(3312, LogLevel.Information, "The log of {Item} is received (epoch {Epoch})")]
     static partial void LogBegins(ILogger log, string item, long epoch);
 
-    [LoggerMessage(3313, LogLevel.Information, "The log of {Item} is no longer received; its slot is dropped")]
+    [LoggerMessage(3313, LogLevel.Information, "The log of {Item} is no longer received; nothing of that is left on its server")]
     static partial void LogEnded(ILogger log, string item);
 
-    [LoggerMessage(3314, LogLevel.Warning, "The slot of {Item} cannot be dropped yet: {Reason}")]
+    [LoggerMessage(3314, LogLevel.Warning, "The receiving of the log of {Item} cannot be ended yet: {Reason}")]
     static partial void LogNotEnded(ILogger log, string item, string reason);
 }

@@ -1,5 +1,6 @@
 using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
+using BackupDr.Agent.MariaDb;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
@@ -73,7 +74,7 @@ static class BackupJobRun
             Current = now.Current,
         }));
         var remarks = new Remarks(reporter);
-        var (summary, cluster) = await OfKind(repository, job, reporter, remarks, progress, ct);
+        var (summary, cluster, server) = await OfKind(repository, job, reporter, remarks, progress, ct);
         foreach (var problem in summary.Missing.Take(MaximumLines)) reporter.Event(EventLevel.Warning, "backup.missing",
             $"{problem.Path}: {problem.Message}");
         foreach (var remark in summary.Remarks.Take(MaximumLines)) reporter.Event(EventLevel.Info, "backup.remark",
@@ -102,23 +103,35 @@ static class BackupJobRun
                 MissingCount = summary.Missing.Count,
                 Warnings = remarks.Warnings,
                 Cluster = cluster,
+                MariaDb = server,
                 Seconds = summary.Duration.TotalSeconds,
             },
         };
     }
 
     /// <exception cref="BadInputException">The source is of a kind that this agent does not know.</exception>
-    static async Task<(BackupSummary Run, ClusterPoint? Cluster)> OfKind(Repository repository, BackupJob job, RunReporter reporter,
-        Remarks remarks, IProgress<BackupProgress> progress, CancellationToken ct) => job.Source switch
+    static async Task<(BackupSummary Run, ClusterPoint? Cluster, MariaDbPoint? Server)> OfKind(Repository repository, BackupJob job,
+        RunReporter reporter, Remarks remarks, IProgress<BackupProgress> progress, CancellationToken ct)
+    {
+        switch (job.Source)
         {
-            { Kind: SourceKind.Files, Files: { } files } => (await Files(repository, job, files, remarks, progress, ct), null),
-            { Kind: SourceKind.Sqlite, Sqlite: { } database } => (await Sqlite(repository, job, database, remarks, progress, ct), null),
-            { Kind: SourceKind.Volume, Volume: { } volume } => (await Volume(repository, job, volume, remarks, progress, ct), null),
-            { Kind: SourceKind.PostgreSql, PostgreSql: { } server }
-                => await ClusterBackupRun.Run(repository, job, server, reporter, progress, ct),
-            _ => throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
-                "Install the agent of the node's version."),
-        };
+            case { Kind: SourceKind.Files, Files: { } files }:
+                return (await Files(repository, job, files, remarks, progress, ct), null, null);
+            case { Kind: SourceKind.Sqlite, Sqlite: { } database }:
+                return (await Sqlite(repository, job, database, remarks, progress, ct), null, null);
+            case { Kind: SourceKind.Volume, Volume: { } volume }:
+                return (await Volume(repository, job, volume, remarks, progress, ct), null, null);
+            case { Kind: SourceKind.PostgreSql, PostgreSql: { } spec }:
+                var (ofCluster, cluster) = await ClusterBackupRun.Run(repository, job, spec, reporter, progress, ct);
+                return (ofCluster, cluster, null);
+            case { Kind: SourceKind.MariaDb, MariaDb: { } spec }:
+                var (ofServer, server) = await MariaDbBackupRun.Run(repository, job, spec, reporter, progress, ct);
+                return (ofServer, null, server);
+            default:
+                throw new BadInputException("source", $"The source kind {job.Source.Kind} is unknown to this agent.",
+                    "Install the agent of the node's version.");
+        }
+    }
 
     static async Task<BackupSummary> Files(Repository repository, BackupJob job, FilesSpec files, Remarks remarks,
         IProgress<BackupProgress> progress, CancellationToken ct)

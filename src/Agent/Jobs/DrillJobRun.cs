@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
+using BackupDr.Agent.MariaDb;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
@@ -51,13 +52,17 @@ static class DrillJobRun
         CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
-        if (job.LiveSource is { Kind: SourceKind.Sqlite or SourceKind.PostgreSql } database)
+        if (job.LiveSource is { Kind: SourceKind.Sqlite or SourceKind.PostgreSql or SourceKind.MariaDb } database)
         {
             try
             {
-                return database.PostgreSql is { } cluster
-                    ? await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, reporter, ct)
-                    : await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct);
+                return database switch
+                {
+                    { PostgreSql: { } cluster }
+                        => await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, reporter, ct),
+                    { MariaDb: { } server } => await MariaDbDrill.Run(repository, run.RunId, job.SnapshotId, server, state, reporter, ct),
+                    _ => await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct),
+                };
             }
             catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
         }

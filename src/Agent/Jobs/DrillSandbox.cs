@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using BackupDr.Contracts;
-using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Agent.Jobs;
 
@@ -51,20 +50,20 @@ sealed class DrillSandbox : IDisposable
     // A server that outlived its agent works in there.
     static void RemoveElsewhere(string folder)
     {
-        if (ClusterDiscovery.RunningIn(Path.Combine(folder, "data")) is { } pid)
+        foreach (var server in Process.GetProcesses())
         {
+            using var one = server;
             try
             {
-                using var server = Process.GetProcessById(pid);
-                if (File.ResolveLinkTarget($"/proc/{pid}/cwd", false)?.FullName.StartsWith(folder, StringComparison.Ordinal) == true)
-                {
-                    server.Kill(entireProcessTree: true);
-                    server.WaitForExit();
-                }
+                if (File.ResolveLinkTarget($"/proc/{one.Id}/cwd", false)?.FullName is not { } works
+                    || !$"{works}/".StartsWith($"{folder}/", StringComparison.Ordinal)) continue;
+                one.Kill(entireProcessTree: true);
+                one.WaitForExit();
             }
-            catch (Exception e) when (e is ArgumentException or InvalidOperationException or IOException)
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException or IOException or UnauthorizedAccessException
+                or System.ComponentModel.Win32Exception)
             {
-                // it ended meanwhile
+                // it ended meanwhile, or is another user's and no server of ours
             }
         }
         Remove(folder);

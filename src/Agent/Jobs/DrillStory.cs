@@ -26,7 +26,7 @@ static class DrillStory
         var restored = begunAt + report.RestoreTime;
         var started = restored + report.StartTime;
         // What was looked at after a server that did not start was not looked at.
-        var isUp = report.Checks.FirstOrDefault(check => check.Name == "recovery")?.Passed ?? true;
+        var isUp = report.Checks.FirstOrDefault(check => check.Name is "recovery" or "start")?.Passed ?? true;
         List<DrillStep> steps =
         [
             new("Restore into a folder of its own", begunAt, restored, true),
@@ -74,6 +74,12 @@ static class DrillStory
         "identity" => "the identifier of the source",
         "catalog" => "the databases, relations and roles of the manifest",
         "relations" => "no damage in any table or index",
+        "log" => "the stored log follows the backup without a gap, and the server takes every transaction in it",
+        "start" => "the server answers",
+        "tables" => "the tables of the manifest, where those were settled",
+        "check" => "no damage in any table or index",
+        "count" => "the rows of every table can be counted",
+        "stop" => "the server stops cleanly",
         "checksums" => "every page matches its checksum",
         _ => "it holds",
     };

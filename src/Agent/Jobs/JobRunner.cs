@@ -40,7 +40,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
             {
                 JobKind.Init => await InitJob.Run(this, run, reporter, ct),
                 JobKind.Backup => await Backup(run, Part(job.Backup), reporter, ct),
-                JobKind.Restore => await RestoreJobRun.Run(this, run, Part(job.Restore), reporter, ct),
+                JobKind.Restore => await RestoreJobRun.Run(this, run, Part(job.Restore), state, reporter, ct),
                 JobKind.Drill => await DrillJobRun.Run(this, run, Part(job.Drill), state, reporter, ct),
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
                 JobKind.Replicate => await ReplicateJobRun.Run(this, run, Part(job.Replicate), reporter, ct),

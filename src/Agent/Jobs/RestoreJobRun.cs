@@ -1,6 +1,7 @@
 using System.Globalization;
 using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
+using BackupDr.Agent.MariaDb;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
@@ -16,12 +17,17 @@ static class RestoreJobRun
 {
     const int MaximumLines = 100;
 
-    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, RestoreJob job, RunReporter reporter, CancellationToken ct)
+    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, RestoreJob job, AgentState state, RunReporter reporter,
+        CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
-        if (job.Cluster is { } cluster)
+        if (job.Cluster is not null || job.MariaDb is not null)
         {
-            try { return await ClusterRestoreRun.Run(repository, job, cluster, Thaw(job.Thaw), reporter, ct); }
+            try
+            {
+                return job.Cluster is { } cluster ? await ClusterRestoreRun.Run(repository, job, cluster, Thaw(job.Thaw), reporter, ct)
+                    : await MariaDbRestoreRun.Run(repository, run.RunId, job, job.MariaDb!, Thaw(job.Thaw), state, reporter, ct);
+            }
             catch (RepositoryException e) when (e is { Archived: { } space }) { return NotThawed(e, space, reporter); }
         }
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);

@@ -1,4 +1,5 @@
 using BackupDr.Agent.Clusters;
+using BackupDr.Agent.MariaDb;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Specs;
@@ -26,6 +27,8 @@ static class SourceLook
             { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster }
                 => await ClusterPreflight.Run(ClusterAddress.Of(cluster), cluster.Log is null ? null : NewSlot,
                     cluster.DataFolder?.ToString(), ct),
+            { Kind: SourceKind.MariaDb, MariaDb: { } server }
+                => await ServerPlace.Look(server, ServerPlace.Of(server), server.Log is not null, ct),
             _ => throw new BadInputException("source", $"The source kind {source?.Kind} is unknown to this agent.",
                 "Install the agent of the node's version."),
         };

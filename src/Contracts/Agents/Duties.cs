@@ -23,20 +23,20 @@ public sealed record DutiesRequest
 /// <param name="Log">Where the receiver of a log is; null before it began.</param>
 public sealed record DutyReport(ItemId Item, long Epoch, string Version, LogReport? Log = null);
 
-/// <summary>Where the receiver of a cluster's log is. Positions as the server writes them.</summary>
+/// <summary>Where the receiver of a log is. Positions in texts that <see cref="LogPosition"/> reads.</summary>
 public sealed record LogReport
 {
     /// <summary>Whether the stream is open now.</summary>
     public required bool IsReceiving { get; init; }
     /// <summary>What a person has to know, in a sentence; null where all is well.</summary>
     public string? Alarm { get; init; }
-    /// <summary>Name of the replication slot.</summary>
+    /// <summary>Name of the replication slot; "" where the server has none, as MariaDB.</summary>
     public required string Slot { get; init; }
     /// <summary>Bytes that it holds back on the server.</summary>
     public long HeldBytes { get; init; }
-    /// <summary>Which cluster; null before the server was reached.</summary>
+    /// <summary>Which cluster or server; null before it was reached.</summary>
     public string? SystemIdentifier { get; init; }
-    /// <summary>Timeline.</summary>
+    /// <summary>Timeline of PostgreSQL; 0 elsewhere.</summary>
     public uint Timeline { get; init; }
     /// <summary>Where the unbroken log begins that is stored now; null before anything came.</summary>
     public string? Begin { get; init; }

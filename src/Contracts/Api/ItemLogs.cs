@@ -5,7 +5,7 @@ namespace BackupDr.Contracts.Api;
 /// <summary>GET items/{id}/log: what can be restored of an item whose log is received.</summary>
 public sealed record ShowItemLogRequest(ItemId Id);
 
-/// <summary>The log of an item. Positions as the server writes them.</summary>
+/// <summary>The log of an item. Positions in texts that <see cref="LogPosition"/> reads.</summary>
 public sealed record ItemLog
 {
     /// <summary>Unbroken stretches that can be restored to, oldest first. Between two of them is a gap.</summary>
@@ -21,8 +21,8 @@ public sealed record ItemLog
 /// <summary>Every moment in it can be restored to.</summary>
 /// <param name="From">The end of its first base backup.</param>
 /// <param name="To">Whatever was committed before it is stored.</param>
-/// <param name="FromLsn">Position of the beginning.</param>
-/// <param name="ToLsn">Position of the end.</param>
-/// <param name="Timeline">Timeline at the end.</param>
+/// <param name="FromPosition">Position of the beginning.</param>
+/// <param name="ToPosition">Position of the end.</param>
+/// <param name="Timeline">Timeline of PostgreSQL at the end; 0 elsewhere.</param>
 /// <param name="IsOpen">Whether it goes on growing.</param>
-public sealed record LogStretch(DateTimeOffset From, DateTimeOffset To, string FromLsn, string ToLsn, uint Timeline, bool IsOpen);
+public sealed record LogStretch(DateTimeOffset From, DateTimeOffset To, string FromPosition, string ToPosition, uint Timeline, bool IsOpen);

@@ -94,7 +94,7 @@ public sealed record RequestRestoreRequest
     public ThawConsent? Thaw { get; init; }
 }
 
-/// <summary>POST items/{id}/restore: a PostgreSQL cluster as it was at a moment; base backup and log are chosen by the agent.</summary>
+/// <summary>POST items/{id}/restore: a database server as it was at a moment; base backup and log are chosen by the agent.</summary>
 public sealed record RestoreMomentRequest
 {
     /// <summary>The item, from the path.</summary>
@@ -105,8 +105,12 @@ public sealed record RestoreMomentRequest
     public required Moment Moment { get; init; }
     /// <summary>Where to; null for the item's host.</summary>
     public HostId? Host { get; init; }
-    /// <summary>The data folder to be, which is empty or does not exist; null for one beside the original.</summary>
+    /// <summary>The data folder to be, which is empty or does not exist, or the file of a table; null for one beside the original.
+    /// </summary>
     public FilePath? Target { get; init; }
+    /// <summary>The only table that is wanted, of MariaDB: a file of statements that bring it back becomes the target then; null for the
+    /// whole server.</summary>
+    public DatabaseTable? Table { get; init; }
     /// <summary>Whether a server is started in it, apart from the original.</summary>
     public bool Starts { get; init; }
     /// <summary>Whether it takes the place of the original, which must be stopped and is kept beside it.</summary>

@@ -35,10 +35,19 @@ public sealed record ClusterPoint
     public IReadOnlyList<FilePath> Tablespaces { get; init; } = [];
 }
 
-/// <summary>A database of a cluster.</summary>
+/// <summary>A database of a cluster or server.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Relations">Rows of its pg_class.</param>
+/// <param name="Relations">Rows of its pg_class; of MariaDB its InnoDB tables.</param>
 public sealed record DatabaseFound(string Name, long Relations);
+
+/// <summary>A table of a database server.</summary>
+/// <param name="Database">Its database.</param>
+/// <param name="Name">Its name; of PostgreSQL with its schema.</param>
+public sealed record DatabaseTable(string Database, string Name)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Database}.{Name}";
+}
 
 /// <summary>What of a cluster is restored, beside where to: a part of <see cref="RestoreJob"/>.</summary>
 public sealed record ClusterRestoreJob

@@ -147,6 +147,10 @@ public sealed record RestoreJob
     /// <summary>Set for a PostgreSQL cluster: <see cref="Target"/> is its data folder to be, and paths are none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClusterRestoreJob? Cluster { get; init; }
+    /// <summary>Set for a MariaDB server: <see cref="Target"/> is its data folder to be, or the file of
+    /// a table, and paths are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MariaDbRestoreJob? MariaDb { get; init; }
 }
 
 /// <summary>A timed test restore.</summary>

@@ -102,6 +102,15 @@ public sealed record BackupResult
     /// <summary>Of a PostgreSQL cluster: what a restore has to know of it; null for everything else.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClusterPoint? Cluster { get; init; }
+    /// <summary>Of a MariaDB server: what a restore has to know of it; null for everything else.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MariaDbPoint? MariaDb { get; init; }
+    /// <summary>Of a database server: where its data lay; null for everything else.</summary>
+    [JsonIgnore]
+    public FilePath? ServerFolder => Cluster?.DataFolder ?? MariaDb?.DataFolder;
+    /// <summary>Of a database server: its clock at the end of the backup; null for everything else.</summary>
+    [JsonIgnore]
+    public DateTimeOffset? ServerTime => Cluster?.StoppedAt ?? MariaDb?.StoppedAt;
     /// <summary>Seconds from start to end.</summary>
     public double Seconds { get; init; }
 }
@@ -122,6 +131,9 @@ public sealed record RestoreResult
     /// <summary>Of a PostgreSQL cluster: what it can be started as; null for everything else.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RestoredCluster? Cluster { get; init; }
+    /// <summary>Of a MariaDB server: what it can be started as; null for everything else.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RestoredMariaDb? MariaDb { get; init; }
     /// <summary>Seconds from start to end.</summary>
     public double Seconds { get; init; }
 }

@@ -33,23 +33,3 @@ public sealed record PostgreSqlSpec
     public override string ToString() => DataFolder is { } folder ? $"PostgreSQL in {folder}"
         : string.Create(CultureInfo.InvariantCulture, $"PostgreSQL at {Host ?? DefaultHost}:{Port ?? DefaultPort}");
 }
-
-/// <summary>How the log of a cluster is received, all the time, by the agent of its host.</summary>
-public sealed record LogSpec
-{
-    /// <summary>How often what came is stored: the most that is lost with the server. 1 s to 1 h; default 10 s.</summary>
-    public TimeSpan FlushEvery { get; init; } = TimeSpan.FromSeconds(10);
-    /// <summary>Bytes of log that the slot may hold back on the server, 64 MiB or more. Default 16 GiB.</summary>
-    public long SlotLimitBytes { get; init; } = 16L << 30;
-    /// <summary>What is done beyond it.</summary>
-    public SlotOverLimit OverLimit { get; init; } = SlotOverLimit.Alarm;
-}
-
-/// <summary>What is done when a slot holds back more log than allowed.</summary>
-public enum SlotOverLimit
-{
-    /// <summary>It is told, and the server keeps the log: its disk may fill.</summary>
-    Alarm,
-    /// <summary>The slot is dropped, so that the server's disk does not fill; the log has a gap then.</summary>
-    DropSlot,
-}

@@ -13,6 +13,8 @@ public enum SourceKind
     PostgreSql,
     /// <summary>One block device or disk image.</summary>
     Volume,
+    /// <summary>One MariaDB server of the host, with all of its databases.</summary>
+    MariaDb,
 }
 
 /// <summary>What is taken from a host: exactly the member that <see cref="Kind"/> names is set.</summary>
@@ -29,6 +31,13 @@ public sealed record SourceSpec
     public PostgreSqlSpec? PostgreSql { get; init; }
     /// <summary>Set where <see cref="Kind"/> is Volume.</summary>
     public VolumeSpec? Volume { get; init; }
+    /// <summary>Set where <see cref="Kind"/> is MariaDb.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MariaDbSpec? MariaDb { get; init; }
+
+    /// <summary>How the log of its database server is received; null where none is.</summary>
+    [JsonIgnore]
+    public LogSpec? Log => PostgreSql?.Log ?? MariaDb?.Log;
 
     /// <summary>The first path, which a restore is put beside.</summary>
     /// <exception cref="BadInputException">It names nothing.</exception>
@@ -39,13 +48,19 @@ public sealed record SourceSpec
         SourceKind.Sqlite when Sqlite is { } database => database.Path,
         SourceKind.PostgreSql when PostgreSql is { } cluster => cluster.DataFolder ?? FilePath.FromText("/var/lib/postgresql/data"),
         SourceKind.Volume when Volume is { } volume => volume.Path,
+        SourceKind.MariaDb when MariaDb is { } server => server.DataFolder ?? FilePath.FromText("/var/lib/mysql"),
         _ => throw new BadInputException("source", "The source names nothing to back up.", "Give a path."),
     };
 
     /// <summary>What a person would name it by.</summary>
     /// <exception cref="BadInputException">It names nothing.</exception>
     [JsonIgnore]
-    public string Title => PostgreSql is { } cluster && Kind == SourceKind.PostgreSql ? cluster.ToString() : FirstPath.ToString();
+    public string Title => Kind switch
+    {
+        SourceKind.PostgreSql when PostgreSql is { } cluster => cluster.ToString(),
+        SourceKind.MariaDb when MariaDb is { } server => server.ToString(),
+        _ => FirstPath.ToString(),
+    };
 }
 
 /// <summary>An SQLite database.</summary>

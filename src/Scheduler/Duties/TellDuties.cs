@@ -49,7 +49,7 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
             """, [report.Item, host, report.Epoch, report.Log is { } log ? JsonText.Of(log, WireJson.Default.LogReport) : null, process],
             ct) == 1;
         if (!isOurs || report.Log is not { SystemIdentifier: { } system, Begin: { } begin, Stored: { } stored } told) return;
-        if (await LogRanges.Grow(tx, report.Item, system, told.Timeline, begin, stored, told.SettledAt, ct))
+        if (await LogStretches.Grow(tx, report.Item, system, told.Timeline, begin, stored, told.SettledAt, ct))
             await policies.StartAgain(tx, [report.Item], "system: the log has a gap, and goes on from a new base backup", ct);
         await Notifications.Changed(tx, "logs", report.Item.ToString(), ct);
     }
@@ -60,7 +60,8 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
     {
         await tx.Execute("""
             insert into duty (item_id) select i.id from item i join repository s on s.id = i.repository_id
-            where i.host_id = $1 and i.retired_at is null and s.state = 'Ready' and i.source->'postgreSql'->'log' <> 'null'
+            where i.host_id = $1 and i.retired_at is null and s.state = 'Ready' 
+              and coalesce(i.source->'postgreSql'->'log', i.source->'mariaDb'->'log') <> 'null'
             on conflict do nothing
             """, [host], ct);
         var mine = await tx.Query("""

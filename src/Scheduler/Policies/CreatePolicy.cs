@@ -24,7 +24,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
             throw new BadInputException("location", "Both a location and a repository are named.",
                 "Name the adopted repository alone: it says where it is.");
         foreach (var item in request.Items) SourceRules.Check(item.Source);
-        PolicyTable.Check(request.Spec, request.Items.All(item => item.Source.PostgreSql?.Log is not null));
+        PolicyTable.Check(request.Spec, request.Items.All(item => item.Source.Log is not null));
         await PolicyTable.CheckHosts(db, request.Spec, ct);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
         await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
@@ -46,7 +46,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         {
             var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0),
                 ct) ?? throw new NotFoundException("A host in service with this id");
-            if (item.Source.PostgreSql is { Log: not null } cluster) await MustBeFirstReceiver(tx, item.Host, cluster, ct);
+            if (item.Source.Log is not null) await MustBeFirstReceiver(tx, item.Host, item.Source, ct);
             var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
                 : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
             await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
@@ -73,16 +73,23 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     }
 
     /// <summary>Two receivers of one log would store everything twice, and hold it back on the server by two slots.</summary>
-    /// <exception cref="ConflictException">The log of this cluster is received already.</exception>
-    static async Task MustBeFirstReceiver(Transaction tx, HostId host, PostgreSqlSpec cluster, CancellationToken ct)
+    /// <exception cref="ConflictException">The log of this server is received already.</exception>
+    static async Task MustBeFirstReceiver(Transaction tx, HostId host, SourceSpec source, CancellationToken ct)
     {
-        var others = await tx.Query("select name, source from item where host_id = $1 and retired_at is null "
-            + "and source->'postgreSql'->'log' <> 'null'", [host], row => (Name: row.Text("name"),
-                Spec: row.Json("source", WireJson.Default.SourceSpec)!.PostgreSql!), ct);
-        if (others.Find(other => IsSame(other.Spec, cluster)).Name is { } name)
-            throw new ConflictException("policy.log_received", $"The log of this cluster is received for '{name}' already.",
+        var others = await tx.Query("select name, source from item where host_id = $1 and retired_at is null",
+            [host], row => (Name: row.Text("name"), Source: row.Json("source", WireJson.Default.SourceSpec)!), ct);
+        if (others.Find(other => other.Source.Log is not null && IsSame(other.Source, source)).Name is { } name)
+            throw new ConflictException("policy.log_received", $"The log of this server is received for '{name}' already.",
                 "Leave its log to that policy, or remove that policy first.");
     }
+
+    static bool IsSame(SourceSpec one, SourceSpec other) => (one, other) switch
+    {
+        ({ PostgreSql: { } cluster }, { PostgreSql: { } wanted }) => IsSame(cluster, wanted),
+        ({ MariaDb: { } server }, { MariaDb: { } wanted }) => server.DataFolder is not null || wanted.DataFolder is not null
+            ? server.DataFolder == wanted.DataFolder : server.Place == wanted.Place,
+        _ => false,
+    };
 
     // Of a folder and a socket only the agent knows whether they are one.
     static bool IsSame(PostgreSqlSpec one, PostgreSqlSpec other) => one.DataFolder is not null || other.DataFolder is not null

@@ -19,7 +19,7 @@ static class ItemTable
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
                (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
                (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone,
-        """ + LogRanges.Until + """
+        """ + LogStretches.Until + """
          as log_until
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
@@ -50,7 +50,7 @@ static class ItemTable
             LastCompleteAt = row.TimeOrNull(14),
             LastPointAt = row.TimeOrNull(16),
             LogUntil = row.TimeOrNull("log_until"),
-            ReceivesLog = source.PostgreSql?.Log is not null,
+            ReceivesLog = source.Log is not null,
             IsNewestGone = row.TimeOrNull("gone") is { } gone && !(row.TimeOrNull(14) > gone),
             Proof = row.IsNull(19) ? null
                 : row.Word<ProofResult>(19),

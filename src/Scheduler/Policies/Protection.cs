@@ -31,14 +31,20 @@ public static class Protection
         FoundKind.FileSystem or FoundKind.Subvolume => SourceKind.Files,
         FoundKind.Sqlite => SourceKind.Sqlite,
         FoundKind.PostgreSql => SourceKind.PostgreSql,
+        FoundKind.MariaDb => SourceKind.MariaDb,
         FoundKind.BlockDevice => SourceKind.Volume,
         _ => null,
     };
 
-    // A policy may name a cluster by its port alone.
-    static bool IsMeant(SourceSpec item, SourceFound found) => item.PostgreSql is { DataFolder: null } cluster
-        ? found.Detail.EndsWith($"port {cluster.Port ?? PostgreSqlSpec.DefaultPort}", StringComparison.Ordinal)
-        : item.FirstPath == found.Path;
+    // A policy may name a cluster by its port alone, and a server by its socket.
+    static bool IsMeant(SourceSpec item, SourceFound found) => item switch
+    {
+        { PostgreSql: { DataFolder: null } cluster }
+            => found.Detail.EndsWith($"port {cluster.Port ?? PostgreSqlSpec.DefaultPort}", StringComparison.Ordinal),
+        { MariaDb: { DataFolder: null } server } => found.Detail.Split(", ").Contains(server.Host is { } host && !host.StartsWith('/')
+            ? $"port {server.Port ?? MariaDbSpec.DefaultPort}" : $"socket {server.Place}"),
+        _ => item.FirstPath == found.Path,
+    };
 
     static (Coverage, string) OfTree(SourceFound found, IReadOnlyList<FilePath> mounts, IReadOnlyList<FilesSpec> files)
     {

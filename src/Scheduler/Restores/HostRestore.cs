@@ -44,7 +44,7 @@ public sealed class PlanHostRestore(ShowHost showHost, ListItems listItems, List
 
     static (FilePath Target, IReadOnlyList<FilePath> Paths) WhereItWas(SourceSpec source, RecoveryPoint? point) => source.Kind switch
     {
-        _ when point?.Backup.Cluster is { } cluster => (cluster.DataFolder, []),
+        _ when point?.Backup.ServerFolder is { } folder => (folder, []),
         SourceKind.Sqlite or SourceKind.Volume => (FilePath.FromText("/"), [source.FirstPath]),   // without what is said of it
         _ => (FilePath.FromText("/"), []),
     };

@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
@@ -11,10 +12,10 @@ using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.Restores;
 
-/// <summary>Starts the restore of a PostgreSQL cluster to a moment.</summary>
+/// <summary>Starts the restore of a database server to a moment.</summary>
 public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog showLog, ListRecoveryPoints listPoints, TimeProvider clock)
 {
-    const int LongestName = 63;
+    const int LongestName = 63, LongestPosition = 300, LongestTable = 64;
 
     /// <summary>Starts it; the same client-made id again gives the run that was made.</summary>
     /// <exception cref="BadInputException">The moment cannot be restored to, with the nearest that can; or the target is none.</exception>
@@ -23,14 +24,21 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
     {
         caller.Must(Right.RestoreStart);
         var item = await showItem.Handle(caller, new ShowItemRequest(request.Item), ct);
-        if (item.Source.PostgreSql is null) throw new BadInputException("item", $"{item.Name} is no PostgreSQL cluster.",
+        if (item.Source is { PostgreSql: null, MariaDb: null }) throw new BadInputException("item", $"{item.Name} is no database server.",
             "Restore one of its recovery points.");
         var points = await listPoints.Handle(caller, new ListRecoveryPointsRequest(item.Id, 1000), ct);
-        var newest = points.FirstOrDefault(point => point is { GoneAt: null, IsComplete: true, Backup.Cluster: not null })
+        var newest = points.FirstOrDefault(point => point is { GoneAt: null, IsComplete: true, Backup.ServerFolder: not null })
             ?? throw new ConflictException("restore.no_point", $"{item.Name} has no complete base backup yet.", "Run its policy first.");
-        Check(request.Moment);
+        Check(request.Moment, isMariaDb: newest.Backup.MariaDb is not null);
+        // Its log knows whole seconds.
+        if (newest.Backup.MariaDb is not null && request.Moment.Time is { } exact)
+            request = request with
+            {
+                Moment = request.Moment with { Time = DateTimeOffset.FromUnixTimeSeconds(exact.ToUnixTimeSeconds()) },
+            };
         if (request.Moment is { Kind: MomentKind.Time, Time: { } time })
             MustBeInside(time, item, await showLog.Handle(caller, new ShowItemLogRequest(item.Id), ct));
+        Check(request, newest);
         var target = Target(request, item, newest);
         var (id, host) = (request.Id ?? RunId.New(clock), request.Host ?? item.Host);
         return await db.InTransaction(async tx =>
@@ -40,7 +48,7 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
             {
                 Id = id,
                 Kind = JobKind.Restore,
-                Title = $"Restore {item.Name} as of {Words(request.Moment)} to {target}",
+                Title = $"Restore {What(request, item)} as of {Words(request.Moment)} to {target}",
                 Item = item.Id,
                 Policy = item.Policy,
                 Host = host,
@@ -51,19 +59,43 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
                 {
                     SnapshotId = newest.SnapshotId,
                     Target = target,
-                    Cluster = new ClusterRestoreJob
+                    Cluster = newest.Backup.Cluster is { } cluster ? new ClusterRestoreJob
                     {
-                        SystemIdentifier = newest.Backup.Cluster!.SystemIdentifier,
+                        SystemIdentifier = cluster.SystemIdentifier,
                         Moment = request.Moment,
                         Starts = request.Starts,
                         InPlace = request.InPlace,
-                    },
+                    } : null,
+                    MariaDb = newest.Backup.MariaDb is { } server ? new MariaDbRestoreJob
+                    {
+                        Server = server.Server,
+                        Moment = request.Moment,
+                        Starts = request.Starts,
+                        InPlace = request.InPlace,
+                        Table = request.Table,
+                        Scratch = request.Table is null ? null : item.Source.MariaDb?.Scratch,
+                    } : null,
                 }),
             }, ct);
-            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{item.Name} as of {Words(request.Moment)} to "
-                + $"{target} on {host}{(request.InPlace ? ", in the place of the original" : "")}", ct);
+            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{What(request, item)} as of "
+                + $"{Words(request.Moment)} to {target} on {host}{(request.InPlace ? ", in the place of the original" : "")}", ct);
             return new RunStarted(id);
         }, ct);
+    }
+
+    static string What(RestoreMomentRequest request, Item item) => request.Table is { } table ? $"{table} of {item.Name}" : item.Name;
+
+    /// <exception cref="BadInputException">The table cannot be.</exception>
+    static void Check(RestoreMomentRequest request, RecoveryPoint newest)
+    {
+        if (request.Table is not { } table) return;
+        if (newest.Backup.MariaDb is null)
+            throw new BadInputException("table", "One table can be taken out of a MariaDB server only.", "Restore the cluster beside.");
+        if (request.InPlace)
+            throw new BadInputException("inPlace", "One table cannot take the place of a server.", "Leave one of them out.");
+        foreach (var name in (string[])[table.Database, table.Name])
+            if (name.Length is 0 or > LongestTable || name.Any(char.IsControl))
+                throw new BadInputException("table", $"'{table}' names no table.", "Write DATABASE.TABLE: shop.orders");
     }
 
     /// <summary>A moment in words: "2026-11-21 14:03:00 UTC", "0/4140DE0".</summary>
@@ -74,23 +106,31 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
         MomentKind.Position => moment.Position!,
         MomentKind.Name => $"restore point '{moment.Name}'",
         MomentKind.Transaction => $"transaction {moment.Transaction}",
+        MomentKind.Gtid => $"{(moment.IsInclusive ? "" : "just before ")}transaction {moment.Gtid}",
         _ => "its newest base backup",
     };
 
-    static void Check(Moment moment)
+    static void Check(Moment moment, bool isMariaDb)
     {
         var isWhole = moment.Kind switch
         {
             MomentKind.Time => moment.Time is not null,
-            MomentKind.Position => moment.Position is { Length: >= 3 and <= 17 } text && text.Count(one => one == '/') == 1
-                && text.All(one => one == '/' || char.IsAsciiHexDigit(one)),
-            MomentKind.Name => moment.Name is { Length: > 0 and <= LongestName },
-            MomentKind.Transaction => moment.Transaction is > 0,
+            MomentKind.Position when isMariaDb => moment.Position is { Length: <= LongestPosition } text && IsBinlogPosition(text),
+            MomentKind.Position => LogPosition.IsLsn(moment.Position ?? ""),
+            MomentKind.Gtid => isMariaDb && moment.Gtid?.Split('-') is { Length: 3 } parts && parts.All(part => IsNumber(part, 20)),
+            MomentKind.Name => !isMariaDb && moment.Name is { Length: > 0 and <= LongestName },
+            MomentKind.Transaction => !isMariaDb && moment.Transaction is > 0,
             _ => true,
         };
         if (!isWhole) throw new BadInputException("moment", $"The {moment.Kind} of the moment is missing, or cannot be read.",
-            "For example 2026-11-21T14:03:00Z, or 0/4140DE0.");
+            $"For example 2026-11-21T14:03:00Z, or {(isMariaDb ? "bin.000017:4711, or 0-1-4711" : "0/4140DE0")}.");
     }
+
+    // "bin.000017:4711"
+    static bool IsBinlogPosition(string text) => text.Split(':') is [var file, var position] && file.Contains('.', StringComparison.Ordinal)
+        && file.All(one => char.IsAsciiLetterOrDigit(one) || one is '-' or '_' or '.') && IsNumber(position, 15);
+
+    static bool IsNumber(string text, int longest) => text.Length is > 0 && text.Length <= longest && text.All(char.IsAsciiDigit);
 
     /// <exception cref="BadInputException">Nothing that is stored leads there.</exception>
     static void MustBeInside(DateTimeOffset time, Item item, ItemLog log)
@@ -117,20 +157,21 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
 
     FilePath Target(RestoreMomentRequest request, Item item, RecoveryPoint newest)
     {
-        var data = newest.Backup.Cluster!.DataFolder;
+        var data = newest.Backup.ServerFolder!.Value;
         if (request.InPlace)
         {
             if (request.Target is not null || request.Host is not null)
                 throw new BadInputException("target", "A restore in place has the original's folder and host.", "Leave both out.");
             if (request.Confirm != item.Name)
                 throw new BadInputException("confirm", "The name of the item was not typed as it is.", $"Type: {item.Name}");
-            if (newest.Backup.Cluster.Tablespaces.Count > 0)
+            if (newest.Backup.Cluster is { Tablespaces.Count: > 0 })
                 throw new BadInputException("inPlace", "A cluster with tablespaces cannot be restored in its place at once.",
                     "Restore it beside, then exchange the folders while the server is stopped.");
             return data;
         }
-        var target = request.Target ?? PlanRestore.Beside(data, clock.GetUtcNow());
+        var target = request.Target ?? (request.Table is { } table ? PlanRestore.TableBeside(data, table, clock.GetUtcNow())
+            : PlanRestore.Beside(data, clock.GetUtcNow()));
         return target.IsAbsolute && !target.Parts().Any(part => part.Bytes.SequenceEqual(".."u8)) ? target
-            : throw new BadInputException("target", $"'{target}' is no absolute folder.", "For example /srv/restored");
+            : throw new BadInputException("target", $"'{target}' is no absolute path.", "For example /srv/restored");
     }
 }

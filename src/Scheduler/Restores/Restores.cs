@@ -37,9 +37,17 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
     }
 
     /// <summary>What a restore is put beside: the item's first path, or the one that a found snapshot records.</summary>
-    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => point?.Backup.Cluster is { } cluster ? cluster.DataFolder
+    internal static FilePath FirstPath(RecoveryPoint? point, Item? item) => point?.Backup.ServerFolder is { } folder ? folder
         : item is not null ? item.Source.FirstPath
         : FilePath.FromText(point?.Found?.Paths.FirstOrDefault(path => path.StartsWith('/')) ?? "/");
+
+    /// <summary>A file beside a server's data folder that does not exist yet: "/var/lib/shop.orders-20261121-140300.sql".</summary>
+    internal static FilePath TableBeside(FilePath data, DatabaseTable table, DateTimeOffset now)
+    {
+        var name = string.Concat(table.ToString().Select(one => char.IsAsciiLetterOrDigit(one) || one is '.' or '-' or '_' ? one : '_'));
+        var folder = System.IO.Path.GetDirectoryName(data.ToString().TrimEnd('/')) is { Length: > 1 } above ? above : "";
+        return FilePath.FromText($"{folder}/{name}-{now.UtcDateTime.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}.sql");
+    }
 
     /// <summary>A folder beside a path that does not exist yet: "/srv/data.restored-20261121-140300".</summary>
     internal static FilePath Beside(FilePath path, DateTimeOffset now)
@@ -68,8 +76,8 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
             $"'{target}' is no absolute folder.", "For example /srv/restored");
         if (request.Paths.FirstOrDefault(path => !path.IsAbsolute) is { IsEmpty: false } relative) throw new BadInputException("paths",
             $"'{relative}' is not absolute.", "Name paths as the recovery point lists them.");
-        if (point.Backup.Cluster is not null && request.Paths.Count > 0) throw new BadInputException("paths",
-            "A part of a PostgreSQL cluster cannot be started.", "Leave the paths out, and take what is wanted from the started copy.");
+        if (point.Backup.ServerFolder is not null && request.Paths.Count > 0) throw new BadInputException("paths",
+            "A part of a database server cannot be started.", "Leave the paths out, and take what is wanted from the started copy.");
         Check(request.Thaw);
         var host = request.Host ?? point.Host;
         return await db.InTransaction(async tx =>
@@ -97,6 +105,7 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
                     Thaw = request.Thaw,
                     Cluster = point.Backup.Cluster is { } cluster ? new ClusterRestoreJob { SystemIdentifier = cluster.SystemIdentifier }
                         : null,
+                    MariaDb = point.Backup.MariaDb is { } server ? new MariaDbRestoreJob { Server = server.Server } : null,
                 }),
             }, ct);
             if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{point.Id} to {target} on {host}"

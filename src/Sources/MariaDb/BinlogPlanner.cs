@@ -40,6 +40,15 @@ public static class BinlogPlanner
         return new BinlogRange(from, range, false);
     }
 
+    /// <summary>The file in which the unbroken log begins that a file belongs to; null where nothing of that file is known.</summary>
+    public static BinlogFile? BeginOf(BinlogFile file, IEnumerable<BinlogExtent> known)
+    {
+        var files = known.OrderBy(extent => extent.File.CreatedAt).ThenBy(extent => extent.File.Number).ToList();
+        var at = files.FindIndex(extent => extent.File == file);
+        while (at > 0 && !files[at].FollowsGap && files[at - 1].IsWhole && files[at - 1].File.Number + 1 == files[at].File.Number) at--;
+        return at < 0 ? null : files[at].File;
+    }
+
     /// <summary>The ranges that may hold a moment, the one with the least to replay first.</summary>
     /// <exception cref="SourceException">None does.</exception>
     public static IReadOnlyList<BinlogRange> Candidates(IReadOnlyList<BaseBackupOfServer> bases, IReadOnlyCollection<BinlogExtent> known,

@@ -89,6 +89,16 @@ public sealed class BinlogReader : IDisposable
         return reader;
     }
 
+    /// <summary>When a file was begun: the time in its first event, which is in clear also where the log is encrypted. Null where it is no
+    /// file of a log.</summary>
+    internal static uint? CreatedAtOf(string path)
+    {
+        using var file = Descriptor.Open(FilePath.FromText(path), OpenFlags.ReadOnly);
+        Span<byte> head = stackalloc byte[MagicBytes + HeaderBytes];
+        return file.FillAt(0, head) == head.Length && head.StartsWith(Magic) && head[MagicBytes + 4] == FormatDescription
+            ? Number4(head[MagicBytes..]) : null;
+    }
+
     /// <summary>Looks how long the file is now: somebody writes it.</summary>
     public void Refresh()
     {

@@ -85,7 +85,8 @@ public sealed partial class BinlogReceiver
         var isBehind = sizes.Keys.Max(BinlogFile.NumberOf) > BinlogFile.NumberOf(current.Name) || there > current.Received;
         _idle = isBehind && current.Received == _lookedReceived ? _idle + 1 : 0;
         _lookedReceived = current.Received;
-        if (!isBehind) await Note(current, now, ct);
+        _reached ??= (BinlogFile.NumberOf(results[1][^1][0]!), sizes[results[1][^1][0]!], now);
+        await Note(ct);
         if (_idle < 3) return true;
         Tell(new BinlogEvent("binlog.silent", $"The server is ahead of {current.Name} {current.Received}, and nothing comes: it is begun "
             + "anew."));
@@ -94,12 +95,24 @@ public sealed partial class BinlogReceiver
 
     long _lookedReceived;
 
-    /// <summary>Notes that there was no more of the log at that time, once that much is stored.</summary>
-    async Task Note(Coming current, DateTimeOffset now, CancellationToken ct)
+    // How far the server's log reached at a time of its clock: number of the file, bytes of it.
+    (long Number, long Bytes, DateTimeOffset At)? _reached;
+
+    /// <summary>Notes that whatever was committed before a time is stored, once it is: under load there is always more of the log than what
+    /// came.</summary>
+    async Task Note(CancellationToken ct)
     {
-        if (current.Stored < current.Received || (_notedAt != 0 && _clock.GetElapsedTime(_notedAt) < _options.NoteEvery)) return;
+        if (_reached is not { } reached || _coming.LastOrDefault() is not { File: { } file } current) return;
+        var number = BinlogFile.NumberOf(current.Name);
+        if (number < reached.Number || (number == reached.Number && current.Stored < reached.Bytes)) return;
+        _reached = null;
+        if (_notedAt != 0 && _clock.GetElapsedTime(_notedAt) < _options.NoteEvery) return;
         _notedAt = _clock.GetTimestamp();
-        try { await _store.PutSeen(new BinlogSeen(current.File!.Value, current.Received, now), ct); }
+        try
+        {
+            await _store.PutSeen(new BinlogSeen(file, current.Stored, reached.At), ct);
+            _settledAt = reached.At;
+        }
         catch (StoreException) { _notedAt = 0; }   // said by what stores the log
     }
 
@@ -133,6 +146,7 @@ public sealed partial class BinlogReceiver
                 one.Stored += count;
                 Know(one.Extent with { LengthBytes = one.Stored, IsWhole = false });
             }
+        await Note(ct);
         Tell();
         foreach (var done in _coming.SkipLast(1).Where(one => one is { IsWhole: true, IsMeasured: true }
             && one.Published == one.Received).ToList())

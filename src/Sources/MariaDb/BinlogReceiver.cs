@@ -34,7 +34,8 @@ public sealed partial class BinlogReceiver : IDisposable
     readonly Dictionary<BinlogFile, long> _snapshotted = [];
     readonly List<Coming> _coming = [];
     string _baseFile = "";
-    bool _startsOldest;
+    bool _startsOldest, _isReceiving;
+    DateTimeOffset? _settledAt;
     long _snapshots, _publishedAt, _lookedAt, _notedAt, _idle;
 
     BinlogReceiver(Repository repository, MariaDbAddress address, BinlogReceiverOptions options, OptionFile file, MariaDbClient client,
@@ -129,11 +130,16 @@ public sealed partial class BinlogReceiver : IDisposable
             {
                 var before = _coming.LastOrDefault()?.Received;
                 try { await ReceiveOnce(ct); }
-                catch (UnavailableException e) { Tell(new BinlogEvent("binlog.disconnected", $"{e.Message} It is tried again.")); }
+                catch (UnavailableException e)
+                {
+                    _isReceiving = false;
+                    Tell(new BinlogEvent("binlog.disconnected", $"{e.Message} It is tried again."));
+                }
                 catch (SourceException e) when (e.Code == BinlogReader.Unsound)
                 {
                     Tell(new BinlogEvent("binlog.unsound", $"{e.Message} It is received again.", IsAlarm: true));
                 }
+                _isReceiving = false;
                 if (_coming.LastOrDefault()?.Received > before) wait = FirstWait;
                 await Task.Delay(wait, _clock, ct);
                 wait = wait * 2 < LongestWait ? wait * 2 : LongestWait;
@@ -150,8 +156,19 @@ public sealed partial class BinlogReceiver : IDisposable
     void Tell(BinlogEvent? happened = null)
     {
         var at = _coming.LastOrDefault();
-        _progress?.Report(new BinlogProgress(at?.Name ?? "", at?.Received ?? 0, at?.Stored ?? 0, _snapshots, happened));
+        _progress?.Report(new BinlogProgress(at?.Name ?? "", at?.Received ?? 0, at?.Stored ?? 0, _snapshots, happened)
+        {
+            Server = _server,
+            Unbroken = Unbroken(),
+            SettledAt = _settledAt,
+            IsReceiving = _isReceiving,
+        });
     }
+
+    // Of a file that was not compared yet nobody knows whether it goes on from the one before.
+    BinlogUnbroken? Unbroken() => _coming.LastOrDefault(one => one is { File: not null, IsCompared: true, Stored: > 0 }) is { } last
+        && BinlogPlanner.BeginOf(last.File!.Value, _known.Values) is { } begin
+        ? new BinlogUnbroken(begin, last.File.Value, last.Stored, last.Received) : null;
 
     /// <summary>One connection: from the beginning of the last file that is not whole, until it ends or has to be begun anew.</summary>
     async Task ReceiveOnce(CancellationToken ct)
@@ -165,8 +182,9 @@ public sealed partial class BinlogReceiver : IDisposable
             [_file.Argument, "--read-from-remote-server", "--raw", "--stop-never",
                 $"--stop-never-slave-server-id={id.ToString(CultureInfo.InvariantCulture)}", $"--result-file={_journal.Folder}/", from],
             isGuarded: true);
+        _isReceiving = true;
         Tell(new BinlogEvent("binlog.streaming", $"Receiving from {from}."));
-        (_lookedAt, _idle) = (_clock.GetTimestamp(), 0);
+        (_lookedAt, _idle, _reached) = (_clock.GetTimestamp(), 0, null);
         var flushedAt = _clock.GetTimestamp();
         var tick = _options.FlushEvery < LongestTick ? _options.FlushEvery : LongestTick;
         while (true)

@@ -26,10 +26,28 @@ public sealed record BinlogReceiverOptions
 /// <param name="IsAlarm">Whether a person has to know.</param>
 public sealed record BinlogEvent(string Code, string Message, bool IsAlarm = false);
 
+/// <summary>Stored log without a gap in it, from the beginning of a file on.</summary>
+/// <param name="Begin">The file that it begins with.</param>
+/// <param name="End">The file that it ends in.</param>
+/// <param name="Stored">Position behind what is stored of that.</param>
+/// <param name="Received">Position behind what came of it.</param>
+public sealed record BinlogUnbroken(BinlogFile Begin, BinlogFile End, long Stored, long Received);
+
 /// <summary>Where a receiver is.</summary>
 /// <param name="File">Name of the file; "" before the first one came.</param>
 /// <param name="Received">Position behind what came.</param>
 /// <param name="Stored">Position behind what is stored; what comes before it outlives the server.</param>
 /// <param name="Snapshots">Snapshots published since the start.</param>
 /// <param name="Event">What happened just now; null where nothing did.</param>
-public sealed record BinlogProgress(string File, long Received, long Stored, long Snapshots, BinlogEvent? Event);
+public sealed record BinlogProgress(string File, long Received, long Stored, long Snapshots, BinlogEvent? Event)
+{
+    /// <summary>Which server.</summary>
+    public required string Server { get; init; }
+    /// <summary>The unbroken log that is stored now; null before anything of it is.</summary>
+    public BinlogUnbroken? Unbroken { get; init; }
+    /// <summary>Whatever was committed before this time of the server's clock is stored, and noted beside it; null before that is known.
+    /// </summary>
+    public DateTimeOffset? SettledAt { get; init; }
+    /// <summary>Whether the stream is open.</summary>
+    public bool IsReceiving { get; init; }
+}

@@ -15,13 +15,17 @@ public sealed record MariaDbAddress
     public string User { get; init; } = "backupdr";
     /// <summary>Password; null where the server knows the user by the operating system's.</summary>
     public Secret? Password { get; init; }
+    /// <summary>Absolute path of an option file whose section [client] tells user and password; those here are not used then. Null for
+    /// none.</summary>
+    public string? OptionFile { get; init; }
     /// <summary>Folder of the server's programs; null for the usual ones.</summary>
     public string? Programs { get; init; }
 
     internal bool IsSocket => Host.StartsWith('/');
 
     /// <inheritdoc/>
-    public override string ToString() => IsSocket ? $"{User}@{Host}" : $"{User}@{Host}:{Port}";
+    public override string ToString()
+        => $"{(OptionFile is null ? User : $"the user of {OptionFile}")}@{Host}{(IsSocket ? "" : $":{Port}")}";
 }
 
 /// <summary>The file that tells the server's programs where it is and who we are: mode 0600, in a folder of mode 0700, gone afterwards.
@@ -36,9 +40,11 @@ sealed class OptionFile : IDisposable
     /// <exception cref="BadInputException">User or password hold a line break, which no option file can.</exception>
     public OptionFile(MariaDbAddress address, params IEnumerable<string> more)
     {
-        var text = new StringBuilder("[client]\n");
-        text.Append(CultureInfo.InvariantCulture, $"user={Quoted(address.User, "user")}\n");
-        if (address.Password is { } password) text.Append(CultureInfo.InvariantCulture,
+        var text = new StringBuilder();
+        if (address.OptionFile is { } given) text.Append(CultureInfo.InvariantCulture, $"!include {Plain(given, "option file")}\n");
+        text.Append("[client]\n");
+        if (address.OptionFile is null) text.Append(CultureInfo.InvariantCulture, $"user={Quoted(address.User, "user")}\n");
+        if (address is { OptionFile: null, Password: { } password }) text.Append(CultureInfo.InvariantCulture,
             $"password={Quoted(password.Reveal(), "password")}\n");
         if (address.IsSocket) text.Append(CultureInfo.InvariantCulture, $"socket={Quoted(address.Host, "host")}\nprotocol=socket\n");
         else text.Append(CultureInfo.InvariantCulture, $"host={Quoted(address.Host, "host")}\nport={address.Port}\nprotocol=tcp\n");
@@ -54,10 +60,10 @@ sealed class OptionFile : IDisposable
     /// <summary>The first argument of a program that is to read nothing but this.</summary>
     public string Argument => $"--defaults-file={Path}";
 
-    static string Quoted(string text, string what)
-        => text.AsSpan().IndexOfAny('\n', '\r', '\0') >= 0
-            ? throw new BadInputException(what, $"The {what} for MariaDB holds a line break.", "Choose one without.")
-            : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal)}\"";
+    static string Quoted(string text, string what) => $"\"{Plain(text, what).Replace("\\", "\\\\", StringComparison.Ordinal)}\"";
+
+    static string Plain(string text, string what) => text.AsSpan().IndexOfAny('\n', '\r', '\0') < 0 ? text
+        : throw new BadInputException(what, $"The {what} for MariaDB holds a line break.", "Choose one without.");
 
     public void Dispose() => _folder.Dispose();
 }

@@ -74,6 +74,7 @@ public static class MariaDbBackup
                 StoppedAt = after.Clock,
                 BinlogFile = binlog,
                 BinlogPosition = position,
+                BinlogCreatedAt = CreatedAt(facts, binlog),
                 Gtid = gtid,
                 LastLsn = streamed.Checkpoint("last_lsn"),
                 ChunkBytes = chunkBytes,
@@ -91,8 +92,14 @@ public static class MariaDbBackup
             UserName = options.UserName,
             Tags = [MariaDbManifest.BaseTag, .. options.Tags],
         }, progress, ct);
-        return new MariaDbBackupSummary(run, source.Manifest!, facts.HasBinlog ? []
-            : ["The server keeps no binary log: it can be restored to the moments of its backups, and to none between them."]);
+        return new MariaDbBackupSummary(run, source.Manifest!, source.Manifest! switch
+        {
+            { BinlogFile: "" } => ["The server keeps no binary log: it can be restored to the moments of its backups, and to none between "
+                + "them."],
+            { BinlogCreatedAt: null } => [$"The file {source.Manifest!.BinlogFile} of the binary log cannot be read from the disk, so that "
+                + "it is not known which stored log goes on from this backup. Run as root, or as the server's user."],
+            _ => [],
+        });
     }
 
     static async Task<string> Fit(MariaDbAddress address, MariaDbFacts facts, CancellationToken ct)
@@ -128,6 +135,14 @@ public static class MariaDbBackup
         < 1L << 40 => 64 << 10,
         _ => 128 << 10,
     };
+
+    /// <summary>When a file of the server's log was begun; null where it cannot be read.</summary>
+    static uint? CreatedAt(MariaDbFacts facts, string file)
+    {
+        if (file.Length == 0 || Path.GetDirectoryName(facts.Variable("log_bin_basename")) is not { Length: > 0 } folder) return null;
+        try { return BinlogReader.CreatedAtOf(Path.Combine(folder, file)); }
+        catch (Storage.Posix.PosixException) { return null; }   // of another user, or removed meanwhile: said by the remark
+    }
 
     /// <summary>"bin.000001 200783 0-1-9": file, position, and the last transactions of each domain.</summary>
     internal static (string File, long Position, string Gtid) Binlog(string? info)

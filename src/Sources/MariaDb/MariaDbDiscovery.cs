@@ -43,13 +43,32 @@ public static class MariaDbDiscovery
         catch (PosixException) { return false; }   // not for us
     }
 
+    /// <summary>The server of a data folder; null where that is none, or not for us.</summary>
+    public static FoundDatabase? In(string folder)
+        => RunningIn(folder) is { } pid && Of(pid) is { } running ? running
+            : IsDataFolder(folder) ? Describe(folder, "", 0, isRunning: false) : null;
+
     /// <summary>The process that runs in a data folder; null where none does.</summary>
     public static int? RunningIn(string folder)
     {
         foreach (var (name, kind) in Disk.List("/proc"))
-            if (kind == FileKind.Folder && int.TryParse(name, CultureInfo.InvariantCulture, out var pid) && Of(pid)?.DataPath == folder)
+            if (kind == FileKind.Folder && int.TryParse(name, CultureInfo.InvariantCulture, out var pid) && Of(pid) is { } one
+                && IsSame(one.DataPath, folder))
                 return pid;
         return null;
+    }
+
+    /// <summary>Whether two paths lead to one folder: one of them may be a link to the other.</summary>
+    internal static bool IsSame(string one, string other)
+    {
+        if (Path.TrimEndingDirectorySeparator(one) == Path.TrimEndingDirectorySeparator(other)) return true;
+        try
+        {
+            var (here, there) = (Descriptor.StatOf(Contracts.FilePath.FromText(one), follow: true),
+                Descriptor.StatOf(Contracts.FilePath.FromText(other), follow: true));
+            return (here.DeviceId, here.Inode) == (there.DeviceId, there.Inode);
+        }
+        catch (PosixException) { return false; }   // one of them is not there, or not for us
     }
 
     static string? Option(string[] words, string name) => words.Select(word => word.StartsWith($"--{name}=", StringComparison.Ordinal)

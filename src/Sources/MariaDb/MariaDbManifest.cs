@@ -45,6 +45,8 @@ public sealed record MariaDbManifest
     public string BinlogFile { get; init; } = "";
     /// <summary>Where in that file.</summary>
     public long BinlogPosition { get; init; }
+    /// <summary>When that file was begun: the time in its first event, in seconds since 1970; null where it could not be read.</summary>
+    public uint? BinlogCreatedAt { get; init; }
     /// <summary>The last transactions in the backup, one for each domain: "0-1-9".</summary>
     public string Gtid { get; init; } = "";
     /// <summary>Position in the redo log up to which it was copied.</summary>

@@ -9,6 +9,8 @@ public static class MariaDbPreflight
     const int OldestVersion = 10_06_00;
     static readonly TimeSpan ShortestExpiry = TimeSpan.FromDays(2);
 
+    const string Receiving = "REPLICATION SLAVE";
+
     // Before 10.5 some had other names; those servers are refused.
     static readonly (string Right, string Use)[] Rights =
     [
@@ -16,14 +18,18 @@ public static class MariaDbPreflight
         ("PROCESS", "see what runs, and which tables there are"),
         ("LOCK TABLES", "take the backup locks"),
         ("BINLOG MONITOR", "see where the binary log is"),
-        ("REPLICATION SLAVE", "receive the binary log"),
+        (Receiving, "receive the binary log"),
     ];
 
     /// <summary>Everything at once, so that a person mends it in one go. Empty where all is well.</summary>
     /// <param name="address">The server.</param>
     /// <param name="scratch">Folder in which a test restore would be made; null where that is not asked.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<IReadOnlyList<Finding>> Run(MariaDbAddress address, string? scratch, CancellationToken ct)
+    /// <param name="receivesLog">Whether its binary log is to be received, which then has to be possible; null where that is not
+    /// known.</param>
+    /// <param name="dataFolder">The data folder that the server is expected to have; null for whatever it has.</param>
+    public static async Task<IReadOnlyList<Finding>> Run(MariaDbAddress address, string? scratch, CancellationToken ct,
+        bool? receivesLog = null, string? dataFolder = null)
     {
         var findings = Programs(address);
         if (findings.Any(finding => finding.Code == "client_program")) return findings;
@@ -34,8 +40,8 @@ public static class MariaDbPreflight
         catch (BackupDrException e) when (e is DeniedException or UnavailableException)
         {
             return [.. findings, e is DeniedException
-                ? new Finding("sign_in", e.Message, $"ALTER USER {Quoted(address.User)}@'localhost' IDENTIFIED BY '…';   -- or give its "
-                    + "password with --mariadb-password-file")
+                ? new Finding("sign_in", e.Message, $"CREATE USER IF NOT EXISTS {Quoted(address.User)}@'localhost' IDENTIFIED BY '…';   -- "
+                    + "and give its password in a file")
                 : new Finding("unreachable", e.Message, e.Hint)];
         }
         if (!facts.IsMariaDb)
@@ -43,9 +49,12 @@ public static class MariaDbPreflight
                 "Use 'backupdr mariadb dump'.")];
         if (facts.VersionNumber < OldestVersion)
             return [.. findings, new Finding("version", $"The server's version {facts.Version} is older than 10.6.", "Upgrade it.")];
-        await Allowed(client, address.User, findings, ct);
+        if (dataFolder is not null && !MariaDbDiscovery.IsSame(facts.DataFolder, dataFolder))
+            return [.. findings, new Finding("other_folder",
+                $"The server at {address} works in {facts.DataFolder} and not in {dataFolder}.", "Name its socket, or the other folder.")];
+        await Allowed(client, address.User, receivesLog != false, findings, ct);
         await Fits(address, facts, findings, ct);
-        Settings(facts, findings);
+        Settings(facts, receivesLog, findings);
         Files(facts, scratch, findings);
         if (!findings.Any(finding => finding.Message.Contains("PROCESS", StringComparison.Ordinal))) await Tables(client, findings, ct);
         return findings;
@@ -61,7 +70,7 @@ public static class MariaDbPreflight
         return findings;
     }
 
-    static async Task Allowed(MariaDbClient client, string user, List<Finding> findings, CancellationToken ct)
+    static async Task Allowed(MariaDbClient client, string user, bool receivesLog, List<Finding> findings, CancellationToken ct)
     {
         var has = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var row in await client.Rows("show grants", ct))
@@ -76,7 +85,7 @@ public static class MariaDbPreflight
         var who = (await client.Text("select current_user()", ct)).Split('@', 2);
         var name = who.Length == 2 ? $"{Quoted(who[0])}@{Quoted(who[1])}" : Quoted(user);
         foreach (var (right, use) in Rights)
-            if (!has.Contains(right))
+            if (!has.Contains(right) && (receivesLog || right != Receiving))
                 findings.Add(new Finding("right", $"{name} may not {use}: {right} is missing.", $"GRANT {right} ON *.* TO {name};"));
     }
 
@@ -95,7 +104,7 @@ public static class MariaDbPreflight
                 "apt-get install --only-upgrade mariadb-backup", FindingSeverity.Warning));
     }
 
-    static void Settings(MariaDbFacts facts, List<Finding> findings)
+    static void Settings(MariaDbFacts facts, bool? receivesLog, List<Finding> findings)
     {
         void Need(bool isRight, string code, string message, string remedy, FindingSeverity severity = FindingSeverity.Warning)
         {
@@ -105,7 +114,12 @@ public static class MariaDbPreflight
         if (!facts.HasBinlog)
         {
             Need(false, "log_bin", "log_bin is off: only the moments of backups can be restored, and nothing between them.",
-                "log_bin = bin   -- under [mysqld], then restart the server");
+                "log_bin = bin   -- under [mysqld], then restart the server", receivesLog switch
+                {
+                    true => FindingSeverity.Blocking,
+                    false => FindingSeverity.Note,
+                    null => FindingSeverity.Warning,
+                });
             return;
         }
         var format = facts.Variable("binlog_format");

@@ -70,9 +70,8 @@ public sealed class MariaDbProof
             IsDurable = false,
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
-        Pass("restore", string.Create(CultureInfo.InvariantCulture,
-            $"{restored.Files.Files} files, {restored.Stop.Transactions} transactions "
-            + $"from the log, up to {restored.Stop.File}:{restored.Stop.Position}."));
+        Pass("restore", $"{restored.Files.Files} files, prepared.");
+        if (restored.HasLog && _options.Target.Kind != BinlogTargetKind.EndOfBackup) Pass("log", Log(restored));
         var starting = _clock.GetTimestamp();
         PrivateMariaDb server;
         try { server = await PrivateMariaDb.Start(_options.Folder, restored.Manifest, restored.Owner, _options.Programs, _clock, ct); }
@@ -88,7 +87,7 @@ public sealed class MariaDbProof
             Pass("start", await server.Client.Text("select version()", ct));
             await Guarded("tables", () => LookAtCatalog(server, restored.Manifest, ct));
             if (_options.ChecksTables) await Guarded("check", () => CheckTables(server, ct));
-            await Guarded("rows", () => CountRows(server, ct));
+            await Guarded("count", () => CountRows(server, ct));
             foreach (var assertion in _options.Assertions) await Guarded(assertion, () => Assert(server, assertion, ct));
             await Guarded("stop", async () =>
             {
@@ -98,6 +97,13 @@ public sealed class MariaDbProof
             return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = server.IsIsolated };
         }
     }
+
+    static string Log(MariaDbRestoreSummary restored) => restored.Stop.Transactions == 0
+        ? $"Nothing was committed between the backup and {(restored.Target.Kind == BinlogTargetKind.Latest ? "the end of the stored log"
+            : restored.Target.ToString())}, {restored.Stop.File}:{restored.Stop.Position}."
+        : string.Create(CultureInfo.InvariantCulture, $"{restored.Stop.Transactions} transactions replayed, up to {restored.Stop.File}:"
+            + $"{restored.Stop.Position}; the last one, {restored.Stop.Last}, is of {restored.Stop.LastAt:u}.")
+            + (restored.EndsInGap ? " More is stored behind a gap." : "");
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));

@@ -70,8 +70,9 @@ public sealed class MariaDbRecoverySet
         return set;
     }
 
-    static string ServerOf(Snapshot snapshot) => snapshot.Paths is [var path, ..] && path.Split('/') is ["", "mariadb", var server, ..]
-        ? server : "";
+    /// <summary>The server whose snapshot it is; "" for none.</summary>
+    public static string ServerOf(Snapshot snapshot)
+        => snapshot.Paths is [var path, ..] && path.Split('/') is ["", "mariadb", var server, ..] ? server : "";
 
     void Add(Snapshot snapshot)
     {

@@ -16,6 +16,9 @@ namespace BackupDr.Sources.MariaDb;
 /// <summary>What is restored, and where to.</summary>
 public sealed record MariaDbRestoreOptions
 {
+    /// <summary>Port of a copy where nobody names one.</summary>
+    public const int DefaultPort = 33060;
+
     /// <summary>Absolute path of the data folder to be.</summary>
     public required string Folder { get; init; }
     /// <summary>The moment.</summary>
@@ -26,8 +29,12 @@ public sealed record MariaDbRestoreOptions
     public string? Base { get; init; }
     /// <summary>Whether a data folder that stands there is REMOVED first.</summary>
     public bool Over { get; init; }
-    /// <summary>Port of a copy in its settings file.</summary>
-    public int Port { get; init; } = 33060;
+    /// <summary>Port of a copy in its settings file; null for a copy with a socket only.</summary>
+    public int? Port { get; init; } = DefaultPort;
+    /// <summary>Whether it gets settings of its own, with which it can be started beside the original. Default true.</summary>
+    public bool IsCopy { get; init; } = true;
+    /// <summary>Whether a server that nobody can reach is started in it once, also where no log is replayed.</summary>
+    public bool IsTried { get; init; }
     /// <summary>Folder of the server's programs; null for the usual ones.</summary>
     public string? Programs { get; init; }
     /// <summary>False for a test restore that is thrown away.</summary>
@@ -45,7 +52,15 @@ public sealed record MariaDbRestoreOptions
 /// <param name="Owner">Whose the folder is.</param>
 /// <param name="Remarks">What a person should know.</param>
 public sealed record MariaDbRestoreSummary(string BaseId, MariaDbManifest Manifest, BinlogStop Stop, RestoreSummary Files, int LogFiles,
-    (uint Uid, uint Gid) Owner, IReadOnlyList<string> Remarks);
+    (uint Uid, uint Gid) Owner, IReadOnlyList<string> Remarks)
+{
+    /// <summary>The moment that was asked for.</summary>
+    public required BinlogTarget Target { get; init; }
+    /// <summary>Whether any log behind the base backup is stored.</summary>
+    public bool HasLog { get; init; }
+    /// <summary>Whether more log is stored behind a gap.</summary>
+    public bool EndsInGap { get; init; }
+}
 
 /// <summary>What a restored folder says of itself: <c>backupdr-restored.json</c>.</summary>
 sealed record RestoredMark(string Base, string Server, string Target, string BinlogFile, long BinlogPosition, string Gtid,
@@ -57,6 +72,8 @@ public sealed class MariaDbRestore
 {
     /// <summary>Settings file in the restored folder.</summary>
     public const string SettingsName = "backupdr.cnf";
+    /// <summary>Socket of a copy, in the restored folder.</summary>
+    public const string SocketName = "copy.sock";
     const string MarkName = "backupdr-restored.json", LogName = "backupdr_binlog";
     static readonly FilePath Data = FilePath.FromText("/data");
 
@@ -115,16 +132,17 @@ public sealed class MariaDbRestore
         var files = await Restore(snapshot, ct);
         Own();
         await Prepare(ct);
-        if (stop.Transactions > 0) await Replay(manifest, range, stop, ct);
+        if (stop.Transactions > 0 || _options.IsTried) await Replay(manifest, range, stop, ct);
         if (Disk.Exists(LogPath)) Disk.RemoveTree(LogPath);
-        Disk.Write(At(SettingsName), Encoding.UTF8.GetBytes(Settings(manifest)), _owner, _options.IsDurable);
+        if (_options.IsCopy)
+            Disk.Write(At(SettingsName), Encoding.UTF8.GetBytes(Settings(manifest)), _owner, _options.IsDurable);
         var gtid = stop.Last?.ToString() ?? manifest.Gtid;
         Disk.Write(At(MarkName), JsonSerializer.SerializeToUtf8Bytes(new RestoredMark(range.Base.Id, _set.Server,
             _options.Target.ToString(), stop.File, stop.Position, gtid, stop.LastAt, _repository.Options.Clock.GetUtcNow()),
             MariaDbJson.Default.RestoredMark), _owner, _options.IsDurable);
         return new MariaDbRestoreSummary(snapshot.Id.ToString(), manifest, stop, files, stop.Transactions > 0 ? range.Files.Count : 0,
-            _owner,
-            _remarks);
+            _owner, _remarks)
+        { Target = _options.Target, HasLog = range.Files.Count > 0, EndsInGap = range.EndsInGap && range.Files.Count > 0 };
     }
 
     string At(string name) => Path.Combine(_options.Folder, name);
@@ -219,7 +237,7 @@ public sealed class MariaDbRestore
     {
         await using var server = await PrivateMariaDb.Start(_options.Folder, manifest, _owner, _options.Programs, _repository.Options.Clock,
             ct);
-        await BinlogReplay.Run(server, range, LogPath, stop, _options.Programs, ct);
+        if (stop.Transactions > 0) await BinlogReplay.Run(server, range, LogPath, stop, _options.Programs, ct);
         await server.Stop(ct);
     }
 
@@ -232,10 +250,14 @@ public sealed class MariaDbRestore
 
         foreach (var (name, value) in manifest.Settings.OrderBy(entry => entry.Key, StringComparer.Ordinal)) Line(name, value);
         Line("datadir", _options.Folder);
-        Line("socket", At("copy.sock"));
+        Line("socket", At(SocketName));
         Line("pid_file", At("copy.pid"));
-        Line("port", _options.Port.ToString(CultureInfo.InvariantCulture));
-        Line("bind_address", "127.0.0.1");
+        if (_options.Port is { } port)
+        {
+            Line("port", port.ToString(CultureInfo.InvariantCulture));
+            Line("bind_address", "127.0.0.1");
+        }
+        else text.Append("skip_networking\n");
         Line("event_scheduler", "OFF");
         text.Append("skip_slave_start\nskip_log_bin\n");
         return text.ToString();

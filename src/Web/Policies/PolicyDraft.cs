@@ -33,8 +33,15 @@ public sealed class PolicyDraft
     public string? PgUser { get; set; }
     public string? PgPasswordFile { get; set; }
 
-    /// <summary>The cluster's log is received, so that any moment can be restored to.</summary>
-    public bool PgLog { get; set; }
+    /// <summary>A MariaDB server is protected, not folders.</summary>
+    public bool IsMariaDb { get; set; }
+    public MariaDbDraft? MariaDb { get; set; }
+
+    /// <summary>A database server is protected, not folders.</summary>
+    public bool IsServer => IsPostgreSql || IsMariaDb;
+
+    /// <summary>The server's log is received, so that any moment can be restored to.</summary>
+    public bool ReceivesLog { get; set; }
 
     /// <summary>What is lost at most where only base backups are taken, and where the log is received.</summary>
     const string LogRpo = "300";
@@ -88,22 +95,25 @@ public sealed class PolicyDraft
         RunNow = true,
     };
 
-    /// <summary>The same for a PostgreSQL cluster whose log is received.</summary>
-    public static PolicyDraft OfCluster()
+    /// <summary>The same for what a page or an address names: "postgresql" and "mariadb" for a server whose log is received, anything else
+    /// for folders.</summary>
+    public static PolicyDraft OfKind(string? source)
     {
         var draft = Of(new PolicySpec());
-        (draft.IsPostgreSql, draft.PgLog, draft.Rpo) = (true, true, LogRpo);
+        (draft.IsPostgreSql, draft.IsMariaDb) = (source == "postgresql", source == "mariadb");
+        if (draft.IsServer) (draft.ReceivesLog, draft.Rpo) = (true, LogRpo);
         return draft;
     }
 
     /// <summary>The form for something that an agent found.</summary>
     /// <param name="path">Its place; null for none.</param>
-    /// <param name="source">"postgresql", "sqlite" or "volume"; null for files.</param>
+    /// <param name="source">"postgresql", "mariadb", "sqlite" or "volume"; null for files.</param>
     public PolicyDraft For(string? path, string? source)
     {
         (IsSqlite, IsVolume) = (source == "sqlite", source == "volume");
         if (string.IsNullOrEmpty(path)) return this;
         if (IsPostgreSql) { PgFolder = path; return this; }
+        if (IsMariaDb) { MariaDb = new MariaDbDraft { Folder = path }; return this; }
         Paths = [FilePath.Parse(path).ToString()];
         // Where it lies is shown beside it, so that it can be seen and more of it chosen.
         Browse = (IsSqlite || IsVolume) && System.IO.Path.GetDirectoryName(path) is { Length: > 0 } above ? above : path;
@@ -172,7 +182,7 @@ public sealed class PolicyDraft
     {
         if (string.IsNullOrEmpty(Host)) throw new BadInputException("host", "No host is chosen.",
             "Choose the machine whose folder is to be protected.");
-        if (!IsPostgreSql && Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
+        if (!IsServer && Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
             "Press Protect beside a folder, or write its path.");
         RepositoryId? repository = TypedId.TryParse<RepositoryId>(Location ?? "", out var adopted) ? adopted : null;
         return new CreatePolicyRequest
@@ -189,7 +199,7 @@ public sealed class PolicyDraft
 
     /// <summary>What is protected.</summary>
     /// <exception cref="BadInputException">A field cannot be read.</exception>
-    public SourceSpec Source() => IsPostgreSql ? Cluster() : IsSqlite ? Database() : IsVolume ? Volume() : Folders();
+    public SourceSpec Source() => IsPostgreSql ? Cluster() : IsMariaDb ? Server() : IsSqlite ? Database() : IsVolume ? Volume() : Folders();
 
     SourceSpec Cluster() => new()
     {
@@ -201,11 +211,17 @@ public sealed class PolicyDraft
             Port = string.IsNullOrWhiteSpace(PgPort) ? null : Number("pgPort", PgPort.Trim()),
             User = string.IsNullOrWhiteSpace(PgUser) ? "backupdr" : PgUser.Trim(),
             PasswordFile = PathOf(PgPasswordFile),
-            Log = PgLog ? new LogSpec() : null,
+            Log = ReceivesLog ? new LogSpec() : null,
         },
     };
 
-    static FilePath? PathOf(string? text) => string.IsNullOrWhiteSpace(text) ? null : FilePath.FromText(text.Trim());
+    SourceSpec Server() => new()
+    {
+        Kind = SourceKind.MariaDb,
+        MariaDb = (MariaDb ?? new MariaDbDraft()).Spec() with { Log = ReceivesLog ? new LogSpec() : null },
+    };
+
+    internal static FilePath? PathOf(string? text) => string.IsNullOrWhiteSpace(text) ? null : FilePath.FromText(text.Trim());
 
     SourceSpec Folders() => new()
     {
@@ -237,8 +253,8 @@ public sealed class PolicyDraft
 
     static TimeSpan Time(string field, string? text) => TimeSpan.FromSeconds(Number(field, text));
 
-    static int Number(string field, string? text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-        ? number
+    internal static int Number(string field, string? text)
+        => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
         : throw new BadInputException(field, $"'{text}' is not a whole number.", "Write digits only.");
 
     static string Seconds(TimeSpan time) => Text((int)time.TotalSeconds);

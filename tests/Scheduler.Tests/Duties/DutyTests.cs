@@ -91,7 +91,7 @@ public sealed class DutyTests(SchedulerDatabases databases)
         await Ask(fleet, host, "one", new DutyReport(item, first.Epoch, first.Version, Log("0/2000000", "0/9000000", Now)));
         Assert.Empty((await Show(fleet, item)).Stretches);
         await Ask(fleet, host, "two", new DutyReport(item, second.Epoch, second.Version, Log("0/2000000", "0/3000000", Now)));
-        Assert.Equal("0/3000000", Assert.Single((await Show(fleet, item)).Stretches).ToLsn);
+        Assert.Equal("0/3000000", Assert.Single((await Show(fleet, item)).Stretches).ToPosition);
     }
 
     [Fact]
@@ -114,7 +114,7 @@ public sealed class DutyTests(SchedulerDatabases databases)
         await Base(fleet, host, 'b', "0/8800000", Now.AddHours(-1));
 
         var log = await Show(fleet, item);
-        Assert.Equal([("0/5000000", false), ("0/9000000", true)], log.Stretches.Select(stretch => (stretch.ToLsn, stretch.IsOpen)));
+        Assert.Equal([("0/5000000", false), ("0/9000000", true)], log.Stretches.Select(stretch => (stretch.ToPosition, stretch.IsOpen)));
         Assert.Equal(ItemState.Unproven, (await fleet.OnlyItem()).State);
         var refused = await Assert.ThrowsAsync<BadInputException>(() => Restore(fleet, item, Now.AddHours(-2)));
         Assert.Contains("lies in a gap of the log", refused.Message, StringComparison.Ordinal);

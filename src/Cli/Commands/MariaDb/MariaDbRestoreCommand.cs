@@ -20,7 +20,7 @@ static class MariaDbRestoreCommand
         var port = new Option<int>("--port")
         {
             Description = "Port of the copy in its settings file.",
-            DefaultValueFactory = _ => new MariaDbRestoreOptions { Folder = "" }.Port,
+            DefaultValueFactory = _ => MariaDbRestoreOptions.DefaultPort,
         };
         var programs = MariaDbCommand.Programs();
         var command = new Command("restore",
