@@ -12,6 +12,7 @@ using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Timing;
@@ -107,7 +108,7 @@ public static class SchedulerNode
             .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>()
-            .AddSingleton<DrillDue>();
+            .AddSingleton<DrillDue>().AddSingleton<RetentionDue>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");

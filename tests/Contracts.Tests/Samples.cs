@@ -79,6 +79,20 @@ static class Samples
 
     public static Job Thaw => Restore with { Restore = Restore.Restore! with { Thaw = new ThawConsent(3, 0.02) } };
 
+    public static Job Forget => new()
+    {
+        Kind = JobKind.Forget,
+        Repository = Access,
+        Forget = new ForgetJob { Snapshots = [SnapshotId], Clusters = ["7571234567890123456"] },
+    };
+
+    public static Job Prune => new()
+    {
+        Kind = JobKind.Prune,
+        Repository = Access,
+        Prune = new PruneJob { RepackBytes = 1 << 30, RepackPacks = 100, Seconds = 3600 },
+    };
+
     public static Job Tier => new()
     {
         Kind = JobKind.Tier,

@@ -31,6 +31,8 @@ public sealed class WireTextTests
         ["lease-answer-restore"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Restore) },
         ["lease-answer-drill"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Drill) },
         ["lease-answer-tier"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Tier) },
+        ["lease-answer-forget"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Forget) },
+        ["lease-answer-prune"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Prune) },
         ["lease-answer-thaw"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 2, 30_000, Samples.Thaw) },
         ["lease-answer-requests"] = new LeaseAnswer
         {
@@ -115,6 +117,38 @@ public sealed class WireTextTests
                 Places = [new TieredPlaceResult { Location = Samples.Location, Class = "Archive", Moved = 7, MovedBytes = 700, There = 1,
                     Young = 2, Early = 3, Archived = 4, WithFolders = 5 }],
                 Seconds = 1.5,
+            },
+        }),
+        ["complete-request-forget"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Forget = new ForgetResult
+            {
+                Gone = [Samples.SnapshotId],
+                Removed = 1,
+                LogsRemoved = 2,
+                LockedUntil = Samples.Noon,
+                Seconds = 1.5
+            },
+        }),
+        ["complete-request-prune"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Prune = new PruneResult
+            {
+                Snapshots = 3,
+                RemovedPacks = 2,
+                RemovedBytes = 200,
+                RepackedPacks = 1,
+                LeftUnusedBytes = 10,
+                WaitingPacks = 4,
+                WaitsFor = ["backupdr-1@web-1, process 7"],
+                IsCut = true,
+                LockedBytes = 300,
+                LockedFirst = Samples.Noon,
+                LockedLast = Samples.Noon,
+                ExtendedLocks = 5,
+                Seconds = 1.5
             },
         }),
         ["complete-request-waiting"] = new CompleteRequest(Samples.Run, 2, new JobResult

@@ -45,6 +45,8 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
                 JobKind.Check => await CheckJobRun.Run(this, run, Part(job.Check), reporter, ct),
                 JobKind.Replicate => await ReplicateJobRun.Run(this, run, Part(job.Replicate), reporter, ct),
                 JobKind.Tier => await TierJobRun.Run(this, run, reporter, ct),
+                JobKind.Forget => await ForgetJobRun.Run(this, run, Part(job.Forget), reporter, ct),
+                JobKind.Prune => await PruneJobRun.Run(this, run, Part(job.Prune), reporter, ct),
                 JobKind.Adopt => await AdoptJobRun.Run(this, run, reporter, ct),
                 _ => throw new BadInputException("kind", $"The job kind {job.Kind} is unknown to this agent.",
                     "Install the agent of the node's version."),

@@ -8,7 +8,7 @@ public sealed record ListEvidenceRequest
 {
     /// <summary>Only records about this thing: text form of an item's, a repository's or a run's id.</summary>
     public string? Subject { get; init; }
-    /// <summary>Only of this kind: "drill", "restore", "heal", "replica", "lost".</summary>
+    /// <summary>Only of this kind: "drill", "restore", "heal", "replica", "lost", "forget".</summary>
     public string? Kind { get; init; }
     /// <summary>Only of this run.</summary>
     public RunId? Run { get; init; }
@@ -182,6 +182,8 @@ public sealed record EvidenceBody
     public string? Problem { get; init; }
     /// <summary>Of a heal: the place that had it.</summary>
     public string? From { get; init; }
+    /// <summary>Of a forget: the recovery points whose snapshots were removed for good.</summary>
+    public IReadOnlyList<string>? Points { get; init; }
     /// <summary>Members that this version does not know.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }

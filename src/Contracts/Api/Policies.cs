@@ -32,7 +32,11 @@ public sealed record CreatePolicyRequest
 public sealed record NewItem(HostId Host, SourceSpec Source);
 
 /// <summary>PUT policies/{id}: changes name, objectives and schedule.</summary>
-public sealed record EditPolicyRequest(PolicyId Id, string Name, PolicySpec Spec);
+/// <param name="Id">The policy, from the path.</param>
+/// <param name="Name">What people call it.</param>
+/// <param name="Spec">What it wants and does.</param>
+/// <param name="Confirm">The name that it has now, typed by the person who asks, where the change makes recovery points go.</param>
+public sealed record EditPolicyRequest(PolicyId Id, string Name, PolicySpec Spec, string? Confirm = null);
 
 /// <summary>POST policies/{id}/pause: makes no new runs until resumed. Runs under way go on.</summary>
 public sealed record PausePolicyRequest(PolicyId Id, string Reason);
@@ -52,13 +56,16 @@ public sealed record RunsStarted(IReadOnlyList<RunId> Runs);
 /// <summary>POST policies/preview: what a policy would do, before it is saved.</summary>
 /// <param name="Spec">What it wants and does.</param>
 /// <param name="LogEvery">How often the log of its cluster is stored; null where none is received.</param>
-public sealed record PreviewPolicyRequest(PolicySpec Spec, TimeSpan? LogEvery = null);
+/// <param name="Policy">The policy that it changes; null for a new one.</param>
+public sealed record PreviewPolicyRequest(PolicySpec Spec, TimeSpan? LogEvery = null, PolicyId? Policy = null);
 
 /// <summary>What a policy would do.</summary>
 /// <param name="NextRuns">The next five nominal times, UTC.</param>
 /// <param name="WorstLoss">Longest time between recovery points that this schedule makes.</param>
 /// <param name="Sentence">The same in words.</param>
-public sealed record PolicyPreview(IReadOnlyList<DateTimeOffset> NextRuns, TimeSpan WorstLoss, string Sentence);
+/// <param name="Retention">What it would keep.</param>
+public sealed record PolicyPreview(IReadOnlyList<DateTimeOffset> NextRuns, TimeSpan WorstLoss, string Sentence,
+    RetentionPreview? Retention = null);
 
 /// <summary>A policy.</summary>
 public sealed record Policy

@@ -44,6 +44,16 @@ public sealed record RecoveryPoint
     public FoundSnapshot? Found { get; init; }
     /// <summary>When it was found to have been removed from its repository by somebody else; nothing can be restored from it.</summary>
     public DateTimeOffset? GoneAt { get; init; }
+    /// <summary>When retention forgot it for good; <see cref="GoneAt"/> is set too.</summary>
+    public DateTimeOffset? ForgottenAt { get; init; }
+    /// <summary>When it leaves the trash for good; null where it is not in it.</summary>
+    public DateTimeOffset? TrashUntil { get; init; }
+    /// <summary>Set while a run removes its snapshot, and until one tells that it is gone.</summary>
+    public bool IsBeingForgotten { get; init; }
+    /// <summary>Until when it stays because somebody took it out of the trash; null where nobody did.</summary>
+    public DateTimeOffset? TakenOutUntil { get; init; }
+    /// <summary>The legal hold on it; null for none.</summary>
+    public PointHold? Hold { get; init; }
     /// <summary>Result of the newest drill of it, or null.</summary>
     public ProofResult? Proof { get; init; }
     /// <summary>When that was.</summary>

@@ -178,6 +178,27 @@ public sealed record RepositorySummary
     public LocationLock? Lock { get; init; }
     /// <summary>How its data packs move into cooler classes; null where none of its locations has a rule.</summary>
     public Tiering? Tiering { get; init; }
+    /// <summary>What lies in the trash, and how space comes back.</summary>
+    public Garbage? Garbage { get; init; }
+}
+
+/// <summary>What is to be removed from a repository, and how its space comes back.</summary>
+public sealed record Garbage
+{
+    /// <summary>Why nobody may remove anything from it; null where somebody may.</summary>
+    public string? Problem { get; init; }
+    /// <summary>Recovery points in the trash.</summary>
+    public int InTrash { get; init; }
+    /// <summary>The run that waits to remove something, or does it now.</summary>
+    public RunId? Removing { get; init; }
+    /// <summary>When the next prune is due; null where nothing is to be given back.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+    /// <summary>When the last prune ended.</summary>
+    public DateTimeOffset? PrunedAt { get; init; }
+    /// <summary>The last prune.</summary>
+    public RunId? LastRun { get; init; }
+    /// <summary>What it did.</summary>
+    public PruneResult? LastResult { get; init; }
 }
 
 /// <summary>How the data packs of a repository move into cooler classes.</summary>

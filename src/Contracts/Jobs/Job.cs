@@ -22,6 +22,10 @@ public enum JobKind
     Adopt,
     /// <summary>Move packs into the classes that the rules of their locations name.</summary>
     Tier,
+    /// <summary>Remove snapshots that retention has dropped.</summary>
+    Forget,
+    /// <summary>Give back the space of what no snapshot needs.</summary>
+    Prune,
 }
 
 /// <summary>What an agent is handed with a lease. The member of the same name as <see cref="Kind"/> is set (none for Init,
@@ -42,6 +46,10 @@ public sealed record Job
     public CheckJob? Check { get; init; }
     /// <summary>Set for Replicate.</summary>
     public ReplicateJob? Replicate { get; init; }
+    /// <summary>Set for Forget.</summary>
+    public ForgetJob? Forget { get; init; }
+    /// <summary>Set for Prune.</summary>
+    public PruneJob? Prune { get; init; }
 }
 
 /// <summary>Where a repository is and what opens it. Lives in an agent's memory for the run only; never logged, never written.</summary>

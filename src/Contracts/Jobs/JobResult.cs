@@ -40,6 +40,10 @@ public sealed record JobResult
     public TierResult? Tier { get; init; }
     /// <summary>What an Adopt found.</summary>
     public AdoptResult? Adopt { get; init; }
+    /// <summary>What a Forget removed; set also where it failed on the way.</summary>
+    public ForgetResult? Forget { get; init; }
+    /// <summary>What a Prune did.</summary>
+    public PruneResult? Prune { get; init; }
     /// <summary>What could not be read before a thaw; set for a Restore that failed for that, or waits.</summary>
     public ArchivedPacks? Archived { get; init; }
     /// <summary>What was asked of stores; null where nothing was.</summary>

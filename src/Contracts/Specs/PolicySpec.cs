@@ -30,18 +30,47 @@ public sealed record ScheduleSpec
     public string TimeZone { get; init; } = "UTC";
 }
 
-/// <summary>How many recovery points are kept, in restic's terms. Applied from a later version on; until then nothing is
-/// forgotten.</summary>
+/// <summary>Which recovery points are kept, in restic's terms but by the time at which the node received them. Each rule adds; what none
+/// keeps goes into the trash, and from there for good.</summary>
 public sealed record RetentionSpec
 {
+    /// <summary>Most of each count.</summary>
+    public const int Most = 10_000;
+    /// <summary>How long a point may stay in the trash.</summary>
+    public static readonly TimeSpan ShortestTrash = TimeSpan.FromDays(1), LongestTrash = TimeSpan.FromDays(365);
+
+    /// <summary>The newest so many, 0 to 10,000.</summary>
+    public int KeepLast { get; init; }
     /// <summary>Hourly points.</summary>
     public int KeepHourly { get; init; } = 48;
     /// <summary>Daily points.</summary>
     public int KeepDaily { get; init; } = 30;
+    /// <summary>Weekly points, by ISO weeks.</summary>
+    public int KeepWeekly { get; init; }
     /// <summary>Monthly points.</summary>
     public int KeepMonthly { get; init; } = 12;
-    /// <summary>Never fewer than these. At least 1.</summary>
+    /// <summary>Yearly points.</summary>
+    public int KeepYearly { get; init; }
+    /// <summary>All that are younger than this before the newest one, as "30d" or "1y6m"; null for no such rule.</summary>
+    public string? KeepWithin { get; init; }
+    /// <summary>Never fewer complete ones than these. At least 1.</summary>
     public int Floor { get; init; } = 3;
+    /// <summary>How long what no rule keeps can still be restored and taken back. 1 day to 365 days; default 7 days.</summary>
+    public TimeSpan Trash { get; init; } = TimeSpan.FromDays(7);
+    /// <summary>When a new point makes the item's retention stop; null for the defaults.</summary>
+    public AnomalySpec? Anomaly { get; init; }
+}
+
+/// <summary>What of a new point is so unlike those before it that nothing of its item is forgotten until a person has looked. Percentages.
+/// </summary>
+public sealed record AnomalySpec
+{
+    /// <summary>Whether it is looked for at all. Default true.</summary>
+    public bool IsOn { get; init; } = true;
+    /// <summary>Files or bytes fewer than in the complete point before, from 1 to 100. Default 50.</summary>
+    public int ShrinkPercent { get; init; } = 50;
+    /// <summary>Files changed or new, of all, where the item's usual share is far below; from 1 to 100. Default 60.</summary>
+    public int ChurnPercent { get; init; } = 60;
 }
 
 /// <summary>How recovery points are proven by real restores.</summary>

@@ -23,6 +23,8 @@ sealed class Examination
     public UsedBlobs Used { get; }
     /// <summary>The numbers.</summary>
     public PrunePlan Plan { get; private set; } = new();
+    /// <summary>Whether a limit of the request leaves packs that would be worth rewriting.</summary>
+    public bool IsCut { get; private set; }
     /// <summary>Dead packs and orphans.</summary>
     public IReadOnlyList<MarkedPack> Garbage => _garbage;
     /// <summary>Packs whose needed part is to be copied.</summary>
@@ -152,7 +154,12 @@ sealed class Examination
         {
             var isWanted = (pack.Unused > 0 && Plan.LeftUnusedBytes > allowed) || (pack.IsSmall && isWorthMerging);
             var rewritten = Plan.RepackBytes + Plan.RepackFreedBytes + pack.Used + pack.Unused;
-            if (!isWanted || rewritten > (request.MaximumRepackBytes ?? long.MaxValue)) continue;
+            if (!isWanted) continue;
+            if (rewritten > (request.MaximumRepackBytes ?? long.MaxValue) || _repack.Count >= (request.MaximumRepackPacks ?? int.MaxValue))
+            {
+                IsCut = true;
+                continue;
+            }
             _repack.Add(pack.Id);
             Plan = Plan with
             {

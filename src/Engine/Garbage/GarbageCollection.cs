@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Locks;
@@ -51,7 +52,7 @@ public sealed class GarbageCollection
         var marks = await MarkSet.LoadWithWitnesses(_repository, ct);
         var examined = await Examination.Make(_repository, marks, _request, ct);
         await _held.Settle(ct);
-        _report = _report with { Plan = examined.Plan };
+        _report = _report with { Plan = examined.Plan, IsCut = examined.IsCut };
         if (_request.IsDryRun) return await Outlook(marks, examined, ct);
         await ExtendLocks(examined, ct);   // first of all: what is needed must not become free while the rest is tidied up
         // Else the dead would be witnesses, and wait for ever.
@@ -74,10 +75,15 @@ public sealed class GarbageCollection
         var packs = new List<MarkedPack>(examined.Garbage);
         if (examined.Repack.Count > 0)
         {
-            var done = 0;
-            await new Repacking(_repository, examined.Used).Run(examined.Repack, _ =>
-                _progress?.Report(new PruneProgress("repacking", Interlocked.Increment(ref done), examined.Repack.Count)), ct);
-            packs.AddRange(examined.Repack.Select(id => new MarkedPack(id, MarkReason.Repacked)));
+            var done = new ConcurrentDictionary<BlobId, bool>();
+            var begun = _repository.Options.Clock.GetTimestamp();
+            await new Repacking(_repository, examined.Used).Run(examined.Repack, id =>
+            {
+                done[id] = true;
+                _progress?.Report(new PruneProgress("repacking", done.Count, examined.Repack.Count));
+            }, () => _repository.Options.Clock.GetElapsedTime(begun) >= _request.MaximumRepackTime, ct);
+            packs.AddRange(done.Keys.Select(id => new MarkedPack(id, MarkReason.Repacked)));
+            _report = _report with { RepackedPacks = done.Count, IsCut = _report.IsCut || done.Count < examined.Repack.Count };
         }
         if (packs.Count == 0) return;
         var mark = await MarkSet.Put(_repository, packs, ct);

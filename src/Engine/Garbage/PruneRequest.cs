@@ -12,6 +12,10 @@ public sealed record PruneRequest
     public long? MaximumUnusedBytes { get; init; }
     /// <summary>Most bytes of packs to rewrite in this run; null is no limit.</summary>
     public long? MaximumRepackBytes { get; init; }
+    /// <summary>Most packs to rewrite in this run; null is no limit.</summary>
+    public int? MaximumRepackPacks { get; init; }
+    /// <summary>After so long no further pack is rewritten in this run; null is no limit. What was rewritten by then is marked.</summary>
+    public TimeSpan? MaximumRepackTime { get; init; }
     /// <summary>Least time between mark and removal. A second belt: what makes a removal safe is that all witnesses are gone.</summary>
     public TimeSpan KeepDelete { get; init; }
     /// <summary>Waits until what was marked can be removed; else the next prune does it.</summary>
@@ -77,6 +81,10 @@ public sealed record PruneReport
     public int RemovedPacks { get; init; }
     /// <summary>Bytes of packs removed.</summary>
     public long RemovedBytes { get; init; }
+    /// <summary>Packs whose needed part was copied into new ones.</summary>
+    public int RepackedPacks { get; init; }
+    /// <summary>Whether a limit of the request left packs that would be worth rewriting.</summary>
+    public bool IsCut { get; init; }
     /// <summary>Marked packs that are there still.</summary>
     public int WaitingPacks { get; init; }
     /// <summary>Marked packs that a snapshot needs again, and that stay.</summary>

@@ -12,13 +12,17 @@ sealed class Repacking(Repository repository, UsedBlobs used)
     readonly IndexWriter _index = new(repository, new BlobIndex());
 
     /// <summary>Copies, and makes the new packs known.</summary>
+    /// <param name="chosen">The packs.</param>
+    /// <param name="done">Told of each pack whose needed part is copied.</param>
+    /// <param name="isOver">Whether no further pack is to be begun.</param>
+    /// <param name="ct">Cancels.</param>
     /// <exception cref="RepositoryException">Damaged; the old packs are as they were.</exception>
-    public async Task Run(IReadOnlySet<BlobId> chosen, Action<BlobId> done, CancellationToken ct)
+    public async Task Run(IReadOnlySet<BlobId> chosen, Action<BlobId> done, Func<bool> isOver, CancellationToken ct)
     {
         await using var packs = new PackWriter(repository, _index, opensBlobs: true);
         try
         {
-            await ParallelWork.Run(Chosen(chosen, ct), repository.RequestsAtOnce, async (pack, token) =>
+            await ParallelWork.Run(Chosen(chosen, isOver, ct), repository.RequestsAtOnce, async (pack, token) =>
             {
                 await Copy(pack, packs, token);
                 done(pack.Id);
@@ -33,11 +37,15 @@ sealed class Repacking(Repository repository, UsedBlobs used)
         await _index.Flush(ct);
     }
 
-    async IAsyncEnumerable<IndexedPack> Chosen(IReadOnlySet<BlobId> chosen,
+    async IAsyncEnumerable<IndexedPack> Chosen(IReadOnlySet<BlobId> chosen, Func<bool> isOver,
         [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         await foreach (var pack in IndexScan.Packs(repository, ct))
-            if (chosen.Contains(pack.Id)) yield return pack;
+        {
+            if (!chosen.Contains(pack.Id)) continue;
+            if (isOver()) yield break;
+            yield return pack;
+        }
     }
 
     async Task Copy(IndexedPack pack, PackWriter packs, CancellationToken ct)

@@ -156,7 +156,7 @@ public sealed partial class Replication
         await foreach (var pack in IndexScan.Packs(repository, ct))
             if (departing.Contains(pack.Id) && pack.Blobs.Any(entry => Examination.IsNeededHere(used, pack.Id, entry))) needed.Add(pack.Id);
         if (needed.Count == 0) return;
-        await new Repacking(repository, used).Run(needed, _ => { }, ct);
+        await new Repacking(repository, used).Run(needed, _ => { }, () => false, ct);
         // The new packs and their index go to the others like all else.
         foreach (var folder in (string[])[ObjectLayout.Index, ObjectLayout.Data])
             place.Objects[folder] = await ListFolder(place, folder, ct);

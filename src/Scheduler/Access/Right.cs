@@ -24,6 +24,7 @@ public enum Right
     RunCancel,
     PointRead,
     PointBrowse,
+    RetentionManage,
     DrillStart,
     RestoreRead,
     RestoreStart,

@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
 
@@ -52,6 +53,12 @@ public static class Rights
         [typeof(ShowEvidence)] = Right.EvidenceRead,
         [typeof(ExportEvidence)] = Right.EvidenceRead,
         [typeof(RequestDrill)] = Right.DrillStart,
+        [typeof(HoldPoint)] = Right.RetentionManage,
+        [typeof(LiftPointHold)] = Right.RetentionManage,
+        [typeof(TakeOutPoint)] = Right.RetentionManage,
+        [typeof(HoldItem)] = Right.RetentionManage,
+        [typeof(LiftItemHold)] = Right.RetentionManage,
+        [typeof(ShowItemRetention)] = Right.PolicyRead,
         [typeof(ChangePassword)] = Right.OwnAccount,
         [typeof(ShowMe)] = Right.OwnAccount,
         [typeof(SignOut)] = Right.OwnAccount,
@@ -106,6 +113,7 @@ public static class Rights
         [typeof(RemoveReplica)] = Right.StorageManage,
         [typeof(ReplicateRepository)] = Right.RunStart,
         [typeof(TierRepository)] = Right.RunStart,
+        [typeof(PruneRepository)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };

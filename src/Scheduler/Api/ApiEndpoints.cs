@@ -10,6 +10,7 @@ using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
 using Microsoft.AspNetCore.Mvc;
@@ -87,6 +88,8 @@ static class ApiEndpoints
             => handler.Handle(caller, new CreateGatewayUserRequest(RepositoryId.Parse(id)), ct)).For<CreateGatewayUser>();
         api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
+        api.MapPost("repositories/{id}/prune", (Caller caller, string id, PruneRepository handler, CancellationToken ct)
+            => handler.Handle(caller, new PruneRepositoryRequest(RepositoryId.Parse(id)), ct)).For<PruneRepository>();
         MapReplicas(api);
         MapAdoption(api);
         api.MapGet("recovery-kit", (Caller caller, ShowRecoveryKit handler, CancellationToken ct) =>
@@ -170,6 +173,12 @@ static class ApiEndpoints
             handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
         api.MapPost("items/{id}/restore", (Caller caller, string id, RestoreMomentRequest request, RestoreMoment handler,
             CancellationToken ct) => handler.Handle(caller, request with { Item = ItemId.Parse(id) }, ct)).For<RestoreMoment>();
+        api.MapGet("items/{id}/retention", (Caller caller, string id, ShowItemRetention handler, CancellationToken ct)
+            => handler.Handle(caller, new ShowItemRetentionRequest(ItemId.Parse(id)), ct)).For<ShowItemRetention>();
+        api.MapPost("items/{id}/retention/hold", (Caller caller, string id, HoldItemRequest request, HoldItem handler,
+            CancellationToken ct) => Done(handler.Handle(caller, request with { Id = ItemId.Parse(id) }, ct))).For<HoldItem>();
+        api.MapPost("items/{id}/retention/lift", (Caller caller, string id, LiftItemHoldRequest request, LiftItemHold handler,
+            CancellationToken ct) => Done(handler.Handle(caller, request with { Id = ItemId.Parse(id) }, ct))).For<LiftItemHold>();
         api.MapGet("items/{id}/log", (Caller caller, string id, ShowItemLog handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowItemLogRequest(ItemId.Parse(id)), ct)).For<ShowItemLog>();
     }
@@ -212,6 +221,13 @@ static class ApiEndpoints
         api.MapPost("points/{id}/browse", (Caller caller, string id, FolderPath request, BrowseRecoveryPoint handler, CancellationToken ct)
             => handler.Handle(caller, new BrowseRecoveryPointRequest(RecoveryPointId.Parse(id), request.Path), ct))
                 .For<BrowseRecoveryPoint>();
+        api.MapPost("points/{id}/hold", (Caller caller, string id, HoldPointRequest request, HoldPoint handler, CancellationToken ct)
+            => Done(handler.Handle(caller, request with { Id = RecoveryPointId.Parse(id) }, ct))).For<HoldPoint>();
+        api.MapPost("points/{id}/hold/lift", (Caller caller, string id, LiftPointHoldRequest request, LiftPointHold handler,
+            CancellationToken ct) => Done(handler.Handle(caller, request with { Id = RecoveryPointId.Parse(id) }, ct)))
+            .For<LiftPointHold>();
+        api.MapPost("points/{id}/take-out", (Caller caller, string id, TakeOutPoint handler, CancellationToken ct)
+            => Done(handler.Handle(caller, new TakeOutPointRequest(RecoveryPointId.Parse(id)), ct))).For<TakeOutPoint>();
         api.MapPost("points/{id}/drill", (Caller caller, string id, RequestDrill handler, CancellationToken ct) =>
             handler.Handle(caller, new RequestDrillRequest(RecoveryPointId.Parse(id)), ct)).For<RequestDrill>();
         api.MapPost("restores/preview", (Caller caller, PlanRestoreRequest request, PlanRestore handler, CancellationToken ct) =>

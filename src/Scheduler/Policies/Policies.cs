@@ -2,9 +2,11 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Calendar;
+using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Timing;
 using Npgsql;
 
@@ -110,9 +112,9 @@ public sealed class PreviewPolicy(TimeProvider clock)
         if (request.LogEvery is { } every)
             return Task.FromResult(new PolicyPreview(next, every, "Every moment can be restored to, and at worst "
                 + $"{ItemStates.Words(every)} of changes are lost. A base backup every {ItemStates.Words(worst)} keeps restores short. "
-                + "Nothing is ever forgotten in this version."));
+                + RetentionWords.Sentence(request.Spec.Retention)));
         return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst "
-            + $"{ItemStates.Words(worst)} of changes are lost. Nothing is ever forgotten in this version."));
+            + $"{ItemStates.Words(worst)} of changes are lost. {RetentionWords.Sentence(request.Spec.Retention)}"));
     }
 }
 
@@ -201,6 +203,7 @@ public sealed class RemovePolicy(Postgres db, IFiringEngine firing)
             if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [request.Id.Value],
                 ct) == 0) throw new NotFoundException("A policy with this id");
             await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [request.Id.Value], ct);
+            await PointTrash.KeepRetired(tx, request.Id, ct);
             await Audit.Add(tx, caller, "policy.remove", request.Id.ToString(), "", ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
         }, ct);

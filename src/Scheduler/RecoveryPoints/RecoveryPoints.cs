@@ -19,7 +19,8 @@ static class RecoveryPointTable
 {
     public const string Select = """
         select p.id, p.item_id, i.name, h.id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
-        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id, p.found, p.gone_at,
+        p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id, p.found, p.gone_at, p.forgotten_at, p.trash_until,
+        p.forget_run_id is not null and p.gone_at is null as handed, p.taken_out_until, p.held_at, p.held_by, p.held_reason,
         array(select l.name from recovery_point_place w join location l on l.id = w.location_id where w.point_id = p.id order by 1)
         as locations
         from recovery_point p join repository r on r.id = p.repository_id left join item i on i.id = p.item_id
@@ -49,6 +50,11 @@ static class RecoveryPointTable
             ProofRun = row.IdOrNull<RunId>(14),
             Found = row.IsNull(1) ? found : null,
             GoneAt = row.TimeOrNull("gone_at"),
+            ForgottenAt = row.TimeOrNull("forgotten_at"),
+            TrashUntil = row.TimeOrNull("trash_until"),
+            IsBeingForgotten = row.Bool("handed"),
+            TakenOutUntil = row.TimeOrNull("taken_out_until"),
+            Hold = row.TimeOrNull("held_at") is { } held ? new PointHold(held, row.Text("held_by"), row.Text("held_reason")) : null,
             Locations = row.Texts("locations"),
         };
     }
@@ -73,7 +79,8 @@ static class RecoveryPointTable
             insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup)
             values ($1, $2, $3, $4, $5, $6, $7, $8)
             on conflict (repository_id, snapshot_id) do update set item_id = excluded.item_id, run_id = excluded.run_id,
-                taken_at = excluded.taken_at, is_complete = excluded.is_complete, backup = excluded.backup, gone_at = null
+                taken_at = excluded.taken_at, is_complete = excluded.is_complete, backup = excluded.backup, gone_at = null,
+                forgotten_at = null, forget_run_id = null
             returning id
             """, [RecoveryPointId.New(clock), item, run.Repository, run.Id, backup.SnapshotId, backup.TakenAt, isComplete,
                 JsonText.Of(backup, WireJson.Default.BackupResult)], row => row.Id<RecoveryPointId>("id"), ct);
@@ -90,7 +97,8 @@ static class RecoveryPointTable
             insert into recovery_point (id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found)
             select s.id, $1, $2, s.snapshot, s.taken, true, s.backup::jsonb, s.found::jsonb
             from unnest($3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[]) as s (id, snapshot, taken, backup, found)
-            on conflict (repository_id, snapshot_id) do update set gone_at = null where recovery_point.gone_at is not null
+            on conflict (repository_id, snapshot_id) do update set gone_at = null, forgotten_at = null, forget_run_id = null
+                where recovery_point.gone_at is not null
             """,
             [run.Repository, run.Id, found.Select(_ => RecoveryPointId.New(clock).Value).ToArray(),
                 found.Select(one => one.SnapshotId).ToArray(), found.Select(one => one.TakenAt.UtcDateTime).ToArray(),
@@ -101,6 +109,7 @@ static class RecoveryPointTable
         await tx.Execute("""
             update recovery_point p set gone_at = clock() from run r
             where r.id = $2 and p.repository_id = $1 and p.gone_at is null and not p.snapshot_id = any($3)
+              and p.forget_run_id is null
               and p.received_at < r.started_at
               and not exists (select from recovery_point_place w join repository o on o.id = $1
                 where w.point_id = p.id and w.location_id <> o.location_id) and ($4::timestamptz is null or p.taken_at >= $4)
@@ -120,12 +129,12 @@ static class RecoveryPointTable
     public static async Task<IReadOnlyList<LostPoint>> Placed(Transaction tx, RepositoryId repository, RunId run, CancellationToken ct)
     {
         await tx.Execute("""
-            update recovery_point p set gone_at = null where p.repository_id = $1 and p.gone_at is not null
+            update recovery_point p set gone_at = null where p.repository_id = $1 and p.gone_at is not null and p.forgotten_at is null
               and exists (select from recovery_point_place w where w.point_id = p.id)
             """, [repository], ct);
         var lost = await tx.Query("""
             update recovery_point p set gone_at = clock() from run r
-            where r.id = $2 and p.repository_id = $1 and p.gone_at is null and p.received_at < r.started_at
+            where r.id = $2 and p.repository_id = $1 and p.gone_at is null and p.received_at < r.started_at and p.forget_run_id is null
               and not exists (select from recovery_point_place w where w.point_id = p.id)
             returning p.id, p.item_id, p.snapshot_id
             """, [repository, run],
@@ -150,6 +159,9 @@ static class RecoveryPointTable
     /// <exception cref="ConflictException">It is gone.</exception>
     public static void MustBeThere(RecoveryPoint point)
     {
+        if (point.ForgottenAt is { } forgotten)
+            throw new ConflictException("point.forgotten", $"The snapshot {point.SnapshotId[..8]} was forgotten by its policy's retention "
+                + $"on {forgotten.UtcDateTime:yyyy-MM-dd}.", "Choose another recovery point.");
         if (point.GoneAt is { } gone)
             throw new ConflictException("point.gone", $"The snapshot {point.SnapshotId[..8]} was removed from its repository by somebody "
                 + $"else; a look found that on {gone.UtcDateTime:yyyy-MM-dd}.", "Choose another recovery point.");

@@ -104,7 +104,8 @@ static class ReplicaTable
                 """, [repository, place.Location, snapshots.ToArray(), run], ct);
             await tx.Execute("""
                 insert into recovery_point_place (point_id, location_id)
-                select id, $2 from recovery_point where repository_id = $1 and snapshot_id = any($3) on conflict do nothing
+                select id, $2 from recovery_point where repository_id = $1 and snapshot_id = any($3) and forgotten_at is null
+                on conflict do nothing
                 """, [repository, place.Location, snapshots.ToArray()], ct);
         }
     }
@@ -122,6 +123,14 @@ static class ReplicaTable
             where w.point_id = p.id and r.id = p.repository_id and r.id = $1 and w.location_id = r.location_id and p.gone_at is not null
             """, [repository], ct);
     }
+
+    /// <summary>Points that retention forgot lie nowhere any more; where a replica still has one, the next replication removes
+    /// it.</summary>
+    public static Task Forgotten(Transaction tx, RepositoryId repository, IReadOnlyCollection<RecoveryPointId> points, CancellationToken ct)
+        => tx.Execute("""
+            delete from recovery_point_place w using recovery_point p
+            where w.point_id = p.id and p.repository_id = $1 and p.id = any($2)
+            """, [repository, points.Select(id => id.Value).ToArray()], ct);
 
     /// <summary>Forgets where a repository that is detached lies.</summary>
     public static async Task Forget(Transaction tx, RepositoryId repository, CancellationToken ct)

@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Retention;
 
 namespace BackupDr.Scheduler.Repositories;
 
@@ -13,6 +14,7 @@ public sealed class ListRepositories(Postgres db)
         caller.Must(Right.StorageRead);
         var replicas = await ReplicaTable.All(db, ct);
         var tierings = await TierTable.All(db, ct);
+        var garbage = await GarbageTable.All(db, ct);
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
@@ -44,6 +46,7 @@ public sealed class ListRepositories(Postgres db)
             Replicas = [.. replicas[row.Id<RepositoryId>("id")]],
             Lock = LocationRules.Lock(row),
             Tiering = tierings.GetValueOrDefault(row.Id<RepositoryId>("id")),
+            Garbage = garbage.GetValueOrDefault(row.Id<RepositoryId>("id")),
         }, ct);
     }
 

@@ -6,6 +6,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 
 namespace BackupDr.Scheduler.Runs;
 
@@ -106,8 +107,9 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
         await Notifications.Changed(tx, "runs", id.ToString(), ct);
         var access = await repositories.Access(tx, repository, ct);
-        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds,
-            RunTable.ReadJob(job, kind, kind == JobKind.Restore ? access.WithoutLimits() : access));
+        var made = RunTable.ReadJob(job, kind, kind == JobKind.Restore ? access.WithoutLimits() : access);
+        if (kind == JobKind.Forget) made = made with { Forget = await RetentionTable.Hand(tx, repository, id, ct) };
+        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds, made);
     }
 }
 

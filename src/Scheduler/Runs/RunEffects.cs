@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 
 namespace BackupDr.Scheduler.Runs;
 
@@ -32,6 +33,8 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
         JobKind.Drill => Drill(tx, run, result, ct),
         JobKind.Replicate => Replicate(tx, run, result, ct),
         JobKind.Adopt => Adopt(tx, run, result, ct),
+        JobKind.Forget => RemovalEffects.Forgot(tx, evidence, clock, run, result, ct),
+        JobKind.Prune => RemovalEffects.Pruned(tx, clock, run, result, ct),
         JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
         _ => Task.CompletedTask,
     };

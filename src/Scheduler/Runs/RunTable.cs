@@ -28,7 +28,7 @@ sealed record NewRun
 
 /// <summary>A job as it is kept: without the repository's password, which is opened for each lease.</summary>
 sealed record StoredJob(BackupJob? Backup = null, RestoreJob? Restore = null, DrillJob? Drill = null, CheckJob? Check = null,
-    ReplicateJob? Replicate = null);
+    ReplicateJob? Replicate = null, PruneJob? Prune = null);
 
 /// <summary>Writes and reads runs and their events. Every change of state is a guarded update and an event in one transaction.</summary>
 static class RunTable
@@ -70,7 +70,7 @@ static class RunTable
                 Host = row.Id<HostId>(5),
                 Repository = row.Id<RepositoryId>(6),
                 Point = row.IdOrNull<RecoveryPointId>(7),
-                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check, job.Replicate),
+                Job = new StoredJob(job.Backup, job.Restore, job.Drill, job.Check, job.Replicate, job.Prune),
                 RequestedBy = requestedBy,
             });
         }, ct);
@@ -151,6 +151,7 @@ static class RunTable
             Drill = job.Drill,
             Check = job.Check,
             Replicate = job.Replicate,
+            Prune = job.Prune,
         }, WireJson.Default.Job);
 
     // The column holds the wire's shape with an empty repository, so that there is one shape; kind and repository are columns of their own.

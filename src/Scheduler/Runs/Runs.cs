@@ -102,7 +102,8 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
         {
             var again = await RunTable.Again(tx, request.Id, RunId.New(clock), caller.Name, ct);
             if (again.Kind is JobKind.Init or JobKind.Adopt) await RepositoryTable.AwaitInit(tx, again.Repository, ct);
-            await RunTable.Add(tx, again, ct);
+            if (!await RunTable.Add(tx, again, ct)) throw new ConflictException("repository.busy",
+                "Another run removes something from this repository already.", "Wait for it, or cancel it.");
             await Audit.Add(tx, caller, "run.retry", again.Id.ToString(), request.Id.ToString(), ct);
             return new RunStarted(again.Id);
         }, ct);

@@ -4,18 +4,19 @@ using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.Timing;
 
-/// <summary>The loops of a node: fires policies, ends expired leases, and starts what moves packs and what test-restores. Every
-/// node with the role runs them; the tables decide.</summary>
+/// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs and what test-restores, and lets retention
+/// look. Every node with the role runs them; the tables decide.</summary>
 public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
-    DrillDue drills, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
+    DrillDue drills, RetentionDue retention, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), TieringEvery = TimeSpan.FromMinutes(1),
-        DrillsEvery = TimeSpan.FromMinutes(1);
+        DrillsEvery = TimeSpan.FromMinutes(1), RetentionEvery = TimeSpan.FromSeconds(20);
     static readonly Caller Schedule = Caller.System("schedule");
 
     /// <summary>The key under which a policy is scheduled.</summary>
@@ -27,7 +28,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         var firing = engine.Run(Fire, stoppingToken);
         await Reconcile(stoppingToken);
         await Task.WhenAll(firing, Every(LeasesEvery, expiry.Run, stoppingToken),
-            Every(TieringEvery, tiering.Run, stoppingToken), Every(DrillsEvery, drills.Run, stoppingToken));
+            Every(TieringEvery, tiering.Run, stoppingToken), Every(DrillsEvery, drills.Run, stoppingToken),
+            Every(RetentionEvery, retention.Run, stoppingToken));
     }
 
     /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>

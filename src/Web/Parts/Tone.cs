@@ -103,7 +103,9 @@ public static class Tones
 
     public static (Tone Tone, string Word) Of(RecoveryPoint point) => point switch
     {
+        { ForgottenAt: not null } => (Tone.Off, "Forgotten"),
         { GoneAt: not null } => (Tone.Off, "Gone"),
+        { IsBeingForgotten: true } => (Tone.Off, "Being forgotten"),
         { Proof: ProofResult.Failed } => (Tone.Broken, "Proof failed"),
         { IsComplete: false } => (Tone.Unproven, "Incomplete"),
         { Proof: ProofResult.Proven } => (Tone.Proven, "Proven"),

@@ -56,6 +56,17 @@ public sealed class PolicyDraft
     public string? KeepHourly { get; set; }
     public string? KeepDaily { get; set; }
     public string? KeepMonthly { get; set; }
+    public string? KeepLast { get; set; }
+    public string? KeepWeekly { get; set; }
+    public string? KeepYearly { get; set; }
+    public string? KeepWithin { get; set; }
+    public string? TrashDays { get; set; }
+    public bool NoAnomaly { get; set; }
+    public string? ShrinkPercent { get; set; }
+    public string? ChurnPercent { get; set; }
+
+    /// <summary>The policy's name, typed where a change makes recovery points go.</summary>
+    public string? Confirm { get; set; }
     public string? Floor { get; set; }
     public bool DrillAfterFirst { get; set; }
     public string? HookBefore { get; set; }
@@ -83,6 +94,14 @@ public sealed class PolicyDraft
         KeepDaily = Text(spec.Retention.KeepDaily),
         KeepMonthly = Text(spec.Retention.KeepMonthly),
         Floor = Text(spec.Retention.Floor),
+        KeepLast = Text(spec.Retention.KeepLast),
+        KeepWeekly = Text(spec.Retention.KeepWeekly),
+        KeepYearly = Text(spec.Retention.KeepYearly),
+        KeepWithin = spec.Retention.KeepWithin,
+        TrashDays = Text((int)Math.Ceiling(spec.Retention.Trash.TotalDays)),
+        NoAnomaly = spec.Retention.Anomaly is { IsOn: false },
+        ShrinkPercent = Text((spec.Retention.Anomaly ?? new AnomalySpec()).ShrinkPercent),
+        ChurnPercent = Text((spec.Retention.Anomaly ?? new AnomalySpec()).ChurnPercent),
         DrillAfterFirst = spec.Proof.DrillAfterFirst,
         ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
         DrillDays = Text((int)spec.Proof.DrillInterval.TotalDays),
@@ -153,13 +172,7 @@ public sealed class PolicyDraft
             Cron = string.IsNullOrWhiteSpace(Cron) ? null : Cron.Trim(),
             TimeZone = string.IsNullOrWhiteSpace(TimeZone) ? "UTC" : TimeZone.Trim(),
         },
-        Retention = new RetentionSpec
-        {
-            KeepHourly = Number("keepHourly", KeepHourly),
-            KeepDaily = Number("keepDaily", KeepDaily),
-            KeepMonthly = Number("keepMonthly", KeepMonthly),
-            Floor = Number("floor", Floor),
-        },
+        Retention = Retention(),
         Proof = new ProofSpec
         {
             DrillAfterFirst = DrillAfterFirst,
@@ -175,6 +188,31 @@ public sealed class PolicyDraft
             Limit = TimeSpan.FromMinutes(Number("hookLimit", HookMinutes)),
         },
     };
+
+    RetentionSpec Retention()
+    {
+        // A form that does not show them, as one of a script, leaves the defaults.
+        var anomaly = new AnomalySpec();
+        var given = new AnomalySpec
+        {
+            IsOn = !NoAnomaly,
+            ShrinkPercent = Number("anomaly", ShrinkPercent ?? Text(anomaly.ShrinkPercent)),
+            ChurnPercent = Number("anomaly", ChurnPercent ?? Text(anomaly.ChurnPercent)),
+        };
+        return new RetentionSpec
+        {
+            KeepLast = Number("keepLast", KeepLast ?? "0"),
+            KeepHourly = Number("keepHourly", KeepHourly),
+            KeepDaily = Number("keepDaily", KeepDaily),
+            KeepWeekly = Number("keepWeekly", KeepWeekly ?? "0"),
+            KeepMonthly = Number("keepMonthly", KeepMonthly),
+            KeepYearly = Number("keepYearly", KeepYearly ?? "0"),
+            KeepWithin = string.IsNullOrWhiteSpace(KeepWithin) ? null : KeepWithin.Trim(),
+            Floor = Number("floor", Floor),
+            Trash = TimeSpan.FromDays(Number("trash", TrashDays ?? "7")),
+            Anomaly = given == anomaly ? null : given,
+        };
+    }
 
     /// <summary>The request that the form makes.</summary>
     /// <exception cref="BadInputException">A field is missing or cannot be read.</exception>

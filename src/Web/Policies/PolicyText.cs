@@ -1,4 +1,6 @@
+using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Web.Parts;
 
@@ -19,6 +21,12 @@ public static class PolicyText
             + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")
             + $"a proof counts {Words.Duration(proof.MaximumAge)}";
 
-    public static string Retention(RetentionSpec keep)
-        => $"{keep.KeepHourly} hourly, {keep.KeepDaily} daily, {keep.KeepMonthly} monthly, never fewer than {keep.Floor}";
+    public static string Retention(RetentionSpec keep) => RetentionWords.Sentence(keep);
+
+    /// <summary>What a form would keep; empty while it cannot be read.</summary>
+    public static string Kept(PolicyDraft draft)
+    {
+        try { return RetentionWords.Sentence(draft.Spec().Retention); }
+        catch (BadInputException) { return ""; }   // the field says what is wrong with it
+    }
 }

@@ -29,11 +29,18 @@ public static class RunStory
         { Check: { Errors.Count: > 0 } c } => Words.Count(c.Errors.Count, "error"),
         { Check: { } c } => $"{Words.Count(c.Packs, "pack")}, no error",
         { Tier: { } t } => Moved(t),
+        { Forget: { } f } => $"{Words.Count(f.Gone.Count, "snapshot")} removed",
+        { Prune: { } p } => Freed(p),
         { Adopt: { ProblemCount: > 0 } a } => $"{Words.Count(a.SnapshotCount, "snapshot")}, {a.ProblemCount} cannot be read",
         { Adopt: { } a } => Words.Count(a.SnapshotCount, "snapshot"),
         { ConfigId: not null } => "repository made",
         _ => run.CancelAsked && run.FinishedAt is null ? "asked to stop" : "",
     };
+
+    /// <summary>What a prune gave back, in one line.</summary>
+    public static string Freed(PruneResult prune) => $"{Words.Size(prune.RemovedBytes)} given back"
+        + (prune.WaitingPacks > 0 ? $", {Words.Count(prune.WaitingPacks, "pack")} marked" : "")
+        + (prune.LockedFirst is { } first ? $", locked space returns from {first.UtcDateTime:yyyy-MM-dd} on" : "");
 
     /// <summary>What was moved between classes, in one line.</summary>
     public static string Moved(TierResult tier) => tier.Places.Sum(place => place.Moved) is > 0 and var packs
@@ -94,6 +101,12 @@ public static class RunStory
             JobKind.Check => [("checking", "Check the repository")],
             JobKind.Replicate => [("replicating", "Copy what places lack")],
             JobKind.Tier => [("moving", "Move packs into their class")],
+            JobKind.Forget => [("forgetting", "Remove the snapshots")],
+            JobKind.Prune =>
+            [
+                ("looking at snapshots", "See what snapshots need"), ("repacking", "Copy the needed parts of mostly unused packs"),
+                ("removing packs", "Remove packs that nobody counts on any more"),
+            ],
             JobKind.Adopt => [("looking", "Read index, snapshots and their first folders")],
             _ => [("init", "Make the repository")],
         };
@@ -102,6 +115,7 @@ public static class RunStory
             JobKind.Backup => "Record the recovery point",
             JobKind.Drill => "Record the proof",
             JobKind.Adopt => "Record the recovery points",
+            JobKind.Forget => "Record what is gone",
             _ => "Record the result",
         };
         var over = run.FinishedAt is not null;

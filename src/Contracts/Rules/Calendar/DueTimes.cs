@@ -1,3 +1,4 @@
+using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Rules.Calendar;
@@ -29,9 +30,7 @@ public static class DueTimes
         if (!hasLog && spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
             yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.",
                 "Run at least as often as the recovery point objective.");
-        if (spec.Retention.Floor < 1 || spec.Retention.KeepHourly < 0 || spec.Retention.KeepDaily < 0 || spec.Retention.KeepMonthly < 0)
-            yield return ("retention", "Numbers of kept points cannot be negative, and the floor is at least 1.",
-                "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
+        foreach (var problem in Problems(spec.Retention)) yield return problem;
         foreach (var problem in Problems(spec.Proof)) yield return problem;
         if (spec.Hooks is { } hooks)
             foreach (var problem in Problems(hooks)) yield return problem;
@@ -48,6 +47,31 @@ public static class DueTimes
         else if (every > proof.MaximumAge)
             yield return ("drillEvery", $"A test restore every {every.TotalDays:0} days comes too late for proofs that count "
                 + $"{proof.MaximumAge.TotalDays:0}.", "Test-restore at least as often as a proof grows old.");
+    }
+
+    static IEnumerable<(string Field, string Problem, string Hint)> Problems(RetentionSpec keep)
+    {
+        int[] counts = [keep.KeepLast, keep.KeepHourly, keep.KeepDaily, keep.KeepWeekly, keep.KeepMonthly, keep.KeepYearly];
+        if (keep.Floor is < 1 or > RetentionSpec.Most || counts.Any(count => count is < 0 or > RetentionSpec.Most))
+            yield return ("retention", $"Numbers of kept points are 0 to {RetentionSpec.Most}, and the floor is at least 1.",
+                "For example hourly 48, daily 30, monthly 12, never fewer than 3.");
+        var (within, hint) = Within(keep);
+        if (within is not null) yield return ("keepWithin", within, hint);
+        if (keep.Trash < RetentionSpec.ShortestTrash || keep.Trash > RetentionSpec.LongestTrash)
+            yield return ("trash", $"A trash period of {keep.Trash} is outside of 1 day to 365 days.", "For example 7 days.");
+        if (keep.Anomaly is { } anomaly && (anomaly.ShrinkPercent is < 1 or > 100 || anomaly.ChurnPercent is < 1 or > 100))
+            yield return ("anomaly", "A share is a whole percentage from 1 to 100.", "For example 50.");
+    }
+
+    static (string? Problem, string Hint) Within(RetentionSpec keep)
+    {
+        if (string.IsNullOrEmpty(keep.KeepWithin)) return (null, "");
+        try
+        {
+            return RetentionSpan.Parse(keep.KeepWithin, "keepWithin").IsZero
+                ? ($"'{keep.KeepWithin}' has no length.", "Write for example 30d, or nothing.") : (null, "");
+        }
+        catch (BadInputException e) { return (e.Message, e.Hint ?? ""); }   // one problem among those that are listed
     }
 
     static IEnumerable<(string Field, string Problem, string Hint)> Problems(HooksSpec hooks)

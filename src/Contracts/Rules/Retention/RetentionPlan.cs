@@ -10,7 +10,8 @@ public readonly record struct RetentionPoint(DateTimeOffset Time, IReadOnlyList<
 /// <summary>What becomes of a point.</summary>
 /// <param name="Keeps">Whether it stays.</param>
 /// <param name="Reasons">The rules that keep it, in restic's words; empty where it goes.</param>
-public readonly record struct RetentionVerdict(bool Keeps, IReadOnlyList<string> Reasons);
+/// <param name="Rules">The kinds of these rules, in the same order; none where there are no rules at all, or only tags keep it.</param>
+public readonly record struct RetentionVerdict(bool Keeps, IReadOnlyList<string> Reasons, IReadOnlyList<KeepReason> Rules);
 
 /// <summary>Decides what is kept. Pure: the same points, rules and time give the same answer.</summary>
 public static class RetentionPlan
@@ -23,25 +24,38 @@ public static class RetentionPlan
     public static IReadOnlyList<RetentionVerdict> Make(IReadOnlyList<RetentionPoint> points, KeepRules rules, DateTimeOffset now)
     {
         rules.Validate();
-        if (rules.IsEmpty) return [.. points.Select(_ => new RetentionVerdict(true, ["policy is empty"]))];
+        if (rules.IsEmpty) return [.. points.Select(_ => new RetentionVerdict(true, ["policy is empty"], []))];
         var newestFirst = Enumerable.Range(0, points.Count).OrderByDescending(at => points[at].Time).ToList();
         var latest = points.Where(point => point.Time <= now).Select(point => point.Time).DefaultIfEmpty(DateTimeOffset.MinValue).Max();
         var buckets = Buckets(rules, latest);
         var reasons = new List<string>[points.Count];
+        var kinds = new List<KeepReason>[points.Count];
         for (var rank = 0; rank < newestFirst.Count; rank++)
         {
             var point = points[newestFirst[rank]];
             var kept = reasons[newestFirst[rank]] = [];
+            var kind = kinds[newestFirst[rank]] = [];
             foreach (var tags in rules.Tags)
                 if (tags.All(tag => point.Tags.Contains(tag))) kept.Add($"has tags [{string.Join(", ", tags)}]");
-            if (!rules.Within.IsZero && point.Time > rules.Within.Before(latest)) kept.Add($"within {rules.Within}");
+            if (!rules.Within.IsZero && point.Time > rules.Within.Before(latest))
+            {
+                kept.Add($"within {rules.Within}");
+                kind.Add(KeepReason.Within);
+            }
             foreach (var bucket in buckets)
-                if (bucket.Takes(point.Time, rank)) kept.Add(bucket.Reason);
+            {
+                if (!bucket.Takes(point.Time, rank)) continue;
+                kept.Add(bucket.Reason);
+                kind.Add(bucket.Kind);
+            }
         }
         var missing = rules.Floor - reasons.Count(kept => kept.Count > 0);
         foreach (var at in newestFirst.Where(at => reasons[at].Count == 0).Take(Math.Max(0, missing)).ToList())
+        {
             reasons[at].Add($"at least {rules.Floor}");
-        return [.. reasons.Select(kept => new RetentionVerdict(kept.Count > 0, kept))];
+            kinds[at].Add(KeepReason.Floor);
+        }
+        return [.. reasons.Zip(kinds, (kept, kind) => new RetentionVerdict(kept.Count > 0, kept, kind))];
     }
 
     static List<Bucket> Buckets(KeepRules rules, DateTimeOffset latest)
@@ -61,6 +75,7 @@ public static class RetentionPlan
         long _last = -1;
 
         public string Reason => reason;
+        public KeepReason Kind => (KeepReason)unit;
 
         public bool Takes(DateTimeOffset time, int rank)
         {
