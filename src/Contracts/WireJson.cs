@@ -156,6 +156,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ReplicateResult))]
 [JsonSerializable(typeof(TierResult))]
 [JsonSerializable(typeof(TierRepositoryRequest))]
+[JsonSerializable(typeof(CheckRepositoryRequest))]
+[JsonSerializable(typeof(CheckResult))]
 [JsonSerializable(typeof(AdoptResult))]
 [JsonSerializable(typeof(FoundSnapshot))]
 [JsonSerializable(typeof(HealedCopy))]

@@ -111,4 +111,58 @@ public sealed class CheckTests
         Assert.InRange((await RepositoryCheck.Execute(repository, CheckScope.Percent(20), null, _ct)).BytesRead, 1, all - 1);
         Assert.Equal(0, (await RepositoryCheck.Execute(repository, CheckScope.None, null, _ct)).BytesRead);
     }
+
+    /// <summary>Plays rounds, each part from where the last one ended.</summary>
+    async Task<(int Parts, long BytesRead, List<CheckReport> Reports)> Round(Repository repository, IReadOnlyCollection<BlobId> also)
+    {
+        var reports = new List<CheckReport>();
+        BlobId? after = null;
+        do
+        {
+            reports.Add(await RepositoryCheck.Execute(repository, CheckScope.Next(new PackRound(after, 0.3, 1, also)), null, _ct));
+            after = reports[^1].Reached;
+        }
+        while (after is not null);
+        return (reports.Count, reports.Sum(report => report.BytesRead), reports);
+    }
+
+    [Fact]
+    public async Task The_parts_of_a_round_read_everything_once_and_name_the_pack_that_is_damaged()
+    {
+        using var scratch = new ScratchFolder();
+        var store = new MemoryStore();
+        using var repository = await Prepared.Init(store, Prepared.Options with { Clock = new ShortWaits() });
+        for (var seed = 0; seed < 6; seed++) await Prepared.Backup(repository, Prepared.Folder(scratch, seed));
+        var all = await RepositoryCheck.Execute(repository, readData: true, null, _ct);
+
+        var sound = await Round(repository, []);
+
+        Assert.InRange(sound.Parts, 2, 6);
+        Assert.Equal(all.BytesRead, sound.BytesRead);
+        Assert.All(sound.Reports, report => Assert.True(report.IsGood));
+
+        var damaged = (await Prepared.Packs(repository)).Where(pack => pack.Blobs.All(blob => blob.Type == BlobType.Data))
+            .Max(pack => pack.Id);   // those of trees are read by the structure's part as well
+        store.Objects[ObjectLayout.Of(ObjectLayout.Data, damaged).Value][3] ^= 1;
+        var (_, _, found) = await Round(repository, []);
+        Assert.All(found.SkipLast(1), report => Assert.True(report.IsGood));
+        Assert.Equal([damaged], found[^1].DamagedPacks);
+        Assert.Contains("do not match its name", found[^1].Errors[0], StringComparison.Ordinal);
+        Assert.All((await Round(repository, [damaged])).Reports, report => Assert.Equal([damaged], report.DamagedPacks));
+    }
+
+    [Fact]
+    public async Task A_missing_pack_is_named_by_every_part()
+    {
+        using var scratch = new ScratchFolder();
+        var store = new MemoryStore();
+        using var repository = await Prepared.Init(store, Prepared.Options with { Clock = new ShortWaits() });
+        await Prepared.Backup(repository, Prepared.Folder(scratch));
+        var gone = (await Prepared.Packs(repository))[0].Id;
+        store.Objects.Remove(ObjectLayout.Of(ObjectLayout.Data, gone).Value);
+
+        var report = await RepositoryCheck.Execute(repository, CheckScope.Next(new PackRound(null, 0.01, 1, [])), null, _ct);
+
+        Assert.Equal([gone], report.DamagedPacks);
+    }
 }

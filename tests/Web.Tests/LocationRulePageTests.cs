@@ -88,6 +88,11 @@ public sealed class LocationRulePageTests(PostgresServer server, S3Server s3, Br
         await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Tier, State: RunState.Complete }));
         await visit.Go($"/storage/{repository.Id}");
         await visit.Reads("moved to Archive");
+        await visit.Reads("Nothing was read back yet.");
+        await visit.Press("Check now");
+        await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Check, State: RunState.Incomplete }));
+        await visit.Go($"/storage/{repository.Id}");
+        await visit.Reads("it is in the index, but not in the store");
         await visit.Shot("tier-repository");
         await visit.Follow("The last run");
         await visit.Reads("too young");

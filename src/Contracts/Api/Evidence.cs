@@ -148,7 +148,7 @@ public sealed record EvidenceBody
     public string? FilesCompared { get; init; }
     /// <summary>Bytes compared.</summary>
     public string? BytesCompared { get; init; }
-    /// <summary>Files that differ from the snapshot.</summary>
+    /// <summary>Files that differ from the snapshot. Of a check: findings.</summary>
     public string? Mismatches { get; init; }
     /// <summary>Files that equal the live source as well.</summary>
     public string? LiveEqual { get; init; }
@@ -162,7 +162,7 @@ public sealed record EvidenceBody
     public string? Target { get; init; }
     /// <summary>Of a restore: files written.</summary>
     public string? Files { get; init; }
-    /// <summary>Bytes written.</summary>
+    /// <summary>Bytes written. Of a check: bytes read.</summary>
     public string? Bytes { get; init; }
     /// <summary>Of a restore: entries that could not be put back.</summary>
     public string? Problems { get; init; }
@@ -170,7 +170,7 @@ public sealed record EvidenceBody
     public string? Location { get; init; }
     /// <summary>Of a replica: whether there was no repository before.</summary>
     public string? WasEmpty { get; init; }
-    /// <summary>Of a replica: objects that it got.</summary>
+    /// <summary>Of a replica: objects that it got. Of a check: packs looked at.</summary>
     public string? Objects { get; init; }
     /// <summary>Of a replica: damaged objects that are right again.</summary>
     public string? Healed { get; init; }
@@ -178,7 +178,7 @@ public sealed record EvidenceBody
     public string? Object { get; init; }
     /// <summary>Of a heal: the place that had it not rightly.</summary>
     public string? Place { get; init; }
-    /// <summary>Of a heal: what was wrong.</summary>
+    /// <summary>Of a heal: what was wrong. Of a check: the first finding.</summary>
     public string? Problem { get; init; }
     /// <summary>Of a heal: the place that had it.</summary>
     public string? From { get; init; }

@@ -180,6 +180,8 @@ public sealed record RepositorySummary
     public Tiering? Tiering { get; init; }
     /// <summary>What lies in the trash, and how space comes back.</summary>
     public Garbage? Garbage { get; init; }
+    /// <summary>How its packs are read again and again; null where we may not, or where there is nothing yet.</summary>
+    public RollingCheck? Check { get; init; }
 }
 
 /// <summary>What is to be removed from a repository, and how its space comes back.</summary>
@@ -200,6 +202,33 @@ public sealed record Garbage
     /// <summary>What it did.</summary>
     public PruneResult? LastResult { get; init; }
 }
+
+/// <summary>How far the rolling check of a repository is: every day its structure, and a part of its packs.</summary>
+public sealed record RollingCheck
+{
+    /// <summary>How much of the packs this round has read, 0 to 1.</summary>
+    public double Position { get; init; }
+    /// <summary>When this round began; null where its first part was not read yet.</summary>
+    public DateTimeOffset? RoundBeganAt { get; init; }
+    /// <summary>When the round before began: nothing that is stored was read longer ago. Null where there was none.</summary>
+    public DateTimeOffset? LastRoundBeganAt { get; init; }
+    /// <summary>When that ended: all that was stored by then has been read.</summary>
+    public DateTimeOffset? LastRoundEndedAt { get; init; }
+    /// <summary>When the newest check ended.</summary>
+    public DateTimeOffset? CheckedAt { get; init; }
+    /// <summary>What the newest check found; null where everything was sound.</summary>
+    public CheckResult? Damage { get; init; }
+    /// <summary>When the next is due; null where one waits or is under way.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+    /// <summary>The newest run; null where there was none.</summary>
+    public RunId? LastRun { get; init; }
+    /// <summary>How far that is.</summary>
+    public RunState? LastState { get; init; }
+}
+
+/// <summary>POST repositories/{id}/check: checks now.</summary>
+/// <param name="Id">The repository.</param>
+public sealed record CheckRepositoryRequest(RepositoryId Id);
 
 /// <summary>How the data packs of a repository move into cooler classes.</summary>
 public sealed record Tiering

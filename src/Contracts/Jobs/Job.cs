@@ -179,7 +179,17 @@ public sealed record CheckJob
 {
     /// <summary>Whether every stored byte is read.</summary>
     public bool ReadData { get; init; }
+    /// <summary>The part of a round that is read; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CheckRound? Round { get; init; }
 }
+
+/// <summary>The next part of a round through all packs, in the order of their names.</summary>
+/// <param name="After">Name of the last pack of the part before, 64 hexadecimal digits; null at the beginning.</param>
+/// <param name="Share">How much of all bytes is read, more than 0 to 1.</param>
+/// <param name="LeastBytes">How much is read at least, where there is as much.</param>
+/// <param name="Also">Names of packs that are read besides: those that were damaged.</param>
+public sealed record CheckRound(string? After, double Share, long LeastBytes, IReadOnlyList<string> Also);
 
 /// <summary>Bring all places of a repository to the same state.</summary>
 public sealed record ReplicateJob

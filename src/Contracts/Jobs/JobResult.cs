@@ -213,6 +213,12 @@ public sealed record CheckResult
     public long Packs { get; init; }
     /// <summary>Bytes read.</summary>
     public long BytesRead { get; init; }
+    /// <summary>Names of packs that are missing or damaged; at most 1,000.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? DamagedPacks { get; init; }
+    /// <summary>Of a round: the last pack that was read; null at its end.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reached { get; init; }
 }
 
 /// <summary>What was done to bring the places of a repository to the same state.</summary>

@@ -30,6 +30,12 @@ public sealed record CheckReport
     public int ArchivedPacks { get; init; }
     /// <summary>Their bytes.</summary>
     public long ArchivedBytes { get; init; }
+    /// <summary>Packs that are missing or damaged, of those that were looked at.</summary>
+    public IReadOnlyList<BlobId> DamagedPacks { get; init; } = [];
+    /// <summary>Bytes of all packs.</summary>
+    public long PackBytes { get; init; }
+    /// <summary>The last pack of a round's part that was read; null at its end.</summary>
+    public BlobId? Reached { get; init; }
     /// <summary>Whether no damage was found.</summary>
     public bool IsGood => Errors.Count == 0;
 }
@@ -49,6 +55,7 @@ public sealed class RepositoryCheck
     readonly Dictionary<BlobId, IndexedPack> _packs = [];
     readonly BlobIndex _index = new();
     readonly HashSet<BlobId> _trees = [];
+    readonly SortedSet<BlobId> _damaged = [];
     int _snapshots;
     long _bytesRead, _archivedBytes;
     int _archived;
@@ -81,7 +88,8 @@ public sealed class RepositoryCheck
         await check.ComparePacks(stop.Token);
         await check.CompareRetentions(stop.Token);
         foreach (var snapshot in snapshots) await check.WalkTrees(snapshot, stop.Token);
-        if (!data.IsNone) await check.ReadPacks([.. data.Of(check._packs.Values)], progress, stop.Token);
+        var (part, reached) = data.IsNone ? ([], null) : data.Of(check._packs.Values);
+        await check.ReadPacks([.. part], progress, stop.Token);
         return new CheckReport
         {
             Errors = check._errors,
@@ -92,10 +100,22 @@ public sealed class RepositoryCheck
             BytesRead = check._bytesRead,
             ArchivedPacks = check._archived,
             ArchivedBytes = check._archivedBytes,
+            DamagedPacks = [.. check._damaged],
+            PackBytes = check._packs.Values.Sum(pack => pack.Blobs.Sum(blob => (long)blob.Length)),
+            Reached = reached,
         };
     }
 
     void Error(string text) { lock (_gate) _errors.Add(text); }
+
+    void Error(BlobId pack, string text)
+    {
+        lock (_gate)
+        {
+            _damaged.Add(pack);
+            _errors.Add($"pack {pack}{text}");
+        }
+    }
 
     /// <summary>Not all of a key file is authenticated, and the other passwords' keys do not open for us: their names tell.</summary>
     async Task ReadKeys(CancellationToken ct)
@@ -215,10 +235,10 @@ public sealed class RepositoryCheck
             missing.Remove(id);
             var expected = PackHeader.PackLength(pack.Blobs.Sum(blob => (long)blob.Length),
                 pack.Blobs.Sum(blob => PackHeader.EntryLength(blob.PlainLength != 0)));
-            if (listed.SizeBytes != expected) Error($"pack {id}: {listed.SizeBytes} bytes; its blobs and header make {expected}.");
+            if (listed.SizeBytes != expected) Error(id, $": {listed.SizeBytes} bytes; its blobs and header make {expected}.");
         }
         await ForgetSwept(missing, ct);
-        foreach (var id in missing) Error($"pack {id}: it is in the index, but not in the store.");
+        foreach (var id in missing) Error(id, ": it is in the index, but not in the store.");
         if (unnamed.Count > 0)
             _remarks.Add($"{unnamed.Count} packs are in no index: left by an interrupted backup, harmless, removed by the next prune. "
                 + $"First of them: {string.Join(", ", unnamed.Take(3))}.");
@@ -305,7 +325,7 @@ public sealed class RepositoryCheck
         await Parallel.ForEachAsync(packs,
             new ParallelOptions { MaxDegreeOfParallelism = _repository.RequestsAtOnce, CancellationToken = ct }, async (pack, token) =>
         {
-            await Guard(() => ReadPack(pack, token));
+            await Guard(() => ReadPack(pack, token), pack: pack.Id);
             progress?.Report(new CheckProgress(Interlocked.Increment(ref done), packs.Count));
         });
     }
@@ -341,24 +361,24 @@ public sealed class RepositoryCheck
     {
         if (new BlobId(SHA256.HashData(bytes)) != pack.Id)
         {
-            Error($"pack {pack.Id}: its bytes do not match its name.");
+            Error(pack.Id, ": its bytes do not match its name.");
             Decode(pack.Id, pack.Blobs, bytes, bench);
             return;
         }
         var headerLength = BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]);
         if (headerLength > bytes.Length - 4 || headerLength > PackHeader.MaximumLength || headerLength < SealedBox.Overhead)
         {
-            Error($"pack {pack.Id}: a header of {headerLength} bytes does not fit.");
+            Error(pack.Id, $": a header of {headerLength} bytes does not fit.");
             return;
         }
         if (!bench.Box.TryOpen(bytes[^(int)(headerLength + 4)..^4], out var header))
         {
-            Error($"pack {pack.Id}: its header does not open.");
+            Error(pack.Id, ": its header does not open.");
             return;
         }
         var entries = PackHeader.Read(header, $"pack {pack.Id}");
         if (!entries.OrderBy(entry => entry.Offset).SequenceEqual(pack.Blobs.OrderBy(entry => entry.Offset)))
-            Error($"pack {pack.Id}: its header and the index differ.");
+            Error(pack.Id, ": its header and the index differ.");
         Decode(pack.Id, entries, bytes, bench);
     }
 
@@ -368,21 +388,27 @@ public sealed class RepositoryCheck
         {
             if (entry.Offset + (long)entry.Length > bytes.Length || entry.DecodedLength > BlobReader.MaximumDecoded)
             {
-                Error($"pack {pack}, offset {entry.Offset}: blob {entry.Id} lies outside of it.");
+                Error(pack, $", offset {entry.Offset}: blob {entry.Id} lies outside of it.");
                 continue;
             }
             var plain = _repository.Buffers.Rent((int)entry.DecodedLength);
             if (!bench.TryOpen(bytes.Slice((int)entry.Offset, (int)entry.Length), entry, plain, out var wrong))
-                Error($"pack {pack}, offset {entry.Offset}: {entry.Type} blob {entry.Id}: {wrong}.");
+                Error(pack, $", offset {entry.Offset}: {entry.Type} blob {entry.Id}: {wrong}.");
             _repository.Buffers.Return(plain);
         }
     }
 
     /// <summary>Damage is what a check is for: it is listed, and the check goes on.</summary>
-    async Task Guard(Func<Task> step, string prefix = "")
+    async Task Guard(Func<Task> step, string prefix = "", BlobId? pack = null)
     {
         try { await step(); }
-        catch (RepositoryException e) { Error(prefix + e.Message); }
-        catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead) { Error(prefix + e.Message); }
+        catch (RepositoryException e) { Found(e.Message); }
+        catch (StoreException e) when (e.Fault is StoreFault.Missing or StoreFault.ShortRead) { Found(e.Message); }
+
+        void Found(string message)
+        {
+            Error(prefix + message);
+            if (pack is { } damaged) lock (_gate) _damaged.Add(damaged);
+        }
     }
 }

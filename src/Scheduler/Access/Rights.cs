@@ -114,6 +114,7 @@ public static class Rights
         [typeof(ReplicateRepository)] = Right.RunStart,
         [typeof(TierRepository)] = Right.RunStart,
         [typeof(PruneRepository)] = Right.RunStart,
+        [typeof(CheckRepository)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };

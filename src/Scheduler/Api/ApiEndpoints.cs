@@ -143,6 +143,8 @@ static class ApiEndpoints
         api.MapPost("repositories/{id}/replicate", (Caller caller, string id, ReplicateRepositoryRequest request,
             ReplicateRepository handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<ReplicateRepository>();
+        api.MapPost("repositories/{id}/check", (Caller caller, string id, CheckRepository handler, CancellationToken ct)
+            => handler.Handle(caller, new CheckRepositoryRequest(RepositoryId.Parse(id)), ct)).For<CheckRepository>();
         api.MapPost("repositories/{id}/tier", (Caller caller, string id, TierRepository handler, CancellationToken ct)
             => handler.Handle(caller, new TierRepositoryRequest(RepositoryId.Parse(id)), ct)).For<TierRepository>();
     }

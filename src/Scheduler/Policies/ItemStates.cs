@@ -28,6 +28,8 @@ public sealed record ItemFacts
     public bool ReceivesLog { get; init; }
     /// <summary>Whether a complete point was lost that is newer than all that are left.</summary>
     public bool IsNewestGone { get; init; }
+    /// <summary>The first thing that the newest check of its repository found; null where that was sound.</summary>
+    public string? Damage { get; init; }
     /// <summary>Result of the newest proof.</summary>
     public ProofResult? Proof { get; init; }
     /// <summary>When it was made.</summary>
@@ -53,6 +55,7 @@ public static class ItemStates
         if (!isInside) return (ItemState.Overdue, facts.LastCompleteAt is { } last
             ? $"The newest complete recovery point is {Words(now - last)} old; the objective is {Words(facts.Rpo)}."
             : $"There is no complete recovery point; the objective is {Words(facts.Rpo)}.");
+        if (facts.Damage is { } damage) return (ItemState.Failed, $"A check of its repository found damage: {damage}");
         if (facts.Proof == ProofResult.Failed) return (ItemState.Failed, "The last test restore failed.");
         if (!facts.IsHostOnline) return (ItemState.Unknown, facts.LastSeenAt is { } seen
             ? $"Its host has been silent for {Words(now - seen)}." : "Its host has never been seen.");

@@ -19,6 +19,7 @@ static class ItemTable
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
                (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
                (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone,
+               (select s.damage->'errors'->>0 from repository s where s.id = i.repository_id) as damage,
         """ + LogStretches.Until + """
          as log_until
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
@@ -52,6 +53,7 @@ static class ItemTable
             LogUntil = row.TimeOrNull("log_until"),
             ReceivesLog = source.Log is not null,
             IsNewestGone = row.TimeOrNull("gone") is { } gone && !(row.TimeOrNull(14) > gone),
+            Damage = row.TextOrNull("damage"),
             Proof = row.IsNull(19) ? null
                 : row.Word<ProofResult>(19),
             ProofAt = row.TimeOrNull(20),

@@ -64,7 +64,7 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
 
     /// <summary>Kinds of jobs that remove, rewrite or repair what is in a repository. A backup only adds to it.</summary>
     internal static readonly string[] UpkeepKinds = [nameof(JobKind.Replicate), nameof(JobKind.Tier),
-        nameof(JobKind.Forget), nameof(JobKind.Prune)];
+        nameof(JobKind.Check), nameof(JobKind.Forget), nameof(JobKind.Prune)];
 
     internal static BadInputException Closed() => new("location", "This location is the place of an adopted repository, and nothing else "
         + "is put there.", "Choose another location; a policy continues an adopted repository by naming the repository.");

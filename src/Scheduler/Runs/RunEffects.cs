@@ -35,6 +35,7 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
         JobKind.Adopt => Adopt(tx, run, result, ct),
         JobKind.Forget => RemovalEffects.Forgot(tx, evidence, clock, run, result, ct),
         JobKind.Prune => RemovalEffects.Pruned(tx, clock, run, result, ct),
+        JobKind.Check when result.Check is not null => Checked(tx, run, result.Check, ct),
         JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
         _ => Task.CompletedTask,
     };
@@ -128,4 +129,17 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
     async Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
         => await evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(),
             await RunEvidence.Restore(tx, run, result.Outcome, result.Restore!, ct), ct);
+
+    async Task Checked(Transaction tx, EndedRun run, CheckResult check, CancellationToken ct)
+    {
+        await RollingCheckTable.Checked(tx, run.Repository, check, ct);
+        await evidence.Append(tx, "check", run.Repository.ToString(), (await RunEvidence.Of(tx, run, ct)) with
+        {
+            Outcome = (check.Errors.Count == 0 ? JobOutcome.Complete : JobOutcome.Incomplete).ToString(),
+            Objects = RunEvidence.Number(check.Packs),
+            Bytes = RunEvidence.Number(check.BytesRead),
+            Mismatches = RunEvidence.Number(check.Errors.Count),
+            Problem = check.Errors is [var first, ..] ? first : null,
+        }, ct);
+    }
 }

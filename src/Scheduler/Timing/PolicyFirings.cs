@@ -9,14 +9,14 @@ using BackupDr.Scheduler.Runs;
 
 namespace BackupDr.Scheduler.Timing;
 
-/// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs and what test-restores, and lets retention
+/// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs, checks and test-restores, and lets retention
 /// look. Every node with the role runs them; the tables decide.</summary>
 public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
-    DrillDue drills, RetentionDue retention, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
+    ChecksDue checks, DrillDue drills, RetentionDue retention, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
 {
     const string Prefix = "policy/";
-    static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), TieringEvery = TimeSpan.FromMinutes(1),
-        DrillsEvery = TimeSpan.FromMinutes(1), RetentionEvery = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
+        RetentionEvery = TimeSpan.FromSeconds(20);
     static readonly Caller Schedule = Caller.System("schedule");
 
     /// <summary>The key under which a policy is scheduled.</summary>
@@ -28,8 +28,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         var firing = engine.Run(Fire, stoppingToken);
         await Reconcile(stoppingToken);
         await Task.WhenAll(firing, Every(LeasesEvery, expiry.Run, stoppingToken),
-            Every(TieringEvery, tiering.Run, stoppingToken), Every(DrillsEvery, drills.Run, stoppingToken),
-            Every(RetentionEvery, retention.Run, stoppingToken));
+            Every(UpkeepEvery, tiering.Run, stoppingToken), Every(UpkeepEvery, checks.Run, stoppingToken),
+            Every(UpkeepEvery, drills.Run, stoppingToken), Every(RetentionEvery, retention.Run, stoppingToken));
     }
 
     /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>

@@ -225,6 +225,18 @@ public sealed class ScriptedAgent : IAsyncDisposable
                     .. job.Repository.Replicas!.Select(place => Place(place.Location, 2_810))],
             },
         },
+        JobKind.Check => new JobResult
+        {
+            Outcome = JobOutcome.Incomplete,
+            Check = new CheckResult
+            {
+                Errors = [$"pack {Hex("pack")}: it is in the index, but not in the store."],
+                Packs = 2_310,
+                BytesRead = 1_470_405_407,
+                Reached = Hex("pack"),
+                DamagedPacks = [Hex("pack")],
+            },
+        },
         JobKind.Tier => new JobResult
         {
             Outcome = JobOutcome.Complete,
