@@ -96,6 +96,13 @@ public sealed record BackupResult
     public long BytesNew { get; init; }
     /// <summary>Bytes that the repository grew by: after deduplication, compression and encryption.</summary>
     public long BytesAdded { get; init; }
+    /// <summary>Plain bytes of the new data that did not become smaller by compression: encrypted, or packed already. Null from agents that
+    /// do not count it.</summary>
+    public long? BytesIncompressible { get; init; }
+    /// <summary>Files of the parent that are gone from folders that are still there. Null as above.</summary>
+    public long? FilesVanished { get; init; }
+    /// <summary>How many of them came back with another extension. Null as above.</summary>
+    public long? ExtensionsChanged { get; init; }
     /// <summary>What is not in the snapshot; at most 1,000 are sent, <see cref="MissingCount"/> counts all.</summary>
     public IReadOnlyList<PathProblem> Missing { get; init; } = [];
     /// <summary>How many entries are missing.</summary>

@@ -15,6 +15,7 @@ sealed class BackupCounters(IProgress<BackupProgress>? progress, TimeProvider cl
 
     public long FilesNew, FilesChanged, FilesUnmodified, FoldersNew, FoldersChanged, FoldersUnmodified;
     public long Bytes, BytesNew, DataBlobs, TreeBlobs, FilesDone, SealedBytes, FilesUnsettled;
+    public long BytesIncompressible, FilesVanished, ExtensionsChanged;
     public long FilesTotal = -1, BytesTotal = -1;
 
     public IReadOnlyList<Problem> AllMissing { get { lock (_gate) return [.. _missing]; } }

@@ -139,6 +139,7 @@ sealed partial class BackupPipeline(Repository repository, BlobStage blobs, Back
                 counters.Remark(pending.Path, $"the previous snapshot's folder cannot be read, so all of it is read again: {e.Message}");
             }
         }
+        if (before.Count > 0) CountVanished(nodes, before, counters);
         return new Frame(folder, pending, nodes, before, parent);
     }
 

@@ -11,6 +11,8 @@ public record BackupFindings
         (FoldersNew, FoldersChanged, FoldersUnmodified) = (counters.FoldersNew, counters.FoldersChanged, counters.FoldersUnmodified);
         (Bytes, BytesNew, BytesStored) = (counters.Bytes, counters.BytesNew, storedBytes);
         (BlobsNew, FilesUnsettled) = (counters.DataBlobs + counters.TreeBlobs, counters.FilesUnsettled);
+        (BytesIncompressible, FilesVanished, ExtensionsChanged)
+            = (counters.BytesIncompressible, counters.FilesVanished, counters.ExtensionsChanged);
         (Missing, Remarks, Duration) = (counters.AllMissing, counters.AllRemarks, duration);
     }
 
@@ -32,6 +34,12 @@ public record BackupFindings
     public long Bytes { get; }
     /// <summary>Plain bytes that the repository did not have.</summary>
     public long BytesNew { get; }
+    /// <summary>Plain bytes of new data that did not become smaller by compression: encrypted, or packed already.</summary>
+    public long BytesIncompressible { get; }
+    /// <summary>Files that the parent had in folders that are still there, and that are gone.</summary>
+    public long FilesVanished { get; }
+    /// <summary>How many of them came back with another extension.</summary>
+    public long ExtensionsChanged { get; }
     /// <summary>Bytes of the packs that were stored; of a preview, of the compressed and sealed blobs without the packs' headers.</summary>
     public long BytesStored { get; }
     /// <summary>Blobs that the repository did not have.</summary>

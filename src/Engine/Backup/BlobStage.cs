@@ -34,7 +34,12 @@ sealed class BlobStage(Repository repository, BlobIndex index, PackWriter? packs
         await packs.AwaitRoom(ct);
         var bench = repository.RentBench();
         ValueTask added;
-        try { added = packs.Add(type, id, bench.Seal(type, plain.Span, out var plainLength), plainLength, ct); }
+        try
+        {
+            var box = bench.Seal(type, plain.Span, out var plainLength);
+            if (type == BlobType.Data && box.Length >= plain.Length) Interlocked.Add(ref counters.BytesIncompressible, plain.Length);
+            added = packs.Add(type, id, box, plainLength, ct);
+        }
         finally { repository.ReturnBench(bench); }
         await added;
         return id;

@@ -59,6 +59,7 @@ public static class Rights
         [typeof(HoldItem)] = Right.RetentionManage,
         [typeof(LiftItemHold)] = Right.RetentionManage,
         [typeof(ShowItemRetention)] = Right.PolicyRead,
+        [typeof(SimulatePolicy)] = Right.PolicyRead,
         [typeof(ChangePassword)] = Right.OwnAccount,
         [typeof(ShowMe)] = Right.OwnAccount,
         [typeof(SignOut)] = Right.OwnAccount,

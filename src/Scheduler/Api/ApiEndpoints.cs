@@ -159,6 +159,8 @@ static class ApiEndpoints
             handler.Handle(caller, request, ct)).For<CreatePolicy>();
         api.MapPost("policies/preview", (Caller caller, PreviewPolicyRequest request, PreviewPolicy handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<PreviewPolicy>();
+        api.MapPost("policies/simulate", (Caller caller, SimulatePolicyRequest request, SimulatePolicy handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<SimulatePolicy>();
         api.MapPut("policies/{id}", (Caller caller, string id, EditPolicyRequest request, EditPolicy handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = PolicyId.Parse(id) }, ct)).For<EditPolicy>();
         api.MapPost("policies/{id}/pause", (Caller caller, string id, PausePolicyRequest request, PausePolicy handler, CancellationToken ct)

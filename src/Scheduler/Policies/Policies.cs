@@ -7,6 +7,7 @@ using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Timing;
 using Npgsql;
 
@@ -97,24 +98,36 @@ public sealed class ShowPolicy(Postgres db)
 }
 
 /// <summary>What a policy would do, before it is saved.</summary>
-public sealed class PreviewPolicy(TimeProvider clock)
+public sealed class PreviewPolicy(Postgres db, TimeProvider clock)
 {
     /// <summary>Previews.</summary>
-    public Task<PolicyPreview> Handle(Caller caller, PreviewPolicyRequest request, CancellationToken ct)
+    public async Task<PolicyPreview> Handle(Caller caller, PreviewPolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyRead);
         PolicyTable.Check(request.Spec, request.LogEvery is not null);
         var next = new List<DateTimeOffset>();
-        var at = clock.GetUtcNow();
-        while (next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due) next.Add(at = due);
+        var now = clock.GetUtcNow();
+        for (var at = now; next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due;) next.Add(at = due);
         var worst = TimeSpan.Zero;
         for (var i = 1; i < next.Count; i++) worst = next[i] - next[i - 1] > worst ? next[i] - next[i - 1] : worst;
-        if (request.LogEvery is { } every)
-            return Task.FromResult(new PolicyPreview(next, every, "Every moment can be restored to, and at worst "
-                + $"{ItemStates.Words(every)} of changes are lost. A base backup every {ItemStates.Words(worst)} keeps restores short. "
-                + RetentionWords.Sentence(request.Spec.Retention)));
-        return Task.FromResult(new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst "
-            + $"{ItemStates.Words(worst)} of changes are lost. {RetentionWords.Sentence(request.Spec.Retention)}"));
+        var retention = await Retention(request, now, ct);
+        return request.LogEvery is { } every
+            ? new PolicyPreview(next, every, $"Every moment can be restored to, and at worst {ItemStates.Words(every)} of changes are "
+                + $"lost. A base backup every {ItemStates.Words(worst)} keeps restores short.", retention)
+            : new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst {ItemStates.Words(worst)} of "
+                + "changes are lost.", retention);
+    }
+
+    async Task<RetentionPreview> Retention(PreviewPolicyRequest request, DateTimeOffset now, CancellationToken ct)
+    {
+        var own = request.Policy is not { } id ? null : await db.First("select spec from policy where id = $1 and removed_at is null", [id],
+            row => row.Json("spec", WireJson.Default.PolicySpec), ct) ?? throw new NotFoundException("A policy with this id");
+        return new RetentionPreview
+        {
+            Sentence = RetentionWords.Sentence(request.Spec.Retention),
+            Picture = RetentionOutlook.Picture(request.Spec, own?.Retention, now),
+            Loss = request.Policy is { } policy ? await RetentionOutlook.Loss(db, policy, request.Spec.Retention, ct) : null,
+        };
     }
 }
 
@@ -131,19 +144,41 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         await PolicyTable.CheckHosts(db, request.Spec, ct);
         var policy = await db.InTransaction(async tx =>
         {
+            var (name, former) = await tx.First("select name, spec from policy where id = $1 and removed_at is null for update",
+                [request.Id], row => (row.Text("name"), row.Json("spec", WireJson.Default.PolicySpec)!.Retention.Trash), ct);
+            if (name is null) throw new NotFoundException("A policy with this id");
+            await MustBeConfirmed(tx, request, name, ct);
             try
             {
-                if (await tx.Execute("update policy set name = $2, spec = $3, version = version + 1 where id = $1 and removed_at is null",
-                    [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec))],
-                    ct) == 0) throw new NotFoundException("A policy with this id");
+                // Whoever shortens the trash waits for the former time once.
+                await tx.Execute("""
+                    update policy set name = $2, spec = $3, version = version + 1,
+                        trash_before = case when $4 then greatest($5, case when trash_before_until > clock() then trash_before end)
+                            else trash_before end,
+                        trash_before_until = case when $4 then greatest(clock() + $5, trash_before_until) else trash_before_until end
+                    where id = $1
+                    """, [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec)),
+                        request.Spec.Retention.Trash < former, former], ct);
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw NameTaken(request.Name); }
+            await RetentionTable.LookSoon(tx, request.Id, ct);
             await Audit.Add(tx, caller, "policy.edit", request.Id.ToString(), PolicyTable.Write(request.Spec), ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
             return await PolicyTable.Get(tx, request.Id, ct);
         }, ct);
         if (policy.PausedAt is null) await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
         return policy;
+    }
+
+    /// <summary>A change that makes recovery points go needs the policy's name, typed by a person.</summary>
+    /// <exception cref="BadInputException">It would, and the name is not there.</exception>
+    static async Task MustBeConfirmed(Transaction tx, EditPolicyRequest request, string name, CancellationToken ct)
+    {
+        if (request.Confirm?.Trim() == name) return;
+        if (await RetentionOutlook.Loss(tx, request.Id, request.Spec.Retention, ct) is not { } loss) return;
+        throw new BadInputException("confirm", $"{(loss.Points == 1 ? "A recovery point" : $"{loss.Points} recovery points")} of "
+            + $"{string.Join(", ", loss.Items)} would go for good from {loss.FirstGoesAt?.UtcDateTime:yyyy-MM-dd} on; the oldest was "
+            + $"received on {loss.Oldest?.UtcDateTime:yyyy-MM-dd}.", $"If that is meant, type the policy's name: {name}");
     }
 
     internal static ConflictException NameTaken(string name) => new("policy.name", $"There is another policy named '{name.Trim()}'.",

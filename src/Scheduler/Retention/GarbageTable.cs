@@ -83,7 +83,8 @@ static class GarbageTable
             : done.WaitsFor.Count > 0 ? NextTry : done.IsCut ? AfterBudget : null;
         return tx.Execute("""
             insert into garbage (repository_id, prune_due_at, pruned_at, prune_run_id, result)
-            values ($1, coalesce(clock() + $2, $3 + interval '1 hour'), case when $4::jsonb is not null then clock() end, $5, $4)
+            values ($1, coalesce(clock() + $2::interval, $3::timestamptz + interval '1 hour'),
+                case when $4::jsonb is not null then clock() end, $5, $4)
             on conflict (repository_id) do update set prune_due_at = excluded.prune_due_at, prune_run_id = excluded.prune_run_id,
                 pruned_at = coalesce(excluded.pruned_at, garbage.pruned_at), result = coalesce(excluded.result, garbage.result)
             """, [run.Repository, pause, pause is null ? done?.LockedFirst : null,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Evidence;
@@ -53,6 +54,8 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
             from item i join policy p on p.id = i.policy_id where i.id = $1
             """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
         var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
+        if (result.Outcome == JobOutcome.Complete)
+            await AnomalyHold.Check(tx, evidence, run, item, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
         var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
             JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId);

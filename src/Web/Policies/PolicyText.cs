@@ -21,8 +21,6 @@ public static class PolicyText
             + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")
             + $"a proof counts {Words.Duration(proof.MaximumAge)}";
 
-    public static string Retention(RetentionSpec keep) => RetentionWords.Sentence(keep);
-
     /// <summary>What a form would keep; empty while it cannot be read.</summary>
     public static string Kept(PolicyDraft draft)
     {
