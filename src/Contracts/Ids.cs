@@ -217,3 +217,57 @@ public readonly record struct EvidenceId(Guid Value) : ITypedId<EvidenceId>
     /// <inheritdoc/>
     public override string ToString() => TypedId.Format(this);
 }
+
+/// <summary>Names an alert.</summary>
+/// <param name="Value">A Guid v7, so ids sort by creation time.</param>
+[JsonConverter(typeof(TypedIdJsonConverter<AlertId>))]
+public readonly record struct AlertId(Guid Value) : ITypedId<AlertId>
+{
+    /// <inheritdoc/>
+    public static string Prefix => "alert";
+    /// <inheritdoc/>
+    public static AlertId From(Guid value) => new(value);
+    /// <summary>A new id of this moment.</summary>
+    public static AlertId New(TimeProvider clock) => TypedId.New<AlertId>(clock);
+    /// <summary>Reads "alert_…".</summary>
+    /// <exception cref="BadInputException">It is no alert id.</exception>
+    public static AlertId Parse(string text) => TypedId.Parse<AlertId>(text);
+    /// <inheritdoc/>
+    public override string ToString() => TypedId.Format(this);
+}
+
+/// <summary>Names a way to tell people.</summary>
+/// <param name="Value">A Guid v7, so ids sort by creation time.</param>
+[JsonConverter(typeof(TypedIdJsonConverter<ChannelId>))]
+public readonly record struct ChannelId(Guid Value) : ITypedId<ChannelId>
+{
+    /// <inheritdoc/>
+    public static string Prefix => "chan";
+    /// <inheritdoc/>
+    public static ChannelId From(Guid value) => new(value);
+    /// <summary>A new id of this moment.</summary>
+    public static ChannelId New(TimeProvider clock) => TypedId.New<ChannelId>(clock);
+    /// <summary>Reads "chan_…".</summary>
+    /// <exception cref="BadInputException">It is no chan id.</exception>
+    public static ChannelId Parse(string text) => TypedId.Parse<ChannelId>(text);
+    /// <inheritdoc/>
+    public override string ToString() => TypedId.Format(this);
+}
+
+/// <summary>Names a message to a channel; its text is the idempotency key.</summary>
+/// <param name="Value">A Guid v7, so ids sort by creation time.</param>
+[JsonConverter(typeof(TypedIdJsonConverter<MessageId>))]
+public readonly record struct MessageId(Guid Value) : ITypedId<MessageId>
+{
+    /// <inheritdoc/>
+    public static string Prefix => "msg";
+    /// <inheritdoc/>
+    public static MessageId From(Guid value) => new(value);
+    /// <summary>A new id of this moment.</summary>
+    public static MessageId New(TimeProvider clock) => TypedId.New<MessageId>(clock);
+    /// <summary>Reads "msg_…".</summary>
+    /// <exception cref="BadInputException">It is no msg id.</exception>
+    public static MessageId Parse(string text) => TypedId.Parse<MessageId>(text);
+    /// <inheritdoc/>
+    public override string ToString() => TypedId.Format(this);
+}

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Threading.RateLimiting;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
@@ -98,7 +99,8 @@ public static class SchedulerNode
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => OpenDataSource(settings));
-        services.AddSingleton<Postgres>().AddSingleton<Migrator>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
+        services.AddSingleton<Postgres>().AddSingleton<Migrator>();
+        services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
@@ -118,7 +120,7 @@ public static class SchedulerNode
         OpenApiDocument.Add(services);
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
             provider.GetRequiredService<NpgsqlDataSource>());
-        if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>();
+        if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));

@@ -1,6 +1,7 @@
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
 using BackupDr.Web.Access;
+using BackupDr.Web.Evidence;
 using BackupDr.Web.Layout;
 using BackupDr.Web.Repositories;
 
@@ -42,6 +43,7 @@ public static class ConsoleRole
         app.MapTheme();
         app.MapSignOut();
         app.MapRecoveryKit();
+        app.MapReport();
         app.MapRazorComponents<App>();
     }
 

@@ -10,6 +10,8 @@ public enum Right
     UserManage,
     AuditRead,
     EvidenceRead,
+    AlertRead,
+    AlertAcknowledge,
     HostRead,
     HostManage,
     HostBrowse,

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Health;
@@ -52,6 +53,9 @@ public static class Rights
         [typeof(ListEvidence)] = Right.EvidenceRead,
         [typeof(ShowEvidence)] = Right.EvidenceRead,
         [typeof(ExportEvidence)] = Right.EvidenceRead,
+        [typeof(ShowEvidenceReport)] = Right.EvidenceRead,
+        [typeof(ListAlerts)] = Right.AlertRead,
+        [typeof(AcknowledgeAlert)] = Right.AlertAcknowledge,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(HoldPoint)] = Right.RetentionManage,
         [typeof(LiftPointHold)] = Right.RetentionManage,

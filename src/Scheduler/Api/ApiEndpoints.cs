@@ -30,6 +30,7 @@ static class ApiEndpoints
         MapRuns(api);
         MapPoints(api);
         EvidenceEndpoints.Map(api);
+        AlertEndpoints.Map(api);
         LiveEndpoint.Map(api);
     }
 

@@ -30,5 +30,7 @@ static class EvidenceEndpoints
         api.MapGet("evidence/export", (Caller caller, DateTimeOffset? since, DateTimeOffset? until, ExportEvidence handler,
             CancellationToken ct) => Results.Stream(into => handler.Handle(caller, new ExportEvidenceRequest(since, until), into, ct),
                 Lines, "backupdr-evidence.jsonl")).For<ExportEvidence>();
+        api.MapGet("policies/{id}/report", (Caller caller, string id, string? month, ShowEvidenceReport handler, CancellationToken ct)
+            => handler.Handle(caller, new ShowEvidenceReportRequest(PolicyId.Parse(id), month), ct)).For<ShowEvidenceReport>();
     }
 }

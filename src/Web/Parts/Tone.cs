@@ -92,6 +92,14 @@ public static class Tones
         _ => (Tone.Off, "Good to know"),
     };
 
+    public static (Tone Tone, string Word) Of(Alert alert) => alert switch
+    {
+        { ClearedAt: not null } => (Tone.Off, "Over"),
+        { AcknowledgedUntil: not null } => (Tone.Off, "Acknowledged"),
+        { Severity: AlertSeverity.Broken } => (Tone.Broken, "Broken"),
+        _ => (Tone.Unproven, "Warning"),
+    };
+
     public static (Tone Tone, string Word) OfUpkeep(bool allowed) => allowed ? (Tone.Proven, "Allowed") : (Tone.Off, "Not allowed");
 
     public static (Tone Tone, string Word) Of(Unprotected found) => found switch

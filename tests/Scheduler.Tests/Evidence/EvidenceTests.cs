@@ -50,7 +50,8 @@ public sealed class EvidenceTests(SchedulerDatabases databases)
         var point = (await fleet.OnlyItem()).LastPoint!.Value;
         for (var more = 1; more < drills; more++)
         {
-            await fleet.Get<RecoveryPoints.RequestDrill>().Handle(TestNode.Admin, new RequestDrillRequest(point), Fleet.NoStop);
+            await fleet.Get<BackupDr.Scheduler.RecoveryPoints.RequestDrill>().Handle(TestNode.Admin,
+                new RequestDrillRequest(point), Fleet.NoStop);
             await fleet.Finish(host, _ => Drill());
         }
         return fleet;
@@ -153,5 +154,25 @@ public sealed class EvidenceTests(SchedulerDatabases databases)
         Assert.True((await Verify(fleet)).Holds);
         await Assert.ThrowsAsync<Npgsql.PostgresException>(() => fleet.Node.Db.Execute("update evidence set signature = '\\x00'", [],
             Fleet.NoStop));
+    }
+
+    [Fact]
+    public async Task The_report_of_a_month_counts_its_evidence_and_names_the_worst()
+    {
+        await using var fleet = await Drilled(3);
+        var (item, records) = (await fleet.OnlyItem(), (await List(fleet)).Entries);
+        var month = records[0].At.UtcDateTime.ToString("yyyy-MM", System.Globalization.CultureInfo.InvariantCulture);
+        Task<EvidenceReport> Report(string? of) => fleet.Get<ShowEvidenceReport>().Handle(TestNode.Admin,
+            new ShowEvidenceReportRequest(item.Policy, of), Fleet.NoStop);
+
+        var row = Assert.Single((await Report(month)).Rows);
+
+        Assert.Equal((item.Name, 3, 0, 0, 0), (row.ItemName, row.Proven, row.Failed, row.Skipped, row.Restores));
+        Assert.Equal((1.5, 14400.0), (row.Slowest!.Seconds, row.Slowest.TargetSeconds));
+        Assert.InRange(row.Oldest!.Seconds, 600, 700);
+        Assert.Equal(records[0].Id, row.LastProven);
+        Assert.Empty((await Report("2020-01")).Rows);
+        var e = await Assert.ThrowsAsync<BadInputException>(() => Report("november"));
+        Assert.Equal("month", e.Field);
     }
 }
