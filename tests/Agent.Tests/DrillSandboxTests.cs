@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BackupDr.Agent.Jobs;
 using BackupDr.Contracts;
 using BackupDr.TestKit;
@@ -36,5 +37,21 @@ public sealed class DrillSandboxTests : IDisposable
         DrillSandbox.RemoveAll(state);
 
         Assert.False(Directory.Exists(left.Folder));
+    }
+
+    [Fact]
+    public async Task A_server_that_outlived_a_killed_agent_is_ended_with_its_folder()
+    {
+        var state = new AgentState(_scratch.At("state"));
+        var left = DrillSandbox.Make(state, RunId.New(TimeProvider.System), FilePath.FromText(_scratch.Folder("elsewhere")));
+        using var server = Process.Start(new ProcessStartInfo("sleep", "600") { WorkingDirectory = left.Folder })!;
+        using var other = Process.Start(new ProcessStartInfo("sleep", "600") { WorkingDirectory = _scratch.Path })!;
+
+        DrillSandbox.RemoveAll(state);
+
+        await server.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.False(Directory.Exists(left.Folder));
+        Assert.False(other.HasExited);
+        other.Kill();
     }
 }

@@ -57,6 +57,29 @@ static class Samples
         },
     };
 
+    public static readonly SourceSpec MariaDb = new()
+    {
+        Kind = SourceKind.MariaDb,
+        MariaDb = new MariaDbSpec { DataFolder = FilePath.FromText("/var/lib/mysql"), Log = new LogSpec() },
+    };
+
+    public static Job RestoreTable => new()
+    {
+        Kind = JobKind.Restore,
+        Repository = Access,
+        Restore = new RestoreJob
+        {
+            SnapshotId = SnapshotId,
+            Target = FilePath.FromText("/var/lib/shop.orders.sql"),
+            MariaDb = new MariaDbRestoreJob
+            {
+                Server = "db1:3306",
+                Moment = new Moment { Kind = MomentKind.Gtid, Gtid = "0-1-4711", IsInclusive = false },
+                Table = new DatabaseTable("shop", "orders"),
+            },
+        },
+    };
+
     public static Job Backup => new()
     {
         Kind = JobKind.Backup,

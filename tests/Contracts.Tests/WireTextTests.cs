@@ -91,6 +91,29 @@ public sealed class WireTextTests
         ["duties-answer"] = new DutiesAnswer([new Duty { Item = Samples.Item, Epoch = 2, Version = "c3c3", Source = Samples.Cluster,
             HostName = "db-1", Repository = Samples.Access }], 5_000),
         ["lease-answer-moment"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.RestoreMoment) },
+        ["lease-answer-mariadb"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.RestoreTable) },
+        ["duties-answer-mariadb"] = new DutiesAnswer([new Duty { Item = Samples.Item, Epoch = 2, Version = "c3c3",
+            Source = Samples.MariaDb, HostName = "db-1", Repository = Samples.Access }], 5_000),
+        ["complete-request-mariadb"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Backup = Samples.Backed.Backup! with
+            {
+                Missing = [],
+                MissingCount = 0,
+                MariaDb = new MariaDbPoint
+                {
+                    Server = "db1:3306",
+                    ServerVersion = "10.11.19-MariaDB-log",
+                    DataFolder = FilePath.FromText("/var/lib/mysql"),
+                    StartedAt = Samples.Noon,
+                    StoppedAt = Samples.Noon,
+                    Position = "bin.000017.1763782343:4711",
+                    Gtid = "0-1-9",
+                    Databases = [new DatabaseFound("shop", 3)],
+                },
+            },
+        }),
         ["complete-request-adopt"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {
             Outcome = JobOutcome.Incomplete,

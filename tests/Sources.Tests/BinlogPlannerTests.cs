@@ -57,6 +57,20 @@ public sealed class BinlogPlannerTests
     }
 
     [Fact]
+    public void The_unbroken_log_of_a_file_begins_behind_the_last_gap()
+    {
+        BinlogExtent[] again = [.. Log, File(1, 40), File(2, 50, 700, whole: false)];   // numbered anew
+        string? Begin(BinlogExtent of, params BinlogExtent[] known) => BinlogPlanner.BeginOf(of.File, known)?.Name;
+
+        Assert.Equal("bin.000001", Begin(Log[3], Log));
+        Assert.Equal("bin.000003", Begin(Log[3], Log[0], File(2, 10, whole: false), Log[2], Log[3]));
+        Assert.Equal("bin.000003", Begin(Log[3], Log[0], Log[1], File(3, 20, gap: true), Log[3]));
+        Assert.Equal("bin.000004", Begin(Log[3], Log[0], Log[1], Log[3]));
+        Assert.Equal(again[4].File, BinlogPlanner.BeginOf(again[5].File, again));
+        Assert.Null(Begin(File(5, 60), Log));
+    }
+
+    [Fact]
     public void A_moment_is_reached_from_the_last_base_backup_before_it()
     {
         BaseBackupOfServer[] bases = [Base("a", 1, 100, 5, "0-1-10"), Base("b", 3, 200, 25, "0-1-30")];

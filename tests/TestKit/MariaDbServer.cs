@@ -105,6 +105,10 @@ public sealed class MariaDbServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_server is not null) await _server.DisposeAsync();
+        // Copies that were restored beside it and started.
+        foreach (var copy in Process.GetProcessesByName("mariadbd"))
+            using (copy)
+                if (Tool.Run("readlink", [$"/proc/{copy.Id}/cwd"]).Output.StartsWith($"{Folder}/", StringComparison.Ordinal)) copy.Kill();
         Tool.Run("rm", ["-rf", "--", Folder]);
     }
 }

@@ -29,7 +29,8 @@ static class DrillStory
         var isUp = report.Checks.FirstOrDefault(check => check.Name is "recovery" or "start")?.Passed ?? true;
         List<DrillStep> steps =
         [
-            new("Restore into a folder of its own", begunAt, restored, true),
+            new("Restore into a folder of its own", begunAt, restored, true,
+                report.Checks.FirstOrDefault(check => check.Name == "log")?.Detail),
             new(startsServer ? "Start a server in it" : "Open the database", restored, started, isUp),
         ];
         if (isUp) steps.Add(new DrillStep("Look through it", started, started + report.CheckTime, report.IsProven));

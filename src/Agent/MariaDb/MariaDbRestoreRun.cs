@@ -113,9 +113,11 @@ static class MariaDbRestoreRun
         var (files, stop) = (restored.Files.Files, restored.Stop);
         reporter.Event(EventLevel.Info, "restore.files", $"Restored {files} files of the base backup {restored.BaseId[..8]}.");
         if (stop.Transactions > 0)
-            reporter.Event(EventLevel.Info, "restore.recovered", $"Replayed {stop.Transactions} transactions of the binary log, up to "
+            reporter.Event(EventLevel.Info, "restore.recovered", $"Replayed {Count(stop.Transactions)} of the binary log, up to "
                 + $"{stop.File}:{stop.Position}; the last one, {stop.Last}, was committed at {stop.LastAt:u}.");
     }
+
+    static string Count(long transactions) => transactions == 1 ? "1 transaction" : $"{transactions} transactions";
 
     static RestoredMariaDb Result(MariaDbRestoreSummary restored) => new()
     {

@@ -101,7 +101,7 @@ public sealed class MariaDbProof
     static string Log(MariaDbRestoreSummary restored) => restored.Stop.Transactions == 0
         ? $"Nothing was committed between the backup and {(restored.Target.Kind == BinlogTargetKind.Latest ? "the end of the stored log"
             : restored.Target.ToString())}, {restored.Stop.File}:{restored.Stop.Position}."
-        : string.Create(CultureInfo.InvariantCulture, $"{restored.Stop.Transactions} transactions replayed, up to {restored.Stop.File}:"
+        : string.Create(CultureInfo.InvariantCulture, $"{restored.Stop.Transactions} transaction{(restored.Stop.Transactions == 1 ? "" : "s")} replayed, up to {restored.Stop.File}:"
             + $"{restored.Stop.Position}; the last one, {restored.Stop.Last}, is of {restored.Stop.LastAt:u}.")
             + (restored.EndsInGap ? " More is stored behind a gap." : "");
 

@@ -118,6 +118,10 @@ public static class RunStory
             JobKind.Forget => "Record what is gone",
             _ => "Record the result",
         };
+        if (run is { FinishedAt: not null, Result.Drill.Steps: { Count: > 0 } told })
+            return [new Step("Wait for the agent", null, StepState.Done), .. told.Select(step => new Step(step.Name,
+                step.Detail ?? Words.Duration(step.EndedAt - step.StartedAt), step.Passed ? StepState.Done : StepState.Bad)),
+                new Step(end, null, StepState.Done)];
         var over = run.FinishedAt is not null;
         var bad = run.State is RunState.Failed or RunState.Cancelled;
         var waits = run.State == RunState.Queued && run.Looks == 0;   // for its agent

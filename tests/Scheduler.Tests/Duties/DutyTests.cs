@@ -126,6 +126,69 @@ public sealed class DutyTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task The_log_of_a_MariaDB_server_goes_on_from_file_to_file_until_they_are_numbered_anew()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        await fleet.Get<CreatePolicy>().Handle(TestNode.Admin, new CreatePolicyRequest
+        {
+            Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.MariaDb, MariaDb = new MariaDbSpec { Log = new() } })],
+            Spec = new PolicySpec { Rpo = TimeSpan.FromMinutes(5), Proof = new ProofSpec { DrillAfterFirst = false } },
+        }, Fleet.NoStop);
+        await fleet.Complete(host, (await fleet.Lease(host))!, new JobResult { Outcome = JobOutcome.Complete, ConfigId = new string('c', 64) });
+        await MariaDbBase(fleet, host, 'a', "bin.000001.1763700000:900", Now.AddHours(-5));
+        var item = (await fleet.OnlyItem()).Id;
+        var duty = Assert.Single((await Ask(fleet, host, "one")).Duties);
+        Task Tell(string begin, string stored, DateTimeOffset settled) => Ask(fleet, host, "one", new DutyReport(item, duty.Epoch,
+            duty.Version, Log(begin, stored, settled) with { SystemIdentifier = "db1:3306", Slot = "", Timeline = 0 }));
+
+        await Tell("bin.000001.1763700000:4", "bin.000001.1763700000:1000", Now.AddHours(-4));
+        await Tell("bin.000001.1763700000:4", "bin.000010.1763700100:200", Now.AddHours(-3));
+        Assert.Empty(await Waiting(fleet));
+        await Tell("bin.000001.1763700900:4", "bin.000001.1763700900:500", Now.AddMinutes(-10));   // RESET MASTER
+        Assert.Single(await Waiting(fleet));
+        await MariaDbBase(fleet, host, 'b', "bin.000001.1763700900:400", Now.AddHours(-1));
+
+        Assert.Equal(["bin.000010.1763700100:200", "bin.000001.1763700900:500"], (await Show(fleet, item)).Stretches.Select(stretch
+            => stretch.ToPosition));
+        await Assert.ThrowsAsync<BadInputException>(() => Restore(fleet, item, Now.AddHours(-2)));
+        var at = Now.AddMinutes(-30);
+        await Restore(fleet, item, at);
+        var job = (await fleet.Lease(host))!.Job.Restore!.MariaDb!;
+        Assert.Equal(("db1:3306", DateTimeOffset.FromUnixTimeSeconds(at.ToUnixTimeSeconds())), (job.Server, job.Moment!.Time));
+        foreach (var moment in (Moment[])[new() { Kind = MomentKind.Position, Position = "0/4140DE0" },
+            new() { Kind = MomentKind.Transaction, Transaction = 7 }, new() { Kind = MomentKind.Gtid, Gtid = "0-1" }])
+            await Assert.ThrowsAsync<BadInputException>(() => fleet.Get<RestoreMoment>().Handle(TestNode.Admin,
+                new RestoreMomentRequest { Item = item, Moment = moment }, Fleet.NoStop));
+        await Assert.ThrowsAsync<BadInputException>(() => fleet.Get<RestoreMoment>().Handle(TestNode.Admin, new RestoreMomentRequest
+        {
+            Item = item,
+            Moment = new Moment { Kind = MomentKind.Latest },
+            Table = new DatabaseTable("shop", ""),
+        }, Fleet.NoStop));
+    }
+
+    static Task MariaDbBase(Fleet fleet, HostId host, char snapshot, string position, DateTimeOffset at) => fleet.Finish(host, _ =>
+    {
+        var backup = Fleet.Backup(snapshot: snapshot);
+        return backup with
+        {
+            Backup = backup.Backup! with
+            {
+                MariaDb = new MariaDbPoint
+                {
+                    Server = "db1:3306",
+                    ServerVersion = "10.11.19-MariaDB-log",
+                    DataFolder = FilePath.FromText("/var/lib/mysql"),
+                    StartedAt = at,
+                    StoppedAt = at,
+                    Position = position,
+                },
+            },
+        };
+    });
+
+    [Fact]
     public async Task What_is_retired_is_to_be_ended_until_it_was()
     {
         var (fleet, host, item) = await Start(databases);

@@ -69,6 +69,22 @@ public sealed class UnprotectedTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public void A_MariaDB_server_is_protected_by_its_folder_its_socket_or_its_port()
+    {
+        var found = new SourceFound(FoundKind.MariaDb, FilePath.FromText("/var/lib/mysql"),
+            "MariaDB 10.11.19, port 3307, socket /run/mysqld/mysqld.sock");
+        Coverage Covered(MariaDbSpec server) => Protection.Of(found, [Root.Path],
+            [new SourceSpec { Kind = SourceKind.MariaDb, MariaDb = server }]).Coverage;
+
+        Assert.Equal(SourceKind.MariaDb, Protection.As(FoundKind.MariaDb));
+        Assert.Equal(Coverage.Whole, Covered(new MariaDbSpec { DataFolder = found.Path }));
+        Assert.Equal(Coverage.Whole, Covered(new MariaDbSpec()));                  // the usual socket
+        Assert.Equal(Coverage.Whole, Covered(new MariaDbSpec { Host = "127.0.0.1", Port = 3307 }));
+        Assert.Equal(Coverage.None, Covered(new MariaDbSpec { Host = "127.0.0.1" }));
+        Assert.Equal(Coverage.None, Covered(new MariaDbSpec { Host = "/run/mysqld/other.sock" }));
+    }
+
+    [Fact]
     public async Task What_an_agent_finds_is_listed_until_it_is_protected_hidden_or_gone()
     {
         await using var fleet = await Fleet.Start(databases);
