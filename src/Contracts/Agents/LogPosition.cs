@@ -19,7 +19,7 @@ public static class LogPosition
     static bool IsHex(string text) => text.Length is > 0 and <= 8 && text.All(char.IsAsciiHexDigit);
 
     static bool IsBinlog(string text) => text.Split(':') is [var file, var position] && IsNumber(position, 15)
-        && file.Split('.') is [.. { Length: > 0 }, var number, var created] && IsNumber(number, 9) && IsNumber(created, 10);
+        && file.Split('.') is [{ Length: > 0 }, .., var number, var created] && IsNumber(number, 9) && IsNumber(created, 10);
 
     static bool IsNumber(string text, int longest) => text.Length is > 0 && text.Length <= longest && text.All(char.IsAsciiDigit);
 

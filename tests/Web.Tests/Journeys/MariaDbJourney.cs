@@ -58,7 +58,7 @@ public sealed class MariaDbJourney(Browser browser)
         Assert.Equal(3, _clicks);
     }
 
-    async Task ItIsProven(Visit visit)
+    static async Task ItIsProven(Visit visit)
     {
         await visit.Page.Locator("main a[href^='/items/']").First.ClickAsync();
         await visit.Page.Locator("main .numbers a[href^='/points/']").First.WaitForAsync(Patient);   // the newest proven point
