@@ -98,12 +98,14 @@ public sealed class MariaDbProof
         }
     }
 
-    static string Log(MariaDbRestoreSummary restored) => restored.Stop.Transactions == 0
-        ? $"Nothing was committed between the backup and {(restored.Target.Kind == BinlogTargetKind.Latest ? "the end of the stored log"
-            : restored.Target.ToString())}, {restored.Stop.File}:{restored.Stop.Position}."
-        : string.Create(CultureInfo.InvariantCulture, $"{restored.Stop.Transactions} transaction{(restored.Stop.Transactions == 1 ? "" : "s")} replayed, up to {restored.Stop.File}:"
-            + $"{restored.Stop.Position}; the last one, {restored.Stop.Last}, is of {restored.Stop.LastAt:u}.")
+    static string Log(MariaDbRestoreSummary restored)
+    {
+        var (stop, end) = (restored.Stop, $"{restored.Stop.File}:{restored.Stop.Position}");
+        if (stop.Transactions == 0) return $"Nothing was committed between the backup and {restored.Target}, {end}.";
+        return string.Create(CultureInfo.InvariantCulture, $"{stop.Transactions} transaction{(stop.Transactions == 1 ? "" : "s")} "
+            + $"replayed, up to {end}; the last one, {stop.Last}, is of {stop.LastAt:u}.")
             + (restored.EndsInGap ? " More is stored behind a gap." : "");
+    }
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));

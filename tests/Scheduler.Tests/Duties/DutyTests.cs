@@ -135,7 +135,8 @@ public sealed class DutyTests(SchedulerDatabases databases)
             Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.MariaDb, MariaDb = new MariaDbSpec { Log = new() } })],
             Spec = new PolicySpec { Rpo = TimeSpan.FromMinutes(5), Proof = new ProofSpec { DrillAfterFirst = false } },
         }, Fleet.NoStop);
-        await fleet.Complete(host, (await fleet.Lease(host))!, new JobResult { Outcome = JobOutcome.Complete, ConfigId = new string('c', 64) });
+        await fleet.Complete(host, (await fleet.Lease(host))!,
+            new JobResult { Outcome = JobOutcome.Complete, ConfigId = new string('c', 64) });
         await MariaDbBase(fleet, host, 'a', "bin.000001.1763700000:900", Now.AddHours(-5));
         var item = (await fleet.OnlyItem()).Id;
         var duty = Assert.Single((await Ask(fleet, host, "one")).Duties);
