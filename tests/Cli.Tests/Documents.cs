@@ -14,12 +14,16 @@ static class Documents
     }
 
     /// <summary>The lines of all fenced blocks of shell commands of a page, in order; comments and empty lines left out.</summary>
-    public static IReadOnlyList<string> Commands(string page)
+    /// <param name="page">The page.</param>
+    /// <param name="section">Only below this heading of the second level; "" for what comes before the first one. Null for all.</param>
+    public static IReadOnlyList<string> Commands(string page, string? section = null)
     {
         var commands = new List<string>();
-        var inside = false;
+        var (inside, heading) = (false, "");
         foreach (var line in File.ReadLines(Path.Combine(Root, page)))
         {
+            if (!inside && line.StartsWith("## ", StringComparison.Ordinal)) heading = line[3..];
+            if (section is not null && heading != section) continue;
             if (line.StartsWith("```", StringComparison.Ordinal)) inside = !inside && line == "```sh";
             else if (inside && line.Length > 0 && line[0] != '#') commands.Add(line);
         }

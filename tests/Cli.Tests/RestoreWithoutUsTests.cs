@@ -20,7 +20,7 @@ public sealed class RestoreWithoutUsTests : IDisposable
         BackupdrProgram.Succeed("backup", "--repo", repository, _scratch.At("data"));
         var password = _scratch.File("password", BackupdrProgram.Password);
         var (target, one) = (_scratch.At("back"), _scratch.At("one-file"));
-        var commands = Documents.Commands("docs/operate/restore-without-us.md");
+        var commands = Documents.Commands("docs/operate/restore-without-us.md", section: "");
 
         Assert.True(commands.Count >= 6, $"{commands.Count} commands were found on the page.");
         foreach (var command in commands)
