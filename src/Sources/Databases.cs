@@ -42,6 +42,13 @@ public sealed record ProofReport(IReadOnlyList<ProofCheck> Checks, TimeSpan Rest
     public bool IsIsolated { get; init; }
 }
 
+/// <summary>A further look at a restored copy, while its server runs.</summary>
+/// <param name="variables">Where the copy is: its folder in <see cref="Tools.Isolation.Copy"/>, and what its server's clients read.
+/// </param>
+/// <param name="user">Whom the copy belongs to; null for ourselves.</param>
+/// <param name="ct">Cancels.</param>
+public delegate Task<ProofCheck> CopyLook(IReadOnlyDictionary<string, string> variables, (uint Uid, uint Gid)? user, CancellationToken ct);
+
 /// <summary>One check of a test restore.</summary>
 /// <param name="Name">What was checked.</param>
 /// <param name="Passed">Whether it holds.</param>

@@ -179,10 +179,17 @@ public sealed class ClusterBackupTests : IDisposable
             Programs = cluster.Programs,
             Assertions = ["postgres: select count(*) = 1000 from t", $"postgres: select not reaches({cluster.Port})",
                 "postgres: select count(*) = 0 from pg_ls_dir('/run')"],
+            Look = async (variables, _, _) =>
+            {
+                var copy = new ServerAddress { Host = variables["PGHOST"], Port = 5432, User = variables["PGUSER"] };
+                await using var session = await ServerSession.Open(copy, _ct);
+                var rows = await session.Text("select count(*)::text from t", _ct);
+                return new ProofCheck("program", rows == "1000", variables["BACKUPDR_COPY"]);
+            },
         }, null, _ct);
 
         Assert.True(report.IsProven, string.Join('\n', report.Checks));
-        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "assertion", "assertion", "assertion", "stop"],
+        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "assertion", "assertion", "assertion", "program", "stop"],
             report.Checks.Select(check => check.Name));
         Assert.True(report.IsIsolated);
         Assert.False(Directory.Exists(folder));

@@ -16,7 +16,7 @@ static class ClusterDrill
 {
     /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
     public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, PostgreSqlSpec spec, AgentState state,
-        RunReporter reporter, CancellationToken ct)
+        DrillLooks looks, RunReporter reporter, CancellationToken ct)
     {
         var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
@@ -28,6 +28,8 @@ static class ClusterDrill
             SystemIdentifier = RecoverySet.SystemOf(snapshot),
             Base = snapshotId,
             Target = RecoveryTarget.EndOfBackup,
+            Assertions = looks.Assertions,
+            Look = looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
         return Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
     }

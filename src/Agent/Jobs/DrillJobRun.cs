@@ -10,24 +10,27 @@ using BackupDr.Engine;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Restore;
 using BackupDr.Engine.Upkeep;
+using BackupDr.Sources;
 using BackupDr.Sources.Files;
+using BackupDr.Sources.Tools;
 
 namespace BackupDr.Agent.Jobs;
 
 /// <summary>A timed test restore into a sandbox: every file compared with the snapshot by its hashes, and with the live source where that
 /// did not change.</summary>
-/// <remarks>The sandbox is a private folder of the agent; it is not isolated from the network, says so, and runs no scripts.</remarks>
+/// <remarks>The sandbox is a private folder of the agent. Nothing in it is run but what the policy names, cut off
+/// from the network.</remarks>
 static class DrillJobRun
 {
     static readonly TimeSpan Longest = TimeSpan.FromHours(12);
 
-    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter,
-        CancellationToken ct)
+    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, DrillLooks looks,
+        RunReporter reporter, CancellationToken ct)
     {
         var begun = Stopwatch.GetTimestamp();
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(Longest);
-        try { return await Drill(jobs, run, job, state, reporter, begun, late.Token); }
+        try { return await Drill(jobs, run, job, state, looks, reporter, begun, late.Token); }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             return Result(new DrillResult
@@ -48,39 +51,36 @@ static class DrillJobRun
         return Result(new DrillResult { Result = ProofResult.Skipped, Reason = reason, Seconds = Seconds(begun) });
     }
 
-    static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, RunReporter reporter, long begun,
-        CancellationToken ct)
+    static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, DrillLooks looks,
+        RunReporter reporter, long begun, CancellationToken ct)
     {
         using var repository = await jobs.OpenToRead(run, reporter, ct);
-        if (job.LiveSource is { Kind: SourceKind.Sqlite or SourceKind.PostgreSql or SourceKind.MariaDb } database)
+        try
         {
-            try
+            return job.LiveSource switch
             {
-                return database switch
-                {
-                    { PostgreSql: { } cluster }
-                        => await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, reporter, ct),
-                    { MariaDb: { } server } => await MariaDbDrill.Run(repository, run.RunId, job.SnapshotId, server, state, reporter, ct),
-                    _ => await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, reporter, ct),
-                };
-            }
-            catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
+                { PostgreSql: { } cluster }
+                    => await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, looks, reporter, ct),
+                { MariaDb: { } server }
+                    => await MariaDbDrill.Run(repository, run.RunId, job.SnapshotId, server, state, looks, reporter, ct),
+                { Kind: SourceKind.Sqlite } => await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, looks, reporter, ct),
+                _ => await Files(repository, run.RunId, job, state, looks, reporter, begun, ct),
+            };
         }
+        catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
+    }
+
+    static async Task<JobResult> Files(Repository repository, RunId run, DrillJob job, AgentState state, DrillLooks looks,
+        RunReporter reporter, long begun, CancellationToken ct)
+    {
         var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
-        using var sandbox = DrillSandbox.Make(state, run.RunId);
+        using var sandbox = DrillSandbox.Make(state, run);
         var begunAt = DrillStory.Now;
-        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox (not isolated: no "
-            + $"scripts are run).");
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox.");
         RestoreSummary restored;
         using (var target = FileTarget.Open(FilePath.FromText(sandbox.Folder), OverwritePolicy.Always))
-        {
-            try
-            {
-                restored = await RestoreRun.Execute(repository, snapshot, default, [], target,
-                    RestoreJobRun.Progress(reporter, "restoring"), ct);
-            }
-            catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
-        }
+            restored = await RestoreRun.Execute(repository, snapshot, default, [], target,
+                RestoreJobRun.Progress(reporter, "restoring"), ct);
         var (restoreSeconds, restoredAt) = (Seconds(begun), DrillStory.Now);
         reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each "
             + $"with the snapshot.");
@@ -88,17 +88,19 @@ static class DrillJobRun
         var problems = restored.Failed.Concat(findings.Mismatches).ToList();
         foreach (var problem in problems.Take(100)) reporter.Event(EventLevel.Error, "drill.mismatch",
             $"{problem.Path}: {problem.Message}");
-        var proven = problems.Count == 0;
+        var look = await Look(looks, sandbox, reporter, ct);
+        var proven = problems.Count == 0 && look is not { Passed: false };
         reporter.Event(proven ? EventLevel.Info : EventLevel.Error, "drill.done", proven
             ? $"Proven: {findings.FilesCompared} files equal the snapshot; {findings.LiveEqual} also equal the live source, "
                 + $"{findings.LiveChanged} changed there since."
-            : $"Not proven: {problems.Count} entries differ.");
+            : problems.Count == 0 ? "Not proven." : $"Not proven: {problems.Count} entries differ.");
         var healed = JobRunner.Healed(repository, reporter);
         return Result(new DrillResult
         {
             Result = proven ? ProofResult.Proven : ProofResult.Failed,
             Reason = proven ? null
-                : $"{problems.Count} entries differ from the snapshot.",
+                : problems.Count == 0 ? $"{look!.Name}: {look.Detail}" : $"{problems.Count} entries differ from the snapshot.",
+            Checks = look is null ? null : [new DrillCheck(look.Name, look.Passed, look.Detail, "it ends with 0")],
             FilesCompared = findings.FilesCompared,
             BytesCompared = findings.BytesCompared,
             Mismatches = JobRunner.Cut(problems),
@@ -106,11 +108,20 @@ static class DrillJobRun
             LiveChanged =
                 findings.LiveChanged,
             Steps = DrillStory.StepsOfFiles(begunAt, restoredAt, restored, findings),
-            NotDone = DrillStory.OfFiles(liveProblem),
+            NotDone = DrillStory.OfFiles(liveProblem, look is not null),
             RestoreSeconds = restoreSeconds,
             Seconds = Seconds(begun),
         }) with
         { Healed = healed };
+    }
+
+    static async Task<ProofCheck?> Look(DrillLooks looks, DrillSandbox sandbox, RunReporter reporter, CancellationToken ct)
+    {
+        if (looks.Script is not { } script) return null;
+        var look = await script(new Dictionary<string, string> { [Isolation.Copy] = sandbox.Folder }, null, ct);
+        reporter.Event(look.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
+            $"{look.Name}: {(look.Passed ? "passed" : "FAILED")}. {look.Detail}");
+        return look;
     }
 
     static async Task<(ProofFindings Findings, string? LiveProblem)> Compare(Repository repository,

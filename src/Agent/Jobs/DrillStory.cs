@@ -12,7 +12,7 @@ static class DrillStory
         "Nothing is started from the restored data, so nothing could reach a network.");
     static readonly DrillOmission Unisolated = new("Isolation from the network",
         "The kernel of the host did not allow the agent to cut the started copy off.");
-    static readonly DrillOmission Scripts = new("Checks by scripts", "A drill runs no scripts of users.");
+    static readonly DrillOmission Scripts = new("Checks by a program", "The policy names none.");
 
     /// <summary>The wall clock's time: steps are compared with logs of the host.</summary>
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
@@ -34,8 +34,8 @@ static class DrillStory
             new(startsServer ? "Start a server in it" : "Open the database", restored, started, isUp),
         ];
         if (isUp) steps.Add(new DrillStep("Look through it", started, started + report.CheckTime, report.IsProven));
-        List<DrillOmission> notDone = startsServer ? [Scripts]
-            : [new DrillOmission("Start a server", "The database is a file; no server belongs to it."), Scripts];
+        List<DrillOmission> notDone = startsServer ? [] : [new("Start a server", "The database is a file; no server belongs to it.")];
+        if (!report.Checks.Any(check => check.Name.StartsWith(DrillLooks.ScriptPrefix, StringComparison.Ordinal))) notDone.Add(Scripts);
         if (!isUp) notDone.Insert(0, new DrillOmission("Look through it", "The server did not come up."));
         return new DrillResult
         {
@@ -58,9 +58,11 @@ static class DrillStory
 
     /// <summary>What a drill of files does not do.</summary>
     /// <param name="liveProblem">Why the live source was not compared; null where it was.</param>
-    public static IReadOnlyList<DrillOmission> OfFiles(string? liveProblem)
+    /// <param name="hasScript">Whether a program looked at the copy.</param>
+    public static IReadOnlyList<DrillOmission> OfFiles(string? liveProblem, bool hasScript)
     {
-        List<DrillOmission> omitted = [Isolation, Scripts, new("Start a server", "The item is a file tree; no server belongs to it.")];
+        List<DrillOmission> omitted = [.. hasScript ? (DrillOmission[])[] : [Isolation, Scripts],
+            new("Start a server", "The item is a file tree; no server belongs to it.")];
         if (liveProblem is not null) omitted.Insert(0, new DrillOmission("Comparison with the live source", liveProblem));
         return omitted;
     }

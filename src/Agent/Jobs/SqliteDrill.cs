@@ -13,14 +13,19 @@ namespace BackupDr.Agent.Jobs;
 static class SqliteDrill
 {
     /// <exception cref="SourceException">It could not be restored.</exception>
-    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, AgentState state, RunReporter reporter,
-        CancellationToken ct)
+    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, AgentState state, DrillLooks looks,
+        RunReporter reporter, CancellationToken ct)
     {
         using var sandbox = DrillSandbox.Make(state, run);
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the database in snapshot {snapshotId[..8]}.");
         var begunAt = DrillStory.Now;
-        var report = await SqliteProof.Run(repository, new SqliteProofOptions { Snapshot = snapshotId, Scratch = sandbox.Folder },
-            RestoreJobRun.Progress(reporter, "restoring"), ct);
+        var report = await SqliteProof.Run(repository, new SqliteProofOptions
+        {
+            Snapshot = snapshotId,
+            Scratch = sandbox.Folder,
+            Assertions = looks.Assertions,
+            Look = looks.Script,
+        }, RestoreJobRun.Progress(reporter, "restoring"), ct);
         foreach (var check in report.Checks)
             reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
                 $"{check.Name}: {(check.Passed ? "passed" : "FAILED")}. {check.Detail}");

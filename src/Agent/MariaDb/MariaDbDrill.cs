@@ -17,7 +17,7 @@ static class MariaDbDrill
 {
     /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
     public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, MariaDbSpec spec, AgentState state,
-        RunReporter reporter, CancellationToken ct)
+        DrillLooks looks, RunReporter reporter, CancellationToken ct)
     {
         var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
         using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
@@ -30,6 +30,8 @@ static class MariaDbDrill
             Server = MariaDbRecoverySet.ServerOf(snapshot),
             Base = snapshotId,
             Target = BinlogTarget.Latest,
+            Assertions = looks.Assertions,
+            Look = looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
         return ClusterDrill.Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
     }

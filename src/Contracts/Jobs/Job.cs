@@ -172,6 +172,15 @@ public sealed record DrillJob
     /// <summary>Whether another host than the source's restores, where there is no live source to compare with.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsElsewhere { get; init; }
+    /// <summary>As <see cref="ProofSpec.Assertions"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Assertions { get; init; }
+    /// <summary>As <see cref="ProofSpec.Script"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Script { get; init; }
+    /// <summary>As <see cref="ProofSpec.ScriptLimit"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeSpan? ScriptLimit { get; init; }
 }
 
 /// <summary>Check a repository.</summary>

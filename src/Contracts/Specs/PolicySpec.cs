@@ -86,6 +86,20 @@ public sealed record ProofSpec
     /// <summary>The hosts that may make the test restores; empty for the item's own, which also makes them where the repository is
     /// a folder on it.</summary>
     public IReadOnlyList<HostId> DrillHosts { get; init; } = [];
+    /// <summary>Queries that must be true in each restored database: "select count(*) > 0 from orders". Before a colon the database of
+    /// a PostgreSQL cluster: "shop: select …". At most 20 of 2,000 characters.</summary>
+    public IReadOnlyList<string> Assertions { get; init; } = [];
+    /// <summary>Name of a program of the drill's host that looks at the copy and ends with 0; as <see cref="HooksSpec.Before"/>. Null for
+    /// none.</summary>
+    public string? Script { get; init; }
+    /// <summary>How long that may take: 1 second to 6 hours, null for <see cref="DefaultScriptLimit"/>.</summary>
+    public TimeSpan? ScriptLimit { get; init; }
+
+    /// <summary>How long a program may look at a copy.</summary>
+    public static readonly TimeSpan DefaultScriptLimit = TimeSpan.FromMinutes(10);
+    /// <summary>Most queries, and most characters of one.</summary>
+    public const int MostAssertions = 20, LongestAssertion = 2000;
+
     /// <summary>From one to the next, as it was set or by default; zero for none.</summary>
     [JsonIgnore]
     public TimeSpan DrillInterval => DrillEvery ?? MaximumAge * 6 / 7;

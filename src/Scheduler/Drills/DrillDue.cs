@@ -52,7 +52,7 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
         var proof = JsonSerializer.Deserialize(row.Text("spec"), WireJson.Default.PolicySpec)!.Proof;
         var host = row.Id<HostId>(3);
         var what = new DrilledPoint(row.Id<ItemId>(0), row.Id<PolicyId>(1), row.Text(2), host, row.Id<RepositoryId>(4),
-            JsonSerializer.Deserialize(row.Text(5), WireJson.Default.SourceSpec)!, row.Id<RecoveryPointId>(7), row.Text(8));
+            JsonSerializer.Deserialize(row.Text(5), WireJson.Default.SourceSpec)!, row.Id<RecoveryPointId>(7), row.Text(8), proof);
         var tried = row.TimeOrNull("tried_at");
         return (new DrillCandidate
         {

@@ -15,8 +15,9 @@ namespace BackupDr.Scheduler.Drills;
 /// <param name="Source">What was taken.</param>
 /// <param name="Point">The recovery point.</param>
 /// <param name="SnapshotId">Its snapshot.</param>
+/// <param name="Proof">What the policy wants to know of the copy; null without one.</param>
 sealed record DrilledPoint(ItemId? Item, PolicyId? Policy, string Name, HostId Host, RepositoryId Repository, SourceSpec? Source,
-    RecoveryPointId Point, string SnapshotId);
+    RecoveryPointId Point, string SnapshotId, ProofSpec? Proof);
 
 /// <summary>Makes the runs that test-restore.</summary>
 static class DrillRuns
@@ -45,6 +46,13 @@ static class DrillRuns
                 SnapshotId = what.SnapshotId,
                 LiveSource = what.Source,
                 IsElsewhere = host != what.Host,
+                Assertions = what is
+                {
+                    Proof.Assertions.Count: > 0,
+                    Source.Kind: SourceKind.Sqlite or SourceKind.PostgreSql or SourceKind.MariaDb,
+                } ? what.Proof.Assertions : null,
+                Script = what.Proof?.Script,
+                ScriptLimit = what.Proof?.ScriptLimit,
             }),
         }, ct);
 }

@@ -235,14 +235,16 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
         RecoveryPointTable.MustBeThere(point);
         return await db.InTransaction(async tx =>
         {
-            var of = await tx.First("select policy_id, source from item where id = $1", [point.Item], row => new
-            {
-                Policy = row.Id<PolicyId>(0),
-                Source = row.Json("source", WireJson.Default.SourceSpec),
-            }, ct);
+            var of = await tx.First("select i.policy_id, i.source, p.spec from item i join policy p on p.id = i.policy_id "
+                + "where i.id = $1", [point.Item], row => new
+                {
+                    Policy = row.Id<PolicyId>(0),
+                    Source = row.Json("source", WireJson.Default.SourceSpec),
+                    row.Json("spec", WireJson.Default.PolicySpec)!.Proof,
+                }, ct);
             var id = RunId.New(clock);
             await DrillRuns.Start(tx, id, new DrilledPoint(point.Item, of?.Policy, point.ItemName, point.Host, point.Repository, of?.Source,
-                point.Id, point.SnapshotId), point.Host, caller.Name, ct);
+                point.Id, point.SnapshotId, of?.Proof), point.Host, caller.Name, ct);
             await Audit.Add(tx, caller, "drill.request", id.ToString(), point.Id.ToString(), ct);
             return new RunStarted(id);
         }, ct);

@@ -58,7 +58,8 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
             await AnomalyHold.Check(tx, evidence, run, item, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
         var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
-            JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId);
+            JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId,
+            policy.Proof);
         await DrillRuns.Start(tx, RunId.New(clock), what, run.Host, "system: first proof", ct);
     }
 

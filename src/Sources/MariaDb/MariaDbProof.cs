@@ -19,6 +19,8 @@ public sealed record MariaDbProofOptions
     public string? Base { get; init; }
     /// <summary>Queries that must each give another value than 0 and null: "select count(*) > 0 from shop.orders".</summary>
     public IReadOnlyList<string> Assertions { get; init; } = [];
+    /// <summary>A further look, with MARIADB_OPTIONS, a file for --defaults-extra-file; null for none.</summary>
+    public CopyLook? Look { get; init; }
     /// <summary>Whether every table and index is looked through. Default true.</summary>
     public bool ChecksTables { get; init; } = true;
     /// <summary>Folder of the server's programs; null for the usual ones.</summary>
@@ -89,6 +91,7 @@ public sealed class MariaDbProof
             if (_options.ChecksTables) await Guarded("check", () => CheckTables(server, ct));
             await Guarded("count", () => CountRows(server, ct));
             foreach (var assertion in _options.Assertions) await Guarded(assertion, () => Assert(server, assertion, ct));
+            if (_options.Look is { } look) _checks.Add(await look(Variables(server), restored.Owner, ct));
             await Guarded("stop", async () =>
             {
                 await server.Stop(ct);
@@ -109,6 +112,12 @@ public sealed class MariaDbProof
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));
+
+    Dictionary<string, string> Variables(PrivateMariaDb server) => new()
+    {
+        [Isolation.Copy] = _options.Folder,
+        ["MARIADB_OPTIONS"] = server.OptionsOfOwner,
+    };
 
     async Task Guarded(string name, Func<Task<(bool Passed, string Detail)>> look)
     {

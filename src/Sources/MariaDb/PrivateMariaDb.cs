@@ -23,6 +23,8 @@ sealed class PrivateMariaDb : IAsyncDisposable
         "lower_case_table_names", "sql_mode",
     ];
 
+    const string OwnOptions = "client.cnf";
+
     readonly Scratch _folder;
     readonly ToolProcess _process;
     readonly OptionFile _options;
@@ -36,6 +38,8 @@ sealed class PrivateMariaDb : IAsyncDisposable
     public MariaDbClient Client { get; }
     /// <summary>For programs beside.</summary>
     public OptionFile Options => _options;
+    /// <summary>The same in a file that the user can read whom the server runs as.</summary>
+    public string OptionsOfOwner => Path.Combine(_folder.Path, OwnOptions);
     /// <summary>Whether it reaches no network and none of the host's sockets.</summary>
     public bool IsIsolated { get; private init; }
     /// <summary>The last lines of its log.</summary>
@@ -70,6 +74,8 @@ sealed class PrivateMariaDb : IAsyncDisposable
                 Password = password,
                 Programs = programs
             };
+            Disk.Write(Path.Combine(folder.Path, OwnOptions), Encoding.UTF8.GetBytes($"[client]\nuser={User}\n"
+                + $"password={password.Reveal()}\nsocket={address.Host}\nprotocol=socket\n"), owner, isDurable: false);
             options = new OptionFile(address, "[mysql]", "max-allowed-packet=1G", "[mysqldump]", "max-allowed-packet=1G");
             var isIsolated = Isolation.IsPossible && !Isolation.Hides(data) && !Isolation.Hides(folder.Path);
             process = ToolProcess.Start(program, Arguments(data, folder.Path, init, manifest), owner, isGuarded: true,

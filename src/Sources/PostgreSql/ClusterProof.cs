@@ -1,3 +1,4 @@
+using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Engine;
 using BackupDr.Engine.Restore;
@@ -19,6 +20,8 @@ public sealed record ClusterProofOptions
     /// <summary>Queries that must each give true, in the database that stands before the colon: "orders: select count(*) > 0 from item".
     /// </summary>
     public IReadOnlyList<string> Assertions { get; init; } = [];
+    /// <summary>A further look, with PGHOST, PGPORT and PGUSER; null for none.</summary>
+    public CopyLook? Look { get; init; }
     /// <summary>Whether pg_amcheck looks through every table and index. Default true.</summary>
     public bool ChecksRelations { get; init; } = true;
     /// <summary>Folder of the server's programs; null for the installed ones of the backup's version.</summary>
@@ -84,6 +87,7 @@ public sealed class ClusterProof
             await LookAtCatalog(ct);
             if (_options.ChecksRelations) await LookAtRelations(ct);
             foreach (var assertion in _options.Assertions) await Assert(assertion, ct);
+            if (_options.Look is { } look) _checks.Add(await look(Variables(), _restored.Owner, ct));
             await Stop(ct);
         }
         return new ProofReport(_checks, restoreTime, startTime, _clock.GetElapsedTime(checking)) { IsIsolated = server.IsIsolated };
@@ -91,6 +95,14 @@ public sealed class ClusterProof
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));
+
+    Dictionary<string, string> Variables() => new()
+    {
+        [Isolation.Copy] = Data,
+        ["PGHOST"] = Address.Host,
+        ["PGPORT"] = Address.Port.ToString(CultureInfo.InvariantCulture),
+        ["PGUSER"] = Address.User,
+    };
 
     async Task<bool> AwaitPromotion(CancellationToken ct)
     {

@@ -48,4 +48,6 @@ public sealed record SqliteProofOptions
     public IReadOnlyList<string> Assertions { get; init; } = [];
     /// <summary>Longest check. Default 1 h.</summary>
     public TimeSpan CheckLimit { get; init; } = TimeSpan.FromHours(1);
+    /// <summary>A further look, at the folder with the restored file; null for none.</summary>
+    public CopyLook? Look { get; init; }
 }

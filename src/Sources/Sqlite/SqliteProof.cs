@@ -1,5 +1,6 @@
 using BackupDr.Engine;
 using BackupDr.Engine.Restore;
+using BackupDr.Sources.Tools;
 
 namespace BackupDr.Sources.Sqlite;
 
@@ -44,6 +45,8 @@ public static class SqliteProof
             var openTime = clock.GetElapsedTime(opening);
             var checking = clock.GetTimestamp();
             await Task.Run(() => Look(database, restored.Manifest, options, checks, limit.Token, ct), ct);
+            if (options.Look is { } look)
+                checks.Add(await look(new Dictionary<string, string> { [Isolation.Copy] = scratch.Path }, null, ct));
             return new ProofReport(checks, restoreTime, openTime, clock.GetElapsedTime(checking));
         }
     }

@@ -11,8 +11,15 @@ public static class Isolation
 {
     const string Unshare = "/usr/bin/unshare";
 
+    /// <summary>The variable with a folder that the program finds where the variable says then, also where its user could not enter it.
+    /// </summary>
+    public const string Copy = "BACKUPDR_COPY";
+
+    const string CopyInside = "/run/copy";
+
     // Sockets of servers of the host lie there; what is mounted over it is seen in the namespace alone.
-    const string Script = "mount -t tmpfs -o size=1m,mode=755 none /run && exec \"$@\"";
+    const string Script = "mount -n -t tmpfs -o size=1m,mode=755 none /run && if [ -n \"$" + Copy + "\" ]; then mkdir " + CopyInside
+        + " && mount -n --bind \"$" + Copy + "\" " + CopyInside + " && export " + Copy + "=" + CopyInside + "; fi && exec \"$@\"";
 
     static readonly Lazy<bool> Works = new(Try);
 

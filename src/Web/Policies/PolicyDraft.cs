@@ -76,6 +76,9 @@ public sealed class PolicyDraft
     public string? ProofDays { get; set; }
     public string? DrillDays { get; set; }
     public string? DrillHost { get; set; }
+    public string? Assertions { get; set; }
+    public string? Script { get; set; }
+    public string? ScriptMinutes { get; set; }
     public bool RunNow { get; set; }
 
     /// <summary>Which button was pressed: "save", "preview", "browse:PATH", "add:PATH", "remove:PATH", "typed", "host", "check".</summary>
@@ -106,6 +109,9 @@ public sealed class PolicyDraft
         ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
         DrillDays = Text((int)spec.Proof.DrillInterval.TotalDays),
         DrillHost = string.Join(',', spec.Proof.DrillHosts),
+        Assertions = string.Join('\n', spec.Proof.Assertions),
+        Script = spec.Proof.Script,
+        ScriptMinutes = Text((int)Math.Ceiling((spec.Proof.ScriptLimit ?? ProofSpec.DefaultScriptLimit).TotalMinutes)),
         HookBefore = spec.Hooks?.Before,
         HookAfter = spec.Hooks?.After,
         HookMinutes = Text((int)Math.Ceiling((spec.Hooks ?? new HooksSpec()).Limit.TotalMinutes)),
@@ -178,6 +184,9 @@ public sealed class PolicyDraft
             DrillAfterFirst = DrillAfterFirst,
             MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)),
             DrillEvery = TimeSpan.FromDays(Number("drillEvery", DrillDays)),
+            Assertions = (Assertions ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+            Script = string.IsNullOrWhiteSpace(Script) ? null : Script.Trim(),
+            ScriptLimit = string.IsNullOrWhiteSpace(Script) ? null : TimeSpan.FromMinutes(Number("scriptLimit", ScriptMinutes)),
             DrillHosts = [.. (DrillHost ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(HostId.Parse)],
         },
         Hooks = string.IsNullOrWhiteSpace(HookBefore) && string.IsNullOrWhiteSpace(HookAfter) ? null : new HooksSpec

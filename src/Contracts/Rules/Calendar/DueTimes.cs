@@ -40,6 +40,16 @@ public static class DueTimes
     {
         if (proof.MaximumAge < TimeSpan.FromDays(1) || proof.MaximumAge > TimeSpan.FromDays(365))
             yield return ("proof", $"A proof age of {proof.MaximumAge} is outside of 1 day to 365 days.", "For example 35 days.");
+        if (proof.Assertions.Count > ProofSpec.MostAssertions)
+            yield return ("assertions", $"{proof.Assertions.Count} queries are too many.", $"At most {ProofSpec.MostAssertions}.");
+        foreach (var query in proof.Assertions)
+            if (string.IsNullOrWhiteSpace(query) || query.Length > ProofSpec.LongestAssertion)
+                yield return ("assertions", $"A query of {query.Length} characters cannot be.",
+                    "Write one that gives true: select count(*) > 0 from orders");
+        if (proof.Script is { } script && !HooksSpec.IsName(script))
+            yield return ("script", $"'{script}' is no file name of a program.", "Letters, digits, dots, dashes and underscores.");
+        if (proof.ScriptLimit is { } limit && (limit < HooksSpec.ShortestLimit || limit > HooksSpec.LongestLimit))
+            yield return ("scriptLimit", $"A time limit of {limit} is outside of 1 second to 6 hours.", "For example 10 minutes.");
         if (proof.DrillEvery is not { } every || every == TimeSpan.Zero) yield break;
         if (every < TimeSpan.FromDays(1) || every > TimeSpan.FromDays(365))
             yield return ("drillEvery", $"A test restore every {every} is outside of 1 day to 365 days.",
