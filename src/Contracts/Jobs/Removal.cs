@@ -9,6 +9,8 @@ public sealed record ForgetJob
     /// <summary>System identifiers of the PostgreSQL clusters whose log is removed as far as no base backup needs it any more; null for
     /// none.</summary>
     public IReadOnlyList<string>? Clusters { get; init; }
+    /// <summary>Names of the MariaDB servers whose log is removed in the same way; null for none.</summary>
+    public IReadOnlyList<string>? Servers { get; init; }
 }
 
 /// <summary>Give back the space of what no snapshot needs, within a budget. What is left over, the next run does.</summary>

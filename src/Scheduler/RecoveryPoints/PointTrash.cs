@@ -7,7 +7,13 @@ namespace BackupDr.Scheduler.RecoveryPoints;
 
 /// <summary>A recovery point as retention reads it.</summary>
 sealed record JudgedPoint(RecoveryPointId Id, KeptPoint Point, string SnapshotId, DateTimeOffset? TrashUntil, bool IsHanded,
-    long BytesAdded, string? Cluster);
+    long BytesAdded);
+
+/// <summary>A recovery point that a run is to remove.</summary>
+/// <param name="Snapshot">restic's snapshot id.</param>
+/// <param name="Cluster">System identifier of the PostgreSQL cluster that it is of; null for everything else.</param>
+/// <param name="Server">Name of the MariaDB server that it is of; null for everything else.</param>
+sealed record HandedPoint(string Snapshot, string? Cluster, string? Server);
 
 /// <summary>Reads and writes what retention does with recovery points: the trash, what is handed to a run to be removed, and what is
 /// gone.</summary>
@@ -22,7 +28,10 @@ static class PointTrash
         => (await db.Query("""
             select item_id, id, received_at, is_complete, coalesce(proof = 'Proven', false) as proven, held_at is not null as held,
                 taken_out_until, snapshot_id, trash_until, forget_run_id is not null as handed,
-                coalesce((backup->>'bytesAdded')::bigint, 0) as added, backup->'cluster'->>'systemIdentifier' as cluster
+                coalesce((backup->>'bytesAdded')::bigint, 0) as added, id in (
+                    select distinct on (g.item_id, g.number) b.id from log_stretch g join log_base b on b.item_id = g.item_id
+                        and b.log = g.log and b.is_complete and b.position between g.from_position and g.until_position
+                    where g.item_id = any($1) order by g.item_id, g.number, b.position, b.id) as begins_log
             from recovery_point where item_id = any($1) and gone_at is null order by received_at, id
             """, [items.Select(id => id.Value).ToArray()], row => (Item: row.Id<ItemId>("item_id"), Point: new JudgedPoint(
                 row.Id<RecoveryPointId>("id"), new KeptPoint
@@ -33,8 +42,9 @@ static class PointTrash
                     IsHeld = row.Bool("held"),
                     TakenOutUntil = row.TimeOrNull("taken_out_until"),
                     IsGone = row.Bool("handed"),
-                }, row.Text("snapshot_id"), row.TimeOrNull("trash_until"), row.Bool("handed"), row.Long("added"),
-                row.TextOrNull("cluster"))), ct)).ToLookup(one => one.Item, one => one.Point);
+                    BeginsLog = row.Bool("begins_log"),
+                }, row.Text("snapshot_id"), row.TimeOrNull("trash_until"), row.Bool("handed"), row.Long("added"))), ct))
+            .ToLookup(one => one.Item, one => one.Point);
 
     /// <summary>Puts points into the trash, and takes others out of it because the rules keep them again.</summary>
     public static async Task Mark(Transaction tx, IReadOnlyCollection<RecoveryPointId> dropped, IReadOnlyCollection<RecoveryPointId> kept,
@@ -57,13 +67,14 @@ static class PointTrash
 
     /// <summary>What a run is to remove from a repository: what was handed to an earlier run that did not tell its end, and what is handed
     /// now. From then on it can neither be held nor taken out of the trash.</summary>
-    public static Task<List<(string Snapshot, string? Cluster)>> Hand(Transaction tx, RepositoryId repository, RunId run,
+    public static Task<List<HandedPoint>> Hand(Transaction tx, RepositoryId repository, RunId run,
         IReadOnlyCollection<RecoveryPointId> points, CancellationToken ct) => tx.Query("""
             update recovery_point set forget_run_id = $2
             where repository_id = $1 and gone_at is null and (forget_run_id is not null or (id = any($3) and trash_until <= clock()
                 and held_at is null))
-            returning snapshot_id, backup->'cluster'->>'systemIdentifier' as cluster
-            """, [repository, run, Ids(points)], row => (row.Text("snapshot_id"), row.TextOrNull("cluster")), ct);
+            returning snapshot_id, backup->'cluster'->>'systemIdentifier' as cluster, backup->'mariaDb'->>'server' as server
+            """, [repository, run, Ids(points)],
+            row => new HandedPoint(row.Text("snapshot_id"), row.TextOrNull("cluster"), row.TextOrNull("server")), ct);
 
     /// <summary>The snapshots are gone; gives the points that were theirs.</summary>
     public static async Task<IReadOnlyList<RecoveryPointId>> Forgotten(Transaction tx, RepositoryId repository, ForgetResult done,

@@ -135,13 +135,15 @@ static class RetentionTable
                 .Select(one => one.First.Id));
         }
         var handed = await PointTrash.Hand(tx, repository, run, [.. due.Take(MostInARun)], ct);
-        string[] clusters = [.. handed.Select(one => one.Cluster).OfType<string>().Distinct()];
         return new ForgetJob
         {
             Snapshots = [.. handed.Select(one => one.Snapshot)],
-            Clusters = clusters.Length == 0 ? null : clusters,
+            Clusters = Names(handed.Select(one => one.Cluster)),
+            Servers = Names(handed.Select(one => one.Server)),
         };
     }
+
+    static string[]? Names(IEnumerable<string?> all) => all.OfType<string>().Distinct().ToArray() is { Length: > 0 } names ? names : null;
 
     /// <summary>Most snapshots that one run removes; the next one goes on.</summary>
     const int MostInARun = 1000;

@@ -192,4 +192,19 @@ public sealed class KeepPlanTests
             KeepMonthly = monthly,
             KeepWithin = within
         }));
+
+    [Fact]
+    public void What_leads_into_a_later_stretch_of_a_log_stays_while_an_older_point_does()
+    {
+        KeptPoint At(int day, bool begins = false, bool held = false)
+            => new() { ReceivedAt = Now.AddDays(-day), BeginsLog = begins, IsHeld = held };
+        var terms = new KeepTerms { Rules = new KeepRules { Daily = 1 } };
+        List<KeptPoint> points = [At(1), At(2), At(3, begins: true), At(4), At(5, begins: true, held: true), At(6, begins: true)];
+        string Kept(IReadOnlyList<KeptPoint> of) => string.Concat(KeepPlan.Make(of, terms, Now).Select(one => one.Keeps ? 'k' : '-'));
+
+        Assert.Equal("k-k-k-", Kept(points));
+        Assert.Equal("k-----", Kept([.. points.Select(point => point with { IsHeld = false })]));   // its log goes with it
+        Assert.Equal("kkk", Kept([points[0], points[2], points[4]]));
+        Assert.Equal([KeepReason.BeginsLog], KeepPlan.Make(points, terms, Now)[2].Reasons);
+    }
 }

@@ -14,6 +14,9 @@ public sealed record KeptPoint
     public bool IsHeld { get; init; }
     /// <summary>Until when it stays because somebody took it out of the trash; null where nobody did.</summary>
     public DateTimeOffset? TakenOutUntil { get; init; }
+    /// <summary>Whether it is the first complete base backup in an unbroken stretch of a database's log: without it nothing leads to the
+    /// moments up to the next one.</summary>
+    public bool BeginsLog { get; init; }
     /// <summary>Whether its snapshot is in no place any more: it counts for nothing.</summary>
     public bool IsGone { get; init; }
 }
@@ -57,7 +60,8 @@ public readonly record struct KeepVerdict(PointFate Fate, IReadOnlyList<KeepReas
 /// </summary>
 /// <remarks>
 /// Rules count by the time of receipt, in UTC. An incomplete point never takes the place of a complete one: rules are applied to complete
-/// points alone, and once more to all of them, and each point stays that stays in one of the two.
+/// points alone, and once more to all of them, and each point stays that stays in one of the two. The log of a database goes with its
+/// oldest base backup; what leads into a later stretch of it, behind a gap, stays with that.
 /// </remarks>
 public static class KeepPlan
 {
@@ -77,8 +81,19 @@ public static class KeepPlan
         foreach (var at in complete.Where(at => reasons[at]!.Count == 0).OrderByDescending(at => points[at].ReceivedAt)
             .Take(Math.Max(0, missing)).ToList())
             reasons[at]!.Add(KeepReason.Floor);
+        KeepLogs(points, complete, reasons);
         return [.. reasons.Select(kept => kept is null ? new KeepVerdict(PointFate.Gone, [])
             : new KeepVerdict(kept.Count > 0 ? PointFate.Kept : PointFate.Dropped, kept))];
+    }
+
+    /// <summary>A database's log goes with the oldest of its base backups; what lies behind that one stays, and has to lead
+    /// anywhere.</summary>
+    static void KeepLogs(IReadOnlyList<KeptPoint> points, List<int> complete, List<KeepReason>?[] reasons)
+    {
+        var kept = complete.Where(at => reasons[at]!.Count > 0).Select(at => (DateTimeOffset?)points[at].ReceivedAt);
+        if (kept.Min() is not { } oldest) return;
+        foreach (var at in complete)
+            if (points[at].BeginsLog && points[at].ReceivedAt > oldest && reasons[at]!.Count == 0) reasons[at]!.Add(KeepReason.BeginsLog);
     }
 
     static IEnumerable<KeepReason> Own(KeptPoint point, KeepTerms terms, DateTimeOffset now)

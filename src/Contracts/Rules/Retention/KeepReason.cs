@@ -33,4 +33,6 @@ public enum KeepReason
     NoRules,
     /// <summary>Nobody may remove anything from its repository.</summary>
     NobodyMayForget,
+    /// <summary>Nothing else leads into the unbroken log behind it, which is kept.</summary>
+    BeginsLog,
 }

@@ -62,6 +62,7 @@ public static class RetentionWords
         KeepReason.ItemHold => "the hold on its item",
         KeepReason.TakenOut => "having been taken out of the trash",
         KeepReason.NoRules => "there being no rules",
+        KeepReason.BeginsLog => "the log behind it",
         _ => "nobody being allowed to remove it",
     };
 
