@@ -36,7 +36,7 @@ public sealed class PostgreSqlTests
         var point = Assert.Single(points);
         var drill = (await api.Run(point.ProofRun!.Value, _ct)).Result!.Drill!;
         Assert.True(drill.Result == ProofResult.Proven, drill.Reason);
-        Assert.Equal(["restore", "recovery", "identity", "catalog", "relations", "stop"], drill.Checks!.Select(check => check.Name));
+        Assert.Equal(["restore", "recovery", "log", "identity", "catalog", "relations", "stop"], drill.Checks!.Select(check => check.Name));
         Assert.Empty(Directory.GetDirectories("/var/tmp", "backupdr-drill-*"));
         var facts = point.Backup.Cluster!;
         Assert.Equal(await cluster.Ask<string>("select system_identifier::text from pg_control_system()"), facts.SystemIdentifier);
@@ -46,6 +46,7 @@ public sealed class PostgreSqlTests
         var four = await ItsLogIsReceived(service, http, item, cluster);
         await AGapIsKnownAndClosed(service, http, item, cluster);
         await AnyMomentComesBack(service, api, http, item, four);
+        await ATableComesBackBesideItself(service, api, http, item, cluster, four);
         await ItTakesItsOwnPlace(service, api, http, item, cluster);
         await WhatIsRetiredLeavesNothingBehind(service, http, item, cluster);
     }
@@ -88,6 +89,28 @@ public sealed class PostgreSqlTests
         var restored = run.Result!.Restore!.Cluster!;
         Assert.True(restored.IsRunning && restored.ReachedAt <= four && restored.ReachedLsn is not null, restored.ToString());
         Assert.Equal(10L, await Sum(restored.SocketFolder, restored.Port));   // 1 to 4, and not 5
+    }
+
+    /// <summary>Its tables at a moment are told, one of them is put beside, and neither leaves anything.</summary>
+    async Task ATableComesBackBesideItself(Service service, ApiClient api, HttpClient http, Item item, PostgresCluster cluster,
+        DateTimeOffset four)
+    {
+        var moment = new Moment { Kind = MomentKind.Time, Time = four };
+        var looked = await Restored(service, api, http, item, new RestoreMomentRequest { Moment = moment, OnlyLooks = true });
+        Assert.True(looked.State == RunState.Complete, looked.Result?.Error?.ToString());
+        Assert.Equal(new TableSeen("postgres", "public", "orders", "table", 4, 0),
+            Assert.Single(looked.Result!.Restore!.Look!.Tables) with { Bytes = 0 });
+        var part = new ClusterPart { Database = "postgres", Tables = [new TableId("public", "orders")], Into = "then" };
+
+        var run = await Restored(service, api, http, item, new RestoreMomentRequest { Moment = moment, Part = part });
+        var again = await Restored(service, api, http, item, new RestoreMomentRequest { Moment = moment, Part = part });
+
+        Assert.True(run.State == RunState.Complete, run.Result?.Error?.ToString());
+        Assert.Equal(new TableTaken("public", "orders", 4, 1, "postgres.then.orders"), Assert.Single(run.Result!.Restore!.Part!.Tables));
+        Assert.Equal(10, await cluster.Ask<long>("select sum(id) from \"then\".orders"));
+        Assert.Equal("postgres.exists", again.Result!.Error!.Code);
+        await cluster.Execute("drop schema \"then\" cascade");
+        Assert.Empty(Directory.GetDirectories("/var/tmp", "backupdr-*"));
     }
 
     async Task ItTakesItsOwnPlace(Service service, ApiClient api, HttpClient http, Item item, PostgresCluster cluster)

@@ -37,6 +37,7 @@ public sealed class ClusterPageTests(PostgresServer server, Browser browser)
         var item = await Protect(node, agent, visit);
         await TheTrackBegins(node, agent, visit, item);
         await AMomentComesBack(visit, item);
+        await ATableComesBackInFour(agent, visit, item);
         visit.IsClean();
     }
 
@@ -109,6 +110,39 @@ public sealed class ClusterPageTests(PostgresServer server, Browser browser)
         await visit.Go($"/items/{item.Id}?at={Uri.EscapeDataString(stepped)}&step=60");
         Assert.Equal(TimeSpan.FromSeconds(1), DateTimeOffset.Parse(await visit.Page.Locator("#moment").InputValueAsync() + "Z", null)
             - DateTimeOffset.Parse(chosen + "Z", null));
+    }
+
+    async Task ATableComesBackInFour(ScriptedAgent agent, Visit visit, Item item)
+    {
+        await visit.Go($"/items/{item.Id}");
+        _clicks = 0;
+        var bar = visit.Page.Locator("#track svg.strip").First;
+        var box = (await bar.BoundingBoxAsync())!;
+        await Click(visit.Page.Mouse.ClickAsync(box.X + box.Width * 0.8f, box.Y + box.Height / 2));
+        await visit.Reads("This moment can be restored.");
+        var chosen = await visit.Page.Locator("#moment").InputValueAsync();
+        await Click(visit.Press("Tables at that moment"));
+        await visit.Reads("48,112,332");
+        await visit.Reads("not counted");
+        await visit.Shot("cluster-tables");
+        await Click(visit.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { Name = "Restore orders.public.item", Exact = true })
+            .ClickAsync());
+        await visit.Sees("Restore orders.public.item");
+        await visit.Shot("cluster-table");
+        await Click(visit.Press("Restore item", exact: false));
+        await visit.Reads("Rows and indexes are as many as they were.");
+        Assert.Equal(4, _clicks);
+        await visit.Shot("cluster-table-restored");
+        var job = Assert.Single(agent.Restores, one => one.Cluster!.Part is not null);
+        Assert.Equal((chosen, "orders", new TableId("public", "item")),
+            ($"{job.Cluster!.Moment!.Time!.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss}", job.Cluster.Part!.Database,
+            Assert.Single(job.Cluster.Part.Tables)));
+        Assert.StartsWith("restored_", job.Cluster.Part.Into, StringComparison.Ordinal);
+        await visit.Go($"/restore/table?item={item.Id}&at={Uri.EscapeDataString(chosen)}&table=orders.public.item.x");
+        await visit.Reads("names no table and no database");
+        await visit.Go($"/restore/table?item={item.Id}&at={Uri.EscapeDataString(chosen)}");
+        await visit.Shot("cluster-table-typed");
+        visit.Forgive("400");
     }
 
     async Task Click(Task click)

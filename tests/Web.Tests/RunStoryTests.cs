@@ -52,6 +52,43 @@ public sealed class RunStoryTests
         Assert.Equal(expected, string.Join(' ', steps.Select(s => s.State)));
     }
 
+    [Theory]
+    [InlineData(ProofResult.Proven, "Proven", "Done Done Done Done Done")]
+    [InlineData(ProofResult.Failed, "Proof failed", "Done Done Done Bad Done")]
+    public void A_drill_tells_the_steps_that_were_done_and_what_it_proved(ProofResult result, string word, string states)
+    {
+        var drill = new DrillResult
+        {
+            Result = result,
+            Checks = [new DrillCheck("log", true, "replayed")],
+            Steps = [new DrillStep("Restore into a folder of its own", Start, Start, true), new DrillStep("Start a server in it", Start,
+                Start, true), new DrillStep("Look through it", Start, Start, result == ProofResult.Proven)],
+        };
+        var run = Backup(RunState.Complete) with
+        {
+            Kind = JobKind.Drill,
+            Result = new JobResult { Outcome = JobOutcome.Complete, Drill = drill },
+        };
+
+        var steps = RunStory.Steps(run);
+
+        Assert.Equal(states, string.Join(' ', steps.Select(step => step.State)));
+        Assert.Equal(["Restore into a folder of its own", "Start a server in it", "Look through it"], steps.Skip(1).Take(3)
+            .Select(step => step.Word));
+        Assert.Equal(word, Parts.Tones.Of(run).Word);
+    }
+
+    [Theory]
+    [InlineData("restoring", "Restore into a folder of its own, Look through what came back")]
+    [InlineData("recovering", "Restore into a folder of its own, Start a server in it, Look through it")]
+    [InlineData("comparing", "Restore into a folder of its own, Compare each file with the snapshot")]
+    public void A_drill_that_runs_tells_what_its_phases_show(string phase, string words)
+    {
+        var run = Backup(RunState.Running, new JobProgress { Phase = phase }) with { Kind = JobKind.Drill };
+
+        Assert.Equal(words, string.Join(", ", RunStory.Steps(run).Skip(1).SkipLast(1).Select(step => step.Word)));
+    }
+
     [Fact]
     public void A_run_cancelled_before_it_began_stops_at_the_first_step()
     {

@@ -41,7 +41,8 @@ static class ClusterAddress
     /// <exception cref="SourceException">Something stands in the way.</exception>
     public static async Task<IReadOnlyList<Finding>> Check(PostgreSqlSpec spec, ServerAddress address, string? slot, CancellationToken ct)
     {
-        var findings = await ClusterPreflight.Run(address, slot, spec.DataFolder?.ToString(), ct);
+        var findings = await ClusterPreflight.Run(address,
+            new ClusterPreflightOptions { Slot = slot, DataFolder = spec.DataFolder?.ToString() }, ct);
         var blocking = findings.Where(finding => finding.Severity == FindingSeverity.Blocking).ToList();
         if (blocking.Count == 0) return findings;
         throw new SourceException("postgres.preflight", string.Join(' ', blocking.Select(finding => finding.Message)),

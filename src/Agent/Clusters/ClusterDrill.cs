@@ -10,8 +10,8 @@ using BackupDr.Sources.PostgreSql;
 
 namespace BackupDr.Agent.Clusters;
 
-/// <summary>A test restore of a base backup: a server of its version is started in it, behind a socket that nobody else can reach, and
-/// looks through every table and index.</summary>
+/// <summary>A test restore of a base backup, and of the log behind it where that is received: a server of its version is started in it,
+/// behind a socket that nobody else can reach, and looks through every table and index.</summary>
 static class ClusterDrill
 {
     /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
@@ -27,7 +27,9 @@ static class ClusterDrill
             Folder = sandbox.Folder,
             SystemIdentifier = RecoverySet.SystemOf(snapshot),
             Base = snapshotId,
-            Target = RecoveryTarget.EndOfBackup,
+            // Where the log is received a person restores to its end, and that is what has to be proven.
+            Target = spec.Log is null ? RecoveryTarget.EndOfBackup : RecoveryTarget.Latest,
+            OnPhase = phase => reporter.Progress(new JobProgress { Phase = phase }),
             Assertions = looks.Assertions,
             Look = looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);

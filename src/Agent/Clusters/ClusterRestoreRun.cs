@@ -96,7 +96,9 @@ static class ClusterRestoreRun
         RecoverySeconds = started is null ? 0 : Math.Round(started.Time.TotalSeconds, 3),
     };
 
-    static RecoveryTarget Target(Moment? moment) => moment switch
+    /// <summary>A moment as the source knows it.</summary>
+    /// <exception cref="BadInputException">It is of a kind that this agent does not know.</exception>
+    internal static RecoveryTarget Target(Moment? moment) => moment switch
     {
         null or { Kind: MomentKind.EndOfBackup } => RecoveryTarget.EndOfBackup,
         { Kind: MomentKind.Latest } => RecoveryTarget.Latest,

@@ -35,6 +35,9 @@ sealed class DrillSandbox : IDisposable
         File.WriteAllText(Path.Combine(own, Elsewhere), folder);
         RemoveElsewhere(folder);
         MakeFolder(folder);
+        // What lies in it is private, and the server's user has to come to it.
+        File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherExecute);
         return new DrillSandbox(own, folder);
     }
 

@@ -25,7 +25,10 @@ static class RestoreJobRun
         {
             try
             {
-                return job.Cluster is { } cluster ? await ClusterRestoreRun.Run(repository, job, cluster, Thaw(job.Thaw), reporter, ct)
+                return job.Cluster is { } cluster
+                    ? cluster.OnlyLooks || cluster.Part is not null
+                        ? await ClusterPartRun.Run(repository, run.RunId, job, cluster, Thaw(job.Thaw), state, reporter, ct)
+                        : await ClusterRestoreRun.Run(repository, job, cluster, Thaw(job.Thaw), reporter, ct)
                     : await MariaDbRestoreRun.Run(repository, run.RunId, job, job.MariaDb!, Thaw(job.Thaw), state, reporter, ct);
             }
             catch (RepositoryException e) when (e is { Archived: { } space }) { return NotThawed(e, space, reporter); }

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace BackupDr.Agent.Requests;
 
 /// <summary>Answers the short questions of a node: what lies in a folder of this host, or of a snapshot.</summary>
-public sealed partial class RequestAnswers(OpenRepositories repositories, ILogger<RequestAnswers> log)
+public sealed partial class RequestAnswers(OpenRepositories repositories, AgentState state, ILogger<RequestAnswers> log)
 {
     const int MaximumEntries = 10_000;
 
@@ -36,7 +36,7 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, ILogge
     }
 
     async Task<AgentRequestAnswer> Answer(AgentRequest request, CancellationToken ct) => request.Kind == AgentRequestKind.CheckSource
-        ? new AgentRequestAnswer { Findings = await SourceLook.Check(request.Source, ct) }
+        ? new AgentRequestAnswer { Findings = await SourceLook.Check(request.Source, state, ct) }
         : new AgentRequestAnswer { Listing = await List(request, ct) };
 
     async Task<FolderListing> List(AgentRequest request, CancellationToken ct)

@@ -17,7 +17,7 @@ static class SourceLook
     const string NewSlot = "backupdr_new";
 
     /// <exception cref="BackupDrException">It cannot be looked at.</exception>
-    public static async Task<IReadOnlyList<SourceFinding>> Check(SourceSpec? source, CancellationToken ct)
+    public static async Task<IReadOnlyList<SourceFinding>> Check(SourceSpec? source, AgentState state, CancellationToken ct)
     {
         var findings = source switch
         {
@@ -25,8 +25,13 @@ static class SourceLook
             { Kind: SourceKind.Sqlite, Sqlite: { } database } => SqliteFile.Preflight(database.Path.ToString(),
                 database.Scratch?.ToString() ?? "/var/tmp"),
             { Kind: SourceKind.PostgreSql, PostgreSql: { } cluster }
-                => await ClusterPreflight.Run(ClusterAddress.Of(cluster), cluster.Log is null ? null : NewSlot,
-                    cluster.DataFolder?.ToString(), ct),
+                => await ClusterPreflight.Run(ClusterAddress.Of(cluster), new ClusterPreflightOptions
+                {
+                    Slot = cluster.Log is null ? null : NewSlot,
+                    DataFolder = cluster.DataFolder?.ToString(),
+                    Scratch = cluster.Scratch?.ToString() ?? TemporaryClusterOptions.DefaultFolder,
+                    Journal = cluster.Log is null ? null : state.JournalFolder,
+                }, ct),
             { Kind: SourceKind.MariaDb, MariaDb: { } server }
                 => await ServerPlace.Look(server, ServerPlace.Of(server), server.Log is not null, ct),
             _ => throw new BadInputException("source", $"The source kind {source?.Kind} is unknown to this agent.",

@@ -127,6 +127,10 @@ public sealed record RestoreMomentRequest
     public bool InPlace { get; init; }
     /// <summary>For InPlace: the item's name, typed by the person who asks for it.</summary>
     public string? Confirm { get; init; }
+    /// <summary>Whether it is only looked into: the run tells its tables and their rows at that moment, and nothing stays.</summary>
+    public bool OnlyLooks { get; init; }
+    /// <summary>What is taken out of it, into the target, which is a file then, or into the running server; null for all of it.</summary>
+    public ClusterPart? Part { get; init; }
 }
 
 /// <summary>A run that was made.</summary>

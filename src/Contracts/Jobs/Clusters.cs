@@ -64,7 +64,87 @@ public sealed record ClusterRestoreJob
     /// <summary>Whether it takes the place of the stopped cluster in the target, which is kept beside it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool InPlace { get; init; }
+    /// <summary>Whether it is only looked into: it is put up where nobody can reach it, its tables are told with their rows, and it is
+    /// removed. Nothing is written to the target.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OnlyLooks { get; init; }
+    /// <summary>What is taken out of it; null for all of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ClusterPart? Part { get; init; }
+    /// <summary>Set for a look or a part: where it is put up, and the running server that a part is loaded into.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PostgreSqlSpec? Source { get; init; }
 }
+
+/// <summary>Tables of one database, or all of it, as they were at a moment.</summary>
+public sealed record ClusterPart
+{
+    /// <summary>The database.</summary>
+    public required string Database { get; init; }
+    /// <summary>Its tables, each with its partitions, at most 100; none for the whole database.</summary>
+    public IReadOnlyList<TableId> Tables { get; init; } = [];
+    /// <summary>Where to in the running server, beside what is there: a schema of the database for tables, a database that does not exist
+    /// for a database. Null for a file, which then is the target.</summary>
+    public string? Into { get; init; }
+    /// <summary>Whether the file holds statements for psql, and not what pg_restore reads.</summary>
+    public bool IsPlain { get; init; }
+}
+
+/// <summary>A table of a database.</summary>
+/// <param name="Schema">Its schema.</param>
+/// <param name="Name">Its name.</param>
+public sealed record TableId(string Schema, string Name);
+
+/// <summary>What was seen in a cluster as it was at a moment.</summary>
+public sealed record ClusterLook
+{
+    /// <summary>The moment, in words.</summary>
+    public required string Moment { get; init; }
+    /// <summary>The base backup that was chosen: restic's snapshot id.</summary>
+    public required string BaseSnapshot { get; init; }
+    /// <summary>Segments of the log behind it.</summary>
+    public int Segments { get; init; }
+    /// <summary>Where recovery stopped, in the server's words.</summary>
+    public required string Reached { get; init; }
+    /// <summary>Its tables by database, schema and name; at most 5,000.</summary>
+    public IReadOnlyList<TableSeen> Tables { get; init; } = [];
+    /// <summary>How many there are.</summary>
+    public int TableCount { get; init; }
+}
+
+/// <summary>A table as it was at a moment.</summary>
+/// <param name="Database">Its database.</param>
+/// <param name="Schema">Its schema.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Kind">"table", "partitioned table" or "materialized view".</param>
+/// <param name="Rows">Rows, counted; null where there was no time for it.</param>
+/// <param name="Bytes">With indexes and large values.</param>
+public sealed record TableSeen(string Database, string Schema, string Name, string Kind, long? Rows, long Bytes);
+
+/// <summary>What was taken out of a cluster as it was at a moment.</summary>
+public sealed record TakenPart
+{
+    /// <summary>The moment, in words.</summary>
+    public required string Moment { get; init; }
+    /// <summary>The base backup that was chosen: restic's snapshot id.</summary>
+    public required string BaseSnapshot { get; init; }
+    /// <summary>The database.</summary>
+    public required string Database { get; init; }
+    /// <summary>Where to in the running server; null where it was a file.</summary>
+    public string? Into { get; init; }
+    /// <summary>The tables; at most 5,000.</summary>
+    public IReadOnlyList<TableTaken> Tables { get; init; } = [];
+    /// <summary>What a person should know.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+}
+
+/// <summary>A table that was taken out.</summary>
+/// <param name="Schema">Its schema at the moment.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Rows">Its rows, counted; equal where it was loaded.</param>
+/// <param name="Indexes">Its indexes, those of keys among them; equal where it was loaded.</param>
+/// <param name="LoadedAs">What it is called where it was loaded; null in a file.</param>
+public sealed record TableTaken(string Schema, string Name, long Rows, int Indexes, string? LoadedAs = null);
 
 /// <summary>A restored cluster.</summary>
 public sealed record RestoredCluster

@@ -145,6 +145,12 @@ public sealed record RestoreResult
     /// <summary>Of a MariaDB server: what it can be started as; null for everything else.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RestoredMariaDb? MariaDb { get; init; }
+    /// <summary>Where a cluster was only looked into: what was seen.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ClusterLook? Look { get; init; }
+    /// <summary>Where tables or a database were taken out of a cluster: which.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TakenPart? Part { get; init; }
     /// <summary>Seconds from start to end.</summary>
     public double Seconds { get; init; }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using Npgsql;
 
 namespace BackupDr.Scheduler.Api;
 
@@ -45,6 +46,10 @@ static class LiveEndpoint
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return;   // the browser went away, or the node stops and the browser goes to another one
+        }
+        catch (NpgsqlException)
+        {
+            return;   // the database is away, so nobody can say whether the session still holds: the browser asks again
         }
         finally
         {

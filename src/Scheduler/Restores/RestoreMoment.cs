@@ -39,6 +39,7 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
         if (request.Moment is { Kind: MomentKind.Time, Time: { } time })
             MustBeInside(time, item, await showLog.Handle(caller, new ShowItemLogRequest(item.Id), ct));
         Check(request, newest);
+        ClusterParts.Check(request, newest);
         var target = Target(request, item, newest);
         var (id, host) = (request.Id ?? RunId.New(clock), request.Host ?? item.Host);
         return await db.InTransaction(async tx =>
@@ -48,40 +49,50 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
             {
                 Id = id,
                 Kind = JobKind.Restore,
-                Title = $"Restore {What(request, item)} as of {Words(request.Moment)} to {target}",
+                Title = Title(request, item, target),
                 Item = item.Id,
                 Policy = item.Policy,
                 Host = host,
                 Repository = item.Repository,
                 Point = request.Moment.Kind == MomentKind.EndOfBackup ? newest.Id : null,
                 RequestedBy = caller.Name,
-                Job = new StoredJob(Restore: new RestoreJob
-                {
-                    SnapshotId = newest.SnapshotId,
-                    Target = target,
-                    Cluster = newest.Backup.Cluster is { } cluster ? new ClusterRestoreJob
-                    {
-                        SystemIdentifier = cluster.SystemIdentifier,
-                        Moment = request.Moment,
-                        Starts = request.Starts,
-                        InPlace = request.InPlace,
-                    } : null,
-                    MariaDb = newest.Backup.MariaDb is { } server ? new MariaDbRestoreJob
-                    {
-                        Server = server.Server,
-                        Moment = request.Moment,
-                        Starts = request.Starts,
-                        InPlace = request.InPlace,
-                        Table = request.Table,
-                        Scratch = request.Table is null ? null : item.Source.MariaDb?.Scratch,
-                    } : null,
-                }),
+                Job = Job(request, item, newest, target),
             }, ct);
-            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{What(request, item)} as of "
-                + $"{Words(request.Moment)} to {target} on {host}{(request.InPlace ? ", in the place of the original" : "")}", ct);
+            if (made) await Audit.Add(tx, caller, "restore.request", id.ToString(), $"{Title(request, item, target)} on {host}"
+                + (request.InPlace ? ", in the place of the original" : ""), ct);
             return new RunStarted(id);
         }, ct);
     }
+
+    static StoredJob Job(RestoreMomentRequest request, Item item, RecoveryPoint newest, FilePath target)
+        => new(Restore: new RestoreJob
+        {
+            SnapshotId = newest.SnapshotId,
+            Target = target,
+            Cluster = newest.Backup.Cluster is { } cluster ? new ClusterRestoreJob
+            {
+                SystemIdentifier = cluster.SystemIdentifier,
+                Moment = request.Moment,
+                Starts = request.Starts,
+                InPlace = request.InPlace,
+                OnlyLooks = request.OnlyLooks,
+                Part = request.Part,
+                Source = request.OnlyLooks || request.Part is not null ? item.Source.PostgreSql : null,
+            } : null,
+            MariaDb = newest.Backup.MariaDb is { } server ? new MariaDbRestoreJob
+            {
+                Server = server.Server,
+                Moment = request.Moment,
+                Starts = request.Starts,
+                InPlace = request.InPlace,
+                Table = request.Table,
+                Scratch = request.Table is null ? null : item.Source.MariaDb?.Scratch,
+            } : null,
+        });
+
+    static string Title(RestoreMomentRequest request, Item item, FilePath target)
+        => request.OnlyLooks || request.Part is not null ? ClusterParts.Title(request, item, Words(request.Moment), target)
+            : $"Restore {What(request, item)} as of {Words(request.Moment)} to {target}";
 
     static string What(RestoreMomentRequest request, Item item) => request.Table is { } table ? $"{table} of {item.Name}" : item.Name;
 
@@ -90,7 +101,8 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
     {
         if (request.Table is not { } table) return;
         if (newest.Backup.MariaDb is null)
-            throw new BadInputException("table", "One table can be taken out of a MariaDB server only.", "Restore the cluster beside.");
+            throw new BadInputException("table", "This is the table of a MariaDB server.",
+                "Name tables of a PostgreSQL cluster as its part.");
         if (request.InPlace)
             throw new BadInputException("inPlace", "One table cannot take the place of a server.", "Leave one of them out.");
         foreach (var name in (string[])[table.Database, table.Name])
@@ -169,7 +181,9 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
                     "Restore it beside, then exchange the folders while the server is stopped.");
             return data;
         }
-        var target = request.Target ?? (request.Table is { } table ? PlanRestore.TableBeside(data, table, clock.GetUtcNow())
+        if (request.OnlyLooks || request.Part?.Into is not null) return ClusterParts.Target(request, item, data, clock.GetUtcNow());
+        var target = request.Target ?? (request.Part is not null ? ClusterParts.Target(request, item, data, clock.GetUtcNow())
+            : request.Table is { } table ? PlanRestore.TableBeside(data, table, clock.GetUtcNow())
             : PlanRestore.Beside(data, clock.GetUtcNow()));
         return target.IsAbsolute && !target.Parts().Any(part => part.Bytes.SequenceEqual(".."u8)) ? target
             : throw new BadInputException("target", $"'{target}' is no absolute path.", "For example /srv/restored");

@@ -5,45 +5,38 @@ using BackupDr.Storage.Posix;
 namespace BackupDr.Sources.PostgreSql;
 
 /// <summary>Looks at a server before it is protected: each thing that stands in the way, with the statement that mends it.</summary>
-public static class ClusterPreflight
+public static partial class ClusterPreflight
 {
     static readonly string[] Wanted = ["pg_read_all_settings"];
     static readonly string[] Replicating = ["replication_right", "max_wal_senders", "max_replication_slots"];
 
     /// <summary>Everything at once, so that a person mends it in one go. Empty where all is well.</summary>
-    /// <param name="address">The server.</param>
-    /// <param name="slot">Slot that the log is to be received by; null where only base backups are taken.</param>
+    /// <param name="address">The server. That it does not let the role in is a finding too.</param>
+    /// <param name="options">What is looked at.</param>
     /// <param name="ct">Cancels.</param>
     /// <exception cref="UnavailableException">The server cannot be reached.</exception>
-    /// <exception cref="DeniedException">It does not let the role in.</exception>
-    public static Task<IReadOnlyList<Finding>> Run(ServerAddress address, string? slot, CancellationToken ct)
-        => Run(address, slot, null, ct);
-
-    /// <summary>The same, of a server whose data folder is known.</summary>
-    /// <param name="address">The server.</param>
-    /// <param name="slot">Slot that the log is to be received by; null where only base backups are taken.</param>
-    /// <param name="dataFolder">The folder that it must have; null for any.</param>
-    /// <param name="ct">Cancels.</param>
-    /// <exception cref="UnavailableException">The server cannot be reached.</exception>
-    /// <exception cref="DeniedException">It does not let the role in.</exception>
-    public static async Task<IReadOnlyList<Finding>> Run(ServerAddress address, string? slot, string? dataFolder, CancellationToken ct)
+    public static async Task<IReadOnlyList<Finding>> Run(ServerAddress address, ClusterPreflightOptions options, CancellationToken ct)
     {
+        ServerSession session;
+        try { session = await ServerSession.Open(address, ct); }
+        catch (DeniedException e) { return [new Finding("sign_in", e.Message, e.Hint)]; }
+        await using var _ = session;
+        if (OfVersion(session.Version) is { } old) return [old];
         var findings = new List<Finding>();
-        await using var session = await ServerSession.Open(address, ct);
-        if (session.Version < 120_000)
-            return [new Finding("version", $"The server's version {session.Version / 10_000} is older than 12.",
-                "Upgrade it, or use pg_dump.")];
         await Rights(session, address.User, findings, ct);
         if (findings.Any(finding => finding.Code == "settings_right")) return findings;   // without it nothing else can be asked
         var facts = await ClusterFacts.Read(session, ct);
         Settings(facts, findings);
-        await Slots(session, facts, slot, findings, ct);
+        await Slots(session, facts, options.Slot, findings, ct);
+        await Archive(session, facts, findings, ct);
         Files(facts, findings);
-        if (dataFolder is not null && dataFolder.TrimEnd('/') != facts.DataFolder.TrimEnd('/'))
+        Programs(facts, findings);
+        if (!findings.Any(finding => finding.Code is "other_host" or "other_cluster")) Space(facts, options, findings);
+        if (options.DataFolder is { } dataFolder && dataFolder.TrimEnd('/') != facts.DataFolder.TrimEnd('/'))
             findings.Add(new Finding("other_folder", $"The server at {address.Host}:{address.Port} has the data folder {facts.DataFolder}, "
                 + $"not {dataFolder}.", "Name the folder that 'show data_directory' tells, or another port."));
         // A base backup holds its log by a slot where it may, and does without where it may not.
-        return slot is not null ? findings
+        return options.Slot is not null ? findings
             : [.. findings.Select(finding => Replicating.Contains(finding.Code) ? finding with { Severity = FindingSeverity.Warning }
                 : finding)];
     }

@@ -28,6 +28,8 @@ public sealed record ClusterProofOptions
     public string? Programs { get; init; }
     /// <summary>Longest recovery. Default 6 h.</summary>
     public TimeSpan RecoveryLimit { get; init; } = TimeSpan.FromHours(6);
+    /// <summary>Told what is being done after the files are back: "recovering", "checking".</summary>
+    public Action<string>? OnPhase { get; init; }
     /// <summary>Leaves the folder where a check failed, so that a person can look at it.</summary>
     public bool KeepsFailed { get; init; }
 }
@@ -77,6 +79,7 @@ public sealed class ClusterProof
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
         Pass("restore", $"{_restored.Files.Files} files and {_restored.Segments} log segments, to {_restored.Target}.");
+        _options.OnPhase?.Invoke("recovering");
         var starting = _clock.GetTimestamp();
         await using var server = _server = PrivateServer.Start(_restored, _options.Folder, Data, _options.Programs, _clock);
         var isUp = await AwaitPromotion(ct);
@@ -84,6 +87,8 @@ public sealed class ClusterProof
         var checking = _clock.GetTimestamp();
         if (isUp)
         {
+            _options.OnPhase?.Invoke("checking");
+            if (_options.Target.Kind == TargetKind.Latest) await LookAtLog(ct);
             await LookAtCatalog(ct);
             if (_options.ChecksRelations) await LookAtRelations(ct);
             foreach (var assertion in _options.Assertions) await Assert(assertion, ct);
@@ -116,6 +121,23 @@ public sealed class ClusterProof
             Fail("recovery", e.Message);
             return false;
         }
+    }
+
+    /// <summary>Whether recovery read everything that is stored: the end of the last whole record in the segments that lie there.</summary>
+    async Task LookAtLog(CancellationToken ct)
+    {
+        var (range, bytes) = (_restored!.Range, _restored.Manifest.SegmentBytes);
+        var files = range.Segments.ToDictionary(segment => segment.Number, segment => Path.Combine(Data, WalFolder.Name,
+            segment.Name(bytes)));
+        using var reader = new WalReader(bytes, lsn => files.GetValueOrDefault(lsn.Value / (ulong)bytes));
+        foreach (var _ in reader.Read(range.Base.Start, ct)) ct.ThrowIfCancellationRequested();
+        await using var session = await ServerSession.Open(Address, ct);
+        var replayed = Lsn.Parse(await session.Text("select pg_last_wal_replay_lsn()::text", ct));
+        var commit = await session.Text("select to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')", ct);
+        var words = $"{range.Segments.Count} segments from {range.Base.Start} on were replayed to {replayed}"
+            + (commit.Length > 0 ? $"; the last commit in it is of {commit} UTC" : "") + (range.HasGap ? "; a gap follows" : "");
+        if (replayed >= reader.End) Pass("log", words + ".");
+        else Fail("log", $"{words}, but {reader.End} is stored.");
     }
 
     async Task LookAtCatalog(CancellationToken ct)

@@ -10,27 +10,31 @@ namespace BackupDr.Sources.PostgreSql;
 sealed class PrivateServer : IAsyncDisposable
 {
     const int Port = 5432;   // only names the socket
+    // The address of a socket has room for 107 bytes, and folders for copies may be deep. Nobody but the server's user can enter what is
+    // made there, and everybody who can may do anything in the copy.
+    const string SocketFolder = "/tmp";
     const long MostBuffers = 64 << 10;   // blocks: a copy beside its original must not take the memory of two
     static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100), LongestStop = TimeSpan.FromSeconds(30);
     static readonly string[] Dangerous = ["FATAL:", "PANIC:"];
 
     readonly ClusterRestoreSummary _restored;
     readonly ToolProcess _process;
-    readonly string _data, _sockets;
+    readonly string _data;
+    readonly Scratch _sockets;
     readonly string? _programs;
     readonly TimeProvider _clock;
 
-    PrivateServer(ClusterRestoreSummary restored, ToolProcess process, string data, string sockets, string? programs, TimeProvider clock)
+    PrivateServer(ClusterRestoreSummary restored, ToolProcess process, string data, Scratch sockets, string? programs, TimeProvider clock)
         => (_restored, _process, _data, _sockets, _programs, _clock) = (restored, process, data, sockets, programs, clock);
 
     /// <summary>Whether it can reach nothing itself: no network, none of the host's sockets.</summary>
     public bool IsIsolated { get; private init; }
 
     /// <summary>How to reach it, as its superuser.</summary>
-    public ServerAddress Address => new() { Host = _sockets, Port = Port, User = _restored.Manifest.Superuser, Database = "postgres" };
+    public ServerAddress Address => new() { Host = _sockets.Path, Port = Port, User = _restored.Manifest.Superuser, Database = "postgres" };
 
     /// <summary>The options by which its client programs reach it.</summary>
-    public string[] Where => ["-h", _sockets, "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", _restored.Manifest.Superuser];
+    public string[] Where => ["-h", _sockets.Path, "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", _restored.Manifest.Superuser];
 
     /// <summary>The last lines of its log.</summary>
     public IReadOnlyList<string> Lines => _process.Lines;
@@ -56,16 +60,31 @@ sealed class PrivateServer : IAsyncDisposable
     /// <exception cref="SourceException">The server's programs are missing.</exception>
     public static PrivateServer Start(ClusterRestoreSummary restored, string folder, string data, string? programs, TimeProvider clock)
     {
-        var sockets = Path.Combine(folder, "s");
-        // Nobody but the server's user can reach the socket, and everybody who can may do anything in the copy.
-        Disk.MakeFolder(sockets, restored.Owner);
-        using (var above = Descriptor.OpenFolder(FilePath.FromText(folder)))
-            if (AccountNames.IsRoot) above.TrySetOwner(restored.Owner.Uid, restored.Owner.Gid);
-        Disk.Write(Path.Combine(sockets, "hba.conf"), "local all all trust\n"u8, restored.Owner);
-        var isIsolated = Isolation.IsPossible && !Isolation.Hides(folder);
-        var process = ToolProcess.Start(Program(restored.Manifest, programs, "postgres"), Arguments(restored.Manifest, data, sockets),
-            restored.Owner, isGuarded: true, isIsolated: isIsolated);
-        return new PrivateServer(restored, process, data, sockets, programs, clock) { IsIsolated = isIsolated };
+        var program = Program(restored.Manifest, programs, "postgres");
+        Own(folder, restored.Owner);
+        var sockets = Scratch.Make(SocketFolder);
+        try
+        {
+            Own(sockets.Path, restored.Owner);
+            Disk.Write(Path.Combine(sockets.Path, "hba.conf"), "local all all trust\n"u8, restored.Owner, isDurable: false);
+            var isIsolated = Isolation.IsPossible && !Isolation.Hides(folder);
+            var process = ToolProcess.Start(program, Arguments(restored.Manifest, data, sockets.Path), restored.Owner, isGuarded: true,
+                isIsolated: isIsolated);
+            return new PrivateServer(restored, process, data, sockets, programs, clock) { IsIsolated = isIsolated };
+        }
+        catch
+        {
+            sockets.Dispose();
+            throw;
+        }
+    }
+
+    static void Own(string path, (uint Uid, uint Gid) owner)
+    {
+        if (!AccountNames.IsRoot) return;
+        using var folder = Descriptor.OpenFolder(FilePath.FromText(path));
+        if (folder.TrySetOwner(owner.Uid, owner.Gid) is not Errno.None and var errno)
+            throw new PosixException("chown", FilePath.FromText(path), errno);
     }
 
     static List<string> Arguments(ClusterManifest manifest, string data, string sockets)
@@ -149,5 +168,6 @@ sealed class PrivateServer : IAsyncDisposable
             }
         }
         await _process.DisposeAsync();
+        _sockets.Dispose();
     }
 }

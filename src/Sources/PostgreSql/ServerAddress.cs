@@ -141,12 +141,28 @@ sealed class ServerSession : IAsyncDisposable
             $"{_address} may not do that: {denied.MessageText}.", "Run 'backupdr pg preflight': it shows the statement that grants it."),
         PostgresException { SqlState: "28P01" or "28000" } stranger => new DeniedException(
             $"The server does not let {_address} in: {stranger.MessageText}.",
-            "Check the role, its password and pg_hba.conf."),
+            LetIn(stranger)),
         PostgresException refused => new ServerException(refused.SqlState,
             $"{_address} answered: {refused.MessageText}." + (refused.Detail is null ? "" : $" {refused.Detail}"), refused.Hint),
         _ => new UnavailableException("postgres.unreachable", $"{_address} cannot be reached: {Innermost(e)}",
             "Check that the server runs, and its host and port.", e),
     };
+
+    /// <summary>What lets the role in.</summary>
+    string LetIn(PostgresException refused)
+    {
+        var role = TableName.Quote(_address.User);
+        return refused.MessageText switch
+        {
+            _ when refused.SqlState == "28P01" => $"ALTER ROLE {role} PASSWORD '…'; -- or write the right one into its password file",
+            var words when words.Contains("does not exist", StringComparison.Ordinal)
+                => $"CREATE ROLE {role} LOGIN REPLICATION PASSWORD '…';",
+            var words when words.Contains("not permitted to log in", StringComparison.Ordinal) => $"ALTER ROLE {role} LOGIN;",
+            _ => $"Write into pg_hba.conf: '{(_address.Host.StartsWith('/') ? "local all " : "host all ")}{_address.User}"
+                + (_address.Host.StartsWith('/') ? "" : " samehost")
+                + " scram-sha-256', before the lines for all; then SELECT pg_reload_conf();",
+        };
+    }
 
     static string Innermost(Exception e) => e.InnerException is { } inner ? Innermost(inner) : e.Message;
 

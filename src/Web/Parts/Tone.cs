@@ -34,6 +34,14 @@ public static class Tones
         _ => (Tone.Off, "Cancelled"),
     };
 
+    /// <summary>A drill that came to its end and proved nothing is not what a person reads as complete.</summary>
+    public static (Tone Tone, string Word) Of(Run run) => run is { State: RunState.Complete, Result.Drill: { } drill } ? drill.Result switch
+    {
+        ProofResult.Proven => (Tone.Proven, "Proven"),
+        ProofResult.Failed => (Tone.Broken, "Proof failed"),
+        _ => (Tone.Off, "Skipped"),
+    } : Of(run.State);
+
     public static (Tone Tone, string Word) Of(HostState state) => state switch
     {
         HostState.Online => (Tone.Proven, "Online"),

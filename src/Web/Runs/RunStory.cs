@@ -21,6 +21,9 @@ public static class RunStory
         { Backup: { MissingCount: > 0 } b }
             => $"{Words.Count(b.MissingCount, "entry", "entries")} missing, {Words.Size(b.BytesAdded)} added",
         { Backup: { } b } => $"{Words.Count(b.Files, "file")}, {Words.Size(b.Bytes)}, {Words.Size(b.BytesAdded)} added",
+        { Restore.Look: { } look } => $"{Words.Count(look.TableCount, "table")} seen",
+        { Restore.Part: { } part } => $"{Words.Count(part.Tables.Count, "table")}, "
+            + $"{Words.Count(part.Tables.Sum(table => table.Rows), "row")}",
         { Restore: { ProblemCount: > 0 } r } => $"{Words.Count(r.Files, "file")}, {Words.Count(r.ProblemCount, "problem")}",
         { Restore: { } r } => $"{Words.Count(r.Files, "file")}, {Words.Size(r.Bytes)} restored",
         { Drill: { Result: ProofResult.Proven, Checks: { Count: > 0 } checks } } => $"{Words.Count(checks.Count, "check")} passed",
@@ -87,6 +90,18 @@ public static class RunStory
         } spent
             ? done / spent.TotalSeconds : null;
 
+    /// <summary>While it runs, its phases tell what is restored: a server is started in a cluster, files are compared.</summary>
+    static (string Phase, string Word)[] DrillSteps(Run run) => run switch
+    {
+        { Progress.Phase: "recovering" or "checking" } =>
+            [("restoring", "Restore into a folder of its own"), ("recovering", "Start a server in it"), ("checking", "Look through it")],
+        { Result.Drill.Checks: not null } =>
+            [("restoring", "Restore into a folder of its own"), ("comparing", "Open it and look through it")],
+        { Progress.Phase: "comparing" } or { Result.Drill: not null } =>
+            [("restoring", "Restore into a folder of its own"), ("comparing", "Compare each file with the snapshot")],
+        _ => [("restoring", "Restore into a folder of its own"), ("proving", "Look through what came back")],
+    };
+
     /// <summary>The steps of the run's kind, each with how far it is.</summary>
     public static IReadOnlyList<Step> Steps(Run run)
     {
@@ -94,10 +109,10 @@ public static class RunStory
         {
             JobKind.Backup => [("scanning", "Look through the folders"), ("uploading", "Read, compress, encrypt, store")],
             JobKind.Restore when run.Looks > 0 => [("thawing", "Wait for the thaw"), ("restoring", "Write the files")],
+            JobKind.Restore when run.Result?.Restore is { Look: not null } => [("restoring", "Put a copy up and look into it")],
+            JobKind.Restore when run.Result?.Restore is { Part: not null } => [("restoring", "Put a copy up and take the tables out")],
             JobKind.Restore => [("restoring", "Write the files")],
-            JobKind.Drill when run.Result?.Drill?.Checks is not null
-                => [("restoring", "Restore into a sandbox"), ("comparing", "Open it and look through it")],
-            JobKind.Drill => [("restoring", "Restore into a sandbox"), ("comparing", "Compare every byte")],
+            JobKind.Drill => DrillSteps(run),
             JobKind.Check => [("checking", "Check the repository")],
             JobKind.Replicate => [("replicating", "Copy what places lack")],
             JobKind.Tier => [("moving", "Move packs into their class")],

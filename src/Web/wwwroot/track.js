@@ -9,6 +9,7 @@
   const begin = +form.dataset.begin, length = +form.dataset.length;
   const stretches = form.dataset.track.split(",").map(part => part.split("-").map(Number));
   const field = form.querySelector("#moment"), verdict = form.querySelector("#track-verdict"), go = form.querySelector("#track-go");
+  const look = document.getElementById("track-look");
   const text = at => new Date(at * 1000).toISOString().slice(0, 19).replace("T", " ");
   const read = () => {
     const typed = field.value.trim();
@@ -32,6 +33,9 @@
     const url = new URL(go.href);
     url.searchParams.set("at", text(chosen));
     go.href = url.pathname + url.search;
+    if (!look) return;
+    look.disabled = !isInside;
+    document.getElementById("look-at").value = text(chosen);
   }
 
   const move = to => { chosen = Math.floor(to); show(false); };

@@ -179,6 +179,16 @@ public sealed class ScriptedAgent : IAsyncDisposable
                     StringComparison.Ordinal)
                 },
             },
+        JobKind.Restore when job.Restore!.Cluster is { OnlyLooks: true } looked => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Restore = new RestoreResult { Target = job.Restore.Target, Look = Look(looked), Seconds = 412 },
+        },
+        JobKind.Restore when job.Restore!.Cluster?.Part is { } part => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Restore = new RestoreResult { Target = job.Restore.Target, Part = Taken(job.Restore, part), Seconds = 431 },
+        },
         JobKind.Restore => new JobResult
         {
             Outcome = JobOutcome.Complete,
@@ -285,6 +295,36 @@ public sealed class ScriptedAgent : IAsyncDisposable
     };
 
     ClusterPoint NextCluster() => Clusters.Count > 1 ? Clusters.Dequeue() : Clusters.Peek();
+
+    static ClusterLook Look(ClusterRestoreJob cluster) => new()
+    {
+        Moment = $"{cluster.Moment!.Time:yyyy-MM-dd HH:mm:ss.ffffff}+00",
+        BaseSnapshot = Hex("base"),
+        Segments = 118,
+        Reached = "recovery stopping before commit of transaction 8124, time 2026-11-22 06:12:44.120881+00",
+        Tables =
+        [
+            new TableSeen("orders", "archive", "a table with a long name that goes on and on for sixty characters", "partitioned table",
+                812_412_004, 98_112_332_211),
+            new TableSeen("orders", "public", "customer", "table", 1_204_332, 212_332_211),
+            new TableSeen("orders", "public", "item", "table", 48_112_332, 8_112_332_211),
+            new TableSeen("orders", "public", "log.2026", "table", null, 412_112_332_211),
+            new TableSeen("postgres", "public", Hostile, "table", 0, 8_192),
+        ],
+        TableCount = 5,
+    };
+
+    static TakenPart Taken(RestoreJob job, ClusterPart part) => new()
+    {
+        Moment = $"{job.Cluster!.Moment!.Time:yyyy-MM-dd HH:mm:ss.ffffff}+00",
+        BaseSnapshot = Hex("base"),
+        Database = part.Database,
+        Into = part.Into,
+        Tables = [.. part.Tables.Select(table => new TableTaken(table.Schema, table.Name, 48_112_332, 4,
+            part.Into is { } into ? $"{part.Database}.{into}.{table.Name}" : null))],
+        Remarks = ["The foreign key item_customer_fkey of public.item was left out, which would hold fast rows of the live table: FOREIGN "
+            + "KEY (customer) REFERENCES customer(id)."],
+    };
 
     static RestoredCluster Restored(RestoreJob job, ClusterRestoreJob cluster) => new()
     {

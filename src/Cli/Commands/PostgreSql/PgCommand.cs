@@ -37,15 +37,22 @@ static class PgCommand
     {
         var json = Json();
         var slot = new Option<string>("--slot") { Description = "Replication slot for the log.", DefaultValueFactory = _ => "backupdr" };
+        var scratch = new Option<string?>("--scratch") { Description = "Folder in which a test restore would be made: is there room?" };
+        var journal = new Option<string?>("--journal") { Description = "Folder of the journal of the log to be: is there room?" };
         var command = new Command("preflight",
             "Say what stands in the way of backups of a server, with the statement that mends it. Exit code 1 where something does.")
         {
-            json, slot,
+            json, slot, scratch, journal,
         };
         var server = new PgServerArguments(command);
         command.SetAction(async (given, ct) =>
         {
-            var findings = await ClusterPreflight.Run(server.Address(given), given.GetValue(slot)!, ct);
+            var findings = await ClusterPreflight.Run(server.Address(given), new ClusterPreflightOptions
+            {
+                Slot = given.GetValue(slot)!,
+                Scratch = given.GetValue(scratch) is { } path ? Path.GetFullPath(path) : null,
+                Journal = given.GetValue(journal) is { } place ? Path.GetFullPath(place) : null,
+            }, ct);
             return DatabaseOutput.Findings(new Output(given.GetValue(json), quiet: false), findings);
         });
         return command;
