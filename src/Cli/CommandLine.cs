@@ -44,6 +44,7 @@ static class CommandLine
         yield return SqliteCommand.Make();
         yield return VolumeCommand.Make();
         yield return EvidenceCommand.Make();
+        yield return PolicyCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -16,7 +16,7 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
-        RetentionEvery = TimeSpan.FromSeconds(20);
+        RetentionEvery = TimeSpan.FromSeconds(10);
     static readonly Caller Schedule = Caller.System("schedule");
 
     /// <summary>The key under which a policy is scheduled.</summary>

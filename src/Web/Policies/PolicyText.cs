@@ -1,6 +1,4 @@
-using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Web.Parts;
 
@@ -20,11 +18,4 @@ public static class PolicyText
         => (proof.DrillAfterFirst ? "first point at once; " : "")
             + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")
             + $"a proof counts {Words.Duration(proof.MaximumAge)}";
-
-    /// <summary>What a form would keep; empty while it cannot be read.</summary>
-    public static string Kept(PolicyDraft draft)
-    {
-        try { return RetentionWords.Sentence(draft.Spec().Retention); }
-        catch (BadInputException) { return ""; }   // the field says what is wrong with it
-    }
 }

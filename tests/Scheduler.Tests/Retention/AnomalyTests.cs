@@ -1,4 +1,3 @@
-using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Tests.Fixtures;
@@ -28,6 +27,6 @@ public sealed class AnomalyTests(SchedulerDatabases databases)
         await one.Fleet.Get<LiftItemHold>().Handle(TestNode.Admin, new LiftItemHoldRequest(one.Item, "moved to another host"), default);
         await one.Turn();
         Assert.Null((await one.Retention()).Hold);
-        Assert.NotEmpty((await one.Points()).Where(point => point.TrashUntil is not null));
+        Assert.Contains(await one.Points(), point => point.TrashUntil is not null);
     }
 }

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Rules.Calendar;
+using BackupDr.Contracts.Rules.Retention;
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Cli.Commands;
+
+/// <summary><c>backupdr policy simulate</c>: what rules would keep, played with the fleet's own planner and without a node.</summary>
+sealed class PolicyCommand
+{
+    readonly Option<string> _every = new("--every")
+    {
+        Description = "From one backup to the next, for example 1h or 1d.",
+        DefaultValueFactory = _ => "1d",
+    };
+    readonly Option<int> _days = new("--days") { Description = "How many days are played.", DefaultValueFactory = _ => 90 };
+    readonly Option<int> _last = Count("last", "the newest N");
+    readonly Option<int> _hourly = Count("hourly", "the newest of each of N hours");
+    readonly Option<int> _daily = Count("daily", "the newest of each of N days");
+    readonly Option<int> _weekly = Count("weekly", "the newest of each of N weeks");
+    readonly Option<int> _monthly = Count("monthly", "the newest of each of N months");
+    readonly Option<int> _yearly = Count("yearly", "the newest of each of N years");
+    readonly Option<string?> _within = new("--keep-within") { Description = "Keep all that are younger than this, for example 30d." };
+    readonly Option<int> _atLeast = new("--keep-at-least") { Description = "Never fewer than N.", DefaultValueFactory = _ => 3 };
+    readonly Option<string> _trash = new("--trash")
+    {
+        Description = "How long what goes can be taken back, from 1d.",
+        DefaultValueFactory = _ => "7d",
+    };
+    readonly Option<bool> _json = new("--json") { Description = "Print JSON." };
+
+    static Option<int> Count(string name, string what) => new($"--keep-{name}") { Description = $"Keep {what}." };
+
+    public static Command Make()
+    {
+        var made = new PolicyCommand();
+        var simulate = new Command("simulate", "Play a schedule and rules over days to come, and say what stays.")
+        {
+            made._every, made._days, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly, made._within,
+            made._atLeast, made._trash, made._json,
+        };
+        simulate.SetAction(made.Run);
+        return new Command("policy", "Try what a policy would do.") { simulate };
+    }
+
+    int Run(ParseResult given)
+    {
+        var spec = new PolicySpec
+        {
+            Rpo = TimeSpan.FromDays(365),
+            Schedule = new ScheduleSpec { Every = Sizes.ParseTime(given.GetValue(_every)!, "--every") },
+            Retention = new RetentionSpec
+            {
+                KeepLast = given.GetValue(_last),
+                KeepHourly = given.GetValue(_hourly),
+                KeepDaily = given.GetValue(_daily),
+                KeepWeekly = given.GetValue(_weekly),
+                KeepMonthly = given.GetValue(_monthly),
+                KeepYearly = given.GetValue(_yearly),
+                KeepWithin = given.GetValue(_within),
+                Floor = given.GetValue(_atLeast),
+                Trash = Sizes.ParseTime(given.GetValue(_trash)!, "--trash"),
+            },
+        };
+        foreach (var (field, problem, hint) in DueTimes.Problems(spec)) throw new BadInputException(field, problem, hint);
+        var keep = spec.Retention;
+        var forecast = RetentionForecast.Run([], [], at => DueTimes.Next(spec.Schedule.Every, at),
+            new KeepTerms { Rules = keep.Rules(), Floor = keep.Floor }, keep.Trash, TimeProvider.System.GetUtcNow(), given.GetValue(_days));
+        Tell(new Output(given.GetValue(_json), quiet: false), keep, forecast);
+        return ExitCodes.Done;
+    }
+
+    static void Tell(Output output, RetentionSpec keep, Forecast forecast)
+    {
+        var end = forecast.Days[^1];
+        output.Line(RetentionWords.Sentence(keep));
+        output.Line($"After {forecast.Days.Count - 1} days {Output.Count(end.Kept, "recovery point is", "recovery points are")} kept and "
+            + $"{end.InTrash} in the trash, of {forecast.Points.Count} taken.");
+        foreach (var point in forecast.Points.Where(point => point.ForgottenAt is null).Reverse())
+            output.Line($"  {Time(point.Point.ReceivedAt)}  " + (point.DroppedAt is { } dropped ? $"in the trash since {Time(dropped)}"
+                : $"kept by {RetentionWords.Words(point.Reasons)}"));
+        output.Json(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("message_type", "policy_simulation");
+            json.WriteNumber("days", forecast.Days.Count - 1);
+            json.WriteNumber("kept", end.Kept);
+            json.WriteNumber("in_trash", end.InTrash);
+            json.WriteNumber("taken", forecast.Points.Count);
+            json.WriteStartArray("points");
+            foreach (var point in forecast.Points.Where(point => point.ForgottenAt is null)) Write(json, point);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
+    }
+
+    static void Write(Utf8JsonWriter json, ForecastPoint point)
+    {
+        json.WriteStartObject();
+        json.WriteString("received_at", point.Point.ReceivedAt);
+        if (point.DroppedAt is { } dropped) json.WriteString("trashed_at", dropped);
+        json.WriteStartArray("kept_by");
+        if (point.DroppedAt is null)
+            foreach (var reason in point.Reasons) json.WriteStringValue(reason.ToString());
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+}
