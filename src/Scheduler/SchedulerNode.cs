@@ -5,6 +5,7 @@ using System.Threading.RateLimiting;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Alerts;
+using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
@@ -100,6 +101,7 @@ public static class SchedulerNode
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => OpenDataSource(settings));
         services.AddSingleton<Postgres>().AddSingleton<Migrator>();
+        services.AddSingleton<ChannelTable>().AddSingleton<Sinks>().AddSingleton<DeliverMessages>().AddSingleton<PingDeadMan>();
         services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());

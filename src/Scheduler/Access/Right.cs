@@ -12,6 +12,8 @@ public enum Right
     EvidenceRead,
     AlertRead,
     AlertAcknowledge,
+    ChannelRead,
+    ChannelManage,
     HostRead,
     HostManage,
     HostBrowse,

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using BackupDr.Scheduler.Alerts;
+using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Health;
@@ -56,6 +57,11 @@ public static class Rights
         [typeof(ShowEvidenceReport)] = Right.EvidenceRead,
         [typeof(ListAlerts)] = Right.AlertRead,
         [typeof(AcknowledgeAlert)] = Right.AlertAcknowledge,
+        [typeof(ListChannels)] = Right.ChannelRead,
+        [typeof(ShowChannel)] = Right.ChannelRead,
+        [typeof(SaveChannel)] = Right.ChannelManage,
+        [typeof(RemoveChannel)] = Right.ChannelManage,
+        [typeof(TestChannel)] = Right.ChannelManage,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(HoldPoint)] = Right.RetentionManage,
         [typeof(LiftPointHold)] = Right.RetentionManage,

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Alerts;
@@ -27,7 +28,7 @@ public sealed record RaisedAlert
     public required string ActionUrl { get; init; }
 }
 
-/// <summary>Writes alerts, in the transaction of what causes or ends them.</summary>
+/// <summary>Writes alerts, and what people are told of them, in the transaction of what causes or ends them.</summary>
 public sealed class AlertBook(TimeProvider clock)
 {
     /// <summary>Raises an alert, or brings the open one of its cause up to date.</summary>
@@ -41,9 +42,10 @@ public sealed class AlertBook(TimeProvider clock)
             insert into alert (cause, kind, severity, title, effect, items, deadline_at, action, action_url, id)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
             """, values, ct) == 1;
-        if (!made) return await Refresh(tx, values[..9], ct);
-        await Changed(tx, ct);
-        return true;
+        var isTold = made || await Refresh(tx, values[..9], ct);
+        if (made) await Changed(tx, ct);
+        if (isTold) await Outbox.Tell(tx, clock, await Open(tx, alert.Cause, ct), made ? "raised" : "worse", ct);
+        return isTold;
     }
 
     /// <summary>Brings an open one up to date; a worse one is nobody's any more.</summary>
@@ -66,13 +68,19 @@ public sealed class AlertBook(TimeProvider clock)
 
     /// <summary>Ends the open alert of a cause; none is an ordinary case.</summary>
     /// <returns>Whether there was one.</returns>
-    public static async Task<bool> Clear(Transaction tx, string cause, CancellationToken ct)
+    public async Task<bool> Clear(Transaction tx, string cause, CancellationToken ct)
     {
-        if (await tx.Execute("update alert set cleared_at = clock() where cause = $1 and cleared_at is null", [cause], ct) == 0)
-            return false;
+        if (await tx.First($"{ListAlerts.Select} where cause = $1 and cleared_at is null for update", [cause], ListAlerts.Read, ct)
+            is not { } alert) return false;
+        await tx.Execute("update alert set cleared_at = clock() where id = $1", [alert.Id], ct);
+        await Outbox.Tell(tx, clock, alert, "cleared", ct);
         await Changed(tx, ct);
         return true;
     }
+
+    static async Task<Alert> Open(Transaction tx, string cause, CancellationToken ct)
+        => await tx.First($"{ListAlerts.Select} where cause = $1 and cleared_at is null", [cause], ListAlerts.Read, ct)
+            ?? throw new InvalidOperationException($"The alert {cause} was raised and is not open.");
 
     static Task Changed(Transaction tx, CancellationToken ct) => Notifications.Changed(tx, "alerts", null, ct);
 }

@@ -1,5 +1,4 @@
 using BackupDr.Contracts;
-using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
@@ -28,7 +27,7 @@ public sealed class AlertLook(Postgres db, AlertBook book)
         var open = await tx.Query("select cause from alert where cleared_at is null and kind = any($1) order by cause",
             [AlertRules.Looked.Select(kind => kind.ToString()).ToArray()], row => row.Text(0), ct);
         foreach (var cause in open.Except(wanted.Select(alert => alert.Cause)))
-            if (await AlertBook.Clear(tx, cause, ct)) changes++;
+            if (await book.Clear(tx, cause, ct)) changes++;
         foreach (var alert in wanted)
             if (await book.Raise(tx, alert, ct)) changes++;
         return changes;

@@ -1,15 +1,19 @@
+using BackupDr.Scheduler.Alerts.Channels;
 using Npgsql;
 
 namespace BackupDr.Scheduler.Alerts;
 
-/// <summary>Looks for alerts on every node that has loops.</summary>
-public sealed partial class AlertLoop(AlertLook look, TimeProvider clock, ILogger<AlertLoop> log) : BackgroundService
+/// <summary>Looks for alerts, and tells them, on every node that has loops.</summary>
+public sealed partial class AlertLoop(AlertLook look, DeliverMessages deliver, PingDeadMan deadMan,
+    TimeProvider clock, ILogger<AlertLoop> log) : BackgroundService
 {
-    static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(15), DeliverEvery = TimeSpan.FromSeconds(2),
+        PingEvery = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-        => await Every(LookEvery, look.Run, stoppingToken);
+        => await Task.WhenAll(Every(LookEvery, look.Run, stoppingToken), Every(DeliverEvery, deliver.Run, stoppingToken),
+            Every(PingEvery, deadMan.Run, stoppingToken));
 
     async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct)
     {

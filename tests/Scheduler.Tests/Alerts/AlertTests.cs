@@ -89,8 +89,8 @@ public sealed class AlertTests(SchedulerDatabases databases)
         await Assert.ThrowsAsync<BadInputException>(() => Acknowledge(id, 0));
         await Assert.ThrowsAsync<BadInputException>(() => Acknowledge(id, note: " "));
         await Assert.ThrowsAsync<NotFoundException>(() => Acknowledge(AlertId.New(TimeProvider.System)));
-        Assert.True(await db.InTransaction(tx => AlertBook.Clear(tx, held.Cause, Fleet.NoStop), Fleet.NoStop));
-        Assert.False(await db.InTransaction(tx => AlertBook.Clear(tx, held.Cause, Fleet.NoStop), Fleet.NoStop));
+        Assert.True(await db.InTransaction(tx => book.Clear(tx, held.Cause, Fleet.NoStop), Fleet.NoStop));
+        Assert.False(await db.InTransaction(tx => book.Clear(tx, held.Cause, Fleet.NoStop), Fleet.NoStop));
     }
 
     [Fact]
