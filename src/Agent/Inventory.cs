@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Agent.Jobs;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Sources;
@@ -67,9 +68,9 @@ public sealed class Inventory(AgentState state)
         return new SourceFound(kind, FilePath.FromText(found.DataPath), detail, FolderSize.Of(found.DataPath));
     }
 
-    // Programs keep notes for the moment in such files too.
-    static bool IsPassing(FoundDatabase found) => found.Engine == "sqlite"
-        && Passing.Any(folder => found.DataPath.StartsWith(folder, StringComparison.Ordinal));
+    // Programs keep notes for the moment in such files too; and a server in a sandbox is a test restore.
+    static bool IsPassing(FoundDatabase found) => found.DataPath.Contains($"/{DrillSandbox.Prefix}", StringComparison.Ordinal)
+        || (found.Engine == "sqlite" && Passing.Any(folder => found.DataPath.StartsWith(folder, StringComparison.Ordinal)));
 
     // What 'backupdr up' keeps is rebuilt from the recovery kit, and its database is no item of anybody's.
     bool IsOurs(FilePath path)

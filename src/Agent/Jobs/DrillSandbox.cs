@@ -8,7 +8,9 @@ namespace BackupDr.Agent.Jobs;
 /// made.</remarks>
 sealed class DrillSandbox : IDisposable
 {
-    const string Prefix = "backupdr-drill-", Elsewhere = "elsewhere";
+    /// <summary>Beginning of the name of one that lies elsewhere.</summary>
+    public const string Prefix = "backupdr-drill-";
+    const string Elsewhere = "elsewhere";
 
     readonly string _own;
 

@@ -75,6 +75,7 @@ public sealed class MariaDbJourney(Browser browser)
         server.Execute("insert into shop.orders values (4); select sleep(1.1)");
         var four = server.Ask("select date_format(utc_timestamp(), '%Y-%m-%d %H:%i:%s')");
         server.Execute("insert into shop.orders values (5)");
+        await visit.Page.Locator("#track").WaitForAsync(Patient);   // by itself
         var begun = DateTimeOffset.Parse(four + "Z", CultureInfo.InvariantCulture);
         var item = new Uri(visit.Page.Url).AbsolutePath;
         for (var until = ""; until != "This moment can be restored.";)
