@@ -32,6 +32,8 @@ public sealed record ItemFacts
     public string? Damage { get; init; }
     /// <summary>Result of the newest proof.</summary>
     public ProofResult? Proof { get; init; }
+    /// <summary>Why, where it is not Proven.</summary>
+    public string? ProofReason { get; init; }
     /// <summary>When it was made.</summary>
     public DateTimeOffset? ProofAt { get; init; }
 }
@@ -56,7 +58,8 @@ public static class ItemStates
             ? $"The newest complete recovery point is {Words(now - last)} old; the objective is {Words(facts.Rpo)}."
             : $"There is no complete recovery point; the objective is {Words(facts.Rpo)}.");
         if (facts.Damage is { } damage) return (ItemState.Failed, $"A check of its repository found damage: {damage}");
-        if (facts.Proof == ProofResult.Failed) return (ItemState.Failed, "The last test restore failed.");
+        if (facts.Proof == ProofResult.Failed) return (ItemState.Failed, facts.ProofReason is { Length: > 0 } why
+            ? $"The last test restore failed: {Sentence(why)}" : "The last test restore failed.");
         if (!facts.IsHostOnline) return (ItemState.Unknown, facts.LastSeenAt is { } seen
             ? $"Its host has been silent for {Words(now - seen)}." : "Its host has never been seen.");
         if (facts.LastPointAt > facts.LastCompleteAt) return (ItemState.Incomplete,
@@ -66,6 +69,8 @@ public static class ItemStates
             $"The last test restore is {Words(now - facts.ProofAt.Value)} old.");
         return (ItemState.Proven, $"Test-restored {Words(now - facts.ProofAt.Value)} ago.");
     }
+
+    static string Sentence(string text) => text.EndsWith('.') ? text : text + ".";
 
     /// <summary>A duration in words, two units at most: "2 h 10 m".</summary>
     public static string Words(TimeSpan time) => time switch

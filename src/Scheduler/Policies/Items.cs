@@ -19,7 +19,7 @@ static class ItemTable
                c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
                (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
                (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone,
-               (select s.damage->'errors'->>0 from repository s where s.id = i.repository_id) as damage,
+               l.reason as proof_reason, (select s.damage->'errors'->>0 from repository s where s.id = i.repository_id) as damage,
         """ + LogStretches.Until + """
          as log_until
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
@@ -29,8 +29,9 @@ static class ItemTable
         limit 1) n on true
         left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null and
         r.proof = 'Proven' order by taken_at desc limit 1) v on true
-        left join lateral (select proof, proof_at, proof_restore_seconds from recovery_point r where r.item_id = i.id and r.proof is
-        not null order by proof_at desc limit 1) l on true
+        left join lateral (select proof, proof_at, proof_restore_seconds, (select coalesce(w.result->'drill'->>'reason',
+        w.result->'error'->>'message') from run w where w.id = r.proof_run_id) as reason from recovery_point r where r.item_id = i.id
+        and r.proof is not null order by proof_at desc limit 1) l on true
         """;
 
     public static Task<List<Item>> List(SqlSource tx, string where, object? value, CancellationToken ct)
@@ -56,6 +57,7 @@ static class ItemTable
             Damage = row.TextOrNull("damage"),
             Proof = row.IsNull(19) ? null
                 : row.Word<ProofResult>(19),
+            ProofReason = row.TextOrNull("proof_reason"),
             ProofAt = row.TimeOrNull(20),
         };
         var (state, reason) = ItemStates.Of(facts, row.Time(23));

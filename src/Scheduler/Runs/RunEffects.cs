@@ -15,6 +15,9 @@ namespace BackupDr.Scheduler.Runs;
 /// <summary>What the end of a run brings about, in the transaction of its end.</summary>
 public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimeProvider clock)
 {
+    // What makes everything in a repository unreadable, whoever restores.
+    static readonly HashSet<string> Unreadable = ["repository.wrong_password", "repository.missing", "repository.damaged"];
+
     /// <summary>After a replication that did not make all places equal.</summary>
     static readonly TimeSpan NextTry = TimeSpan.FromMinutes(10);
 
@@ -37,6 +40,7 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
         JobKind.Forget => RemovalEffects.Forgot(tx, evidence, clock, run, result, ct),
         JobKind.Prune => RemovalEffects.Pruned(tx, clock, run, result, ct),
         JobKind.Check when result.Check is not null => Checked(tx, run, result.Check, ct),
+        JobKind.Check when result.Error is { } why && Unreadable.Contains(why.Code) => Checked(tx, run, Nothing(why.Message), ct),
         JobKind.Restore when result.Restore is not null => Restore(tx, run, result, ct),
         _ => Task.CompletedTask,
     };
@@ -133,6 +137,9 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
     async Task Restore(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
         => await evidence.Append(tx, "restore", run.Item?.ToString() ?? run.Id.ToString(),
             await RunEvidence.Restore(tx, run, result.Outcome, result.Restore!, ct), ct);
+
+    /// <summary>A repository that does not open: the round begins anew when it does.</summary>
+    static CheckResult Nothing(string why) => new() { Errors = [why] };
 
     async Task Checked(Transaction tx, EndedRun run, CheckResult check, CancellationToken ct)
     {
