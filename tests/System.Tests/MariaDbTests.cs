@@ -94,6 +94,7 @@ public sealed class MariaDbTests
         Assert.True(stretch.IsOpen && stretch.To > stretch.From, stretch.ToString());
         Assert.Equal((true, null, server.Name), (log.Report!.IsReceiving, log.Report.Alarm, log.Report.SystemIdentifier));
         await ADrillReadsTheLogToo(service, api, http, item);
+        await AKilledDrillLeavesNothingBehind(service, http, item);
         return four;
     }
 
@@ -108,6 +109,32 @@ public sealed class MariaDbTests
         Assert.True(drill.Result == ProofResult.Proven, drill.Reason);
         Assert.StartsWith("3 transactions replayed, up to bin.000002:", drill.Checks!.First(check => check.Name == "log").Detail,
             StringComparison.Ordinal);
+    }
+
+    /// <summary>The next agent ends the server of the drill, and removes its folder.</summary>
+    async Task AKilledDrillLeavesNothingBehind(Service service, HttpClient http, Item item)
+    {
+        var point = Assert.Single((await http.GetFromJsonAsync($"points?item={item.Id}", WireJson.Default.IReadOnlyListRecoveryPoint,
+            _ct))!);
+        using var answer = await http.PostAsync($"points/{point.Id}/drill", null, _ct);
+        var run = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunStarted, _ct))!.Run;
+        var sandbox = $"/var/tmp/backupdr-drill-{run}";
+        await service.Until(() => Task.FromResult(Directory.Exists(sandbox)), "the drill has its sandbox");
+        service.KillAgent();
+        using var cancelled = await http.PostAsync($"runs/{run}/cancel", null, _ct);
+        Assert.True(cancelled.IsSuccessStatusCode);
+        await service.Until(() => Task.FromResult(!Directory.Exists(sandbox)), "the next agent removed the sandbox");
+        Assert.DoesNotContain(Directory.GetDirectories("/proc"), process => WorksIn(process, sandbox));
+    }
+
+    static bool WorksIn(string process, string folder)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(Path.Combine(process, "cwd"), false)?.FullName.StartsWith(folder, StringComparison.Ordinal)
+                == true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { return false; }   // it ended, or is hidden from us
     }
 
     /// <summary>The numbers begin again: what lies before stays, and a new base backup is taken by itself.</summary>
