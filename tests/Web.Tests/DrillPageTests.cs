@@ -53,6 +53,8 @@ public sealed class DrillPageTests(PostgresServer server, Browser browser)
         var policy = Assert.Single(await node.Get<ListPolicies>().Handle(ConsoleNode.System, new ListPoliciesRequest(), default));
         await visit.Go($"/policies/{policy.Id}/edit");
         Assert.Equal("stop-shop", await visit.Page.GetByLabel("Before", new() { Exact = true }).InputValueAsync());
+        await visit.Page.GetByText("Ask the restored copy something").ClickAsync();
+        await visit.Reads("Queries that must be true, one on a line");
         await visit.Shot("policy-hooks");
         await visit.Fill("After", "../start");
         await visit.Press("Save changes");
