@@ -112,7 +112,7 @@ public static class SchedulerNode
             .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>()
-            .AddSingleton<DrillDue>().AddSingleton<ChecksDue>().AddSingleton<RetentionDue>();
+            .AddSingleton<DrillDue>().AddSingleton<ChecksDue>().AddSingleton<RetentionDue>().AddSingleton<AnomalyHold>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");

@@ -5,6 +5,7 @@ using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Retention;
@@ -227,7 +228,7 @@ public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
 }
 
 /// <summary>Removes a policy: its items are retired, recovery points stay.</summary>
-public sealed class RemovePolicy(Postgres db, IFiringEngine firing)
+public sealed class RemovePolicy(Postgres db, AlertBook alerts, IFiringEngine firing)
 {
     /// <summary>Removes.</summary>
     public async Task Handle(Caller caller, RemovePolicyRequest request, CancellationToken ct)
@@ -239,6 +240,8 @@ public sealed class RemovePolicy(Postgres db, IFiringEngine firing)
                 ct) == 0) throw new NotFoundException("A policy with this id");
             await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [request.Id.Value], ct);
             await PointTrash.KeepRetired(tx, request.Id, ct);
+            foreach (var item in await tx.Query("select id from item where policy_id = $1", [request.Id], row => row.Id<ItemId>("id"), ct))
+                await alerts.Clear(tx, AnomalyHold.Cause(item), ct);
             await Audit.Add(tx, caller, "policy.remove", request.Id.ToString(), "", ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
         }, ct);

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
 
@@ -42,7 +43,7 @@ public sealed class HoldItem(Postgres db)
 }
 
 /// <summary>Lets the retention of an item go on.</summary>
-public sealed class LiftItemHold(Postgres db)
+public sealed class LiftItemHold(Postgres db, AlertBook alerts)
 {
     /// <summary>Lifts the hold. What goes then lies in the trash first, as always.</summary>
     /// <exception cref="NotFoundException">There is none.</exception>
@@ -56,6 +57,7 @@ public sealed class LiftItemHold(Postgres db)
                 + "and lifted_at is null", [request.Id, caller.Name, reason], ct) == 0)
                 throw new NotFoundException("A hold on the retention of an item with this id");
             await RetentionTable.LookSoon(tx, request.Id, ct);
+            await alerts.Clear(tx, AnomalyHold.Cause(request.Id), ct);
             await Audit.Add(tx, caller, "item.lift", request.Id.ToString(), reason, ct);
             await Notifications.Changed(tx, "points", null, ct);
         }, ct);

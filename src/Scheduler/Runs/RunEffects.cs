@@ -13,7 +13,7 @@ using BackupDr.Scheduler.Retention;
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>What the end of a run brings about, in the transaction of its end.</summary>
-public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimeProvider clock)
+public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, AnomalyHold anomalies, TimeProvider clock)
 {
     // What makes everything in a repository unreadable, whoever restores.
     static readonly HashSet<string> Unreadable = ["repository.wrong_password", "repository.missing", "repository.damaged"];
@@ -59,7 +59,7 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, TimePr
             """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
         var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
         if (result.Outcome == JobOutcome.Complete)
-            await AnomalyHold.Check(tx, evidence, run, item, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
+            await anomalies.Check(tx, run, item, name, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
         if (hasProof || !policy.Proof.DrillAfterFirst) return;
         var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
             JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId,

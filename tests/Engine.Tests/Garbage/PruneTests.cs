@@ -66,6 +66,23 @@ public sealed class PruneTests : IDisposable
     }
 
     [Fact]
+    public async Task A_budget_of_packs_or_time_rewrites_less_and_the_next_run_goes_on()
+    {
+        using var repository = await WithTwoSnapshots();
+        var all = (await Prune(repository, new PruneRequest { MaximumUnusedBytes = 0, IsDryRun = true })).Plan.RepackPacks;
+        Assert.True(all > 0);
+
+        var noTime = await Prune(repository, new PruneRequest { MaximumUnusedBytes = 0, MaximumRepackTime = TimeSpan.Zero });
+        var none = await Prune(repository, new PruneRequest { MaximumUnusedBytes = 0, MaximumRepackPacks = 0 });
+        await MustBeWhole(repository);
+        var rest = await Prune(repository, new PruneRequest { MaximumUnusedBytes = 0, MaximumRepackPacks = all });
+
+        Assert.Equal((0, true, 0, true), (noTime.RepackedPacks, noTime.IsCut, none.RepackedPacks, none.IsCut));
+        Assert.Equal((all, false), (rest.RepackedPacks, rest.IsCut));
+        await MustBeWhole(repository);
+    }
+
+    [Fact]
     public async Task A_dry_run_changes_nothing_and_promises_what_the_run_then_gives_back()
     {
         using var repository = await WithTwoSnapshots();

@@ -1,4 +1,5 @@
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Tests.Fixtures;
 
@@ -21,12 +22,20 @@ public sealed class AnomalyTests(SchedulerDatabases databases)
         Assert.All(await one.Points(), point => Assert.Null(point.TrashUntil));
         Assert.Contains(await one.Fleet.Log(odd.Run), line => line.Code == "retention.held");
         Assert.Equal(1, await one.Fleet.Node.Db.Scalar<long>("select count(*) from evidence where kind = 'hold'", [], default));
+        var alert = Assert.Single(await Alerts(one));
+        Assert.Equal((AlertKind.RetentionHeld, $"/items/{one.Item}#retention"), (alert.Kind, alert.ActionUrl));
+        await one.Fleet.Get<AlertLook>().Run(default);
+        Assert.Contains(await Alerts(one), open => open.Kind == AlertKind.RetentionHeld);   // no look ends it, only a person
         await one.Days(5);   // small points, day after day
         Assert.All(await one.Points(), point => Assert.Null(point.TrashUntil));
 
         await one.Fleet.Get<LiftItemHold>().Handle(TestNode.Admin, new LiftItemHoldRequest(one.Item, "moved to another host"), default);
         await one.Turn();
         Assert.Null((await one.Retention()).Hold);
+        Assert.DoesNotContain(await Alerts(one), open => open.Kind == AlertKind.RetentionHeld);
         Assert.Contains(await one.Points(), point => point.TrashUntil is not null);
     }
+
+    static Task<IReadOnlyList<Alert>> Alerts(RetainedFleet one)
+        => one.Fleet.Get<ListAlerts>().Handle(TestNode.Admin, new ListAlertsRequest(), default);
 }
