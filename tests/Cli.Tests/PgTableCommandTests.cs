@@ -55,6 +55,31 @@ public sealed class PgTableCommandTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(_below));
     }
 
+    [Fact]
+    public async Task Databases_and_roles_are_dumped_and_come_back()
+    {
+        await using var cluster = PostgresCluster.Start();
+        BackupdrProgram.NewRepository(_scratch);
+        await cluster.Execute("create role clerk login password 'hidden'");
+        await cluster.Execute("create database \"odd = 'name'\"");
+        await cluster.Execute("create table orders as select generate_series(1, 777) id; grant select on orders to clerk", "odd = 'name'");
+        string[] server = ["--repo", _scratch.At("repository"), "--pg-host", cluster.Sockets, "--pg-port", $"{cluster.Port}", "--pg-user",
+            "postgres"];
+        var done = JsonDocument.Parse(BackupdrProgram.Succeed(["pg", "dump", .. server, "--json"])).RootElement;
+        Assert.Equal(["odd = 'name'", "postgres"], done.GetProperty("databases").EnumerateArray().Select(one => one.GetString()));
+
+        BackupdrProgram.Succeed("restore", "latest", "--repo", _scratch.At("repository"), "--tag", "postgresql-dump", "--target",
+            _scratch.At("back"));
+        var dumps = _scratch.At("back/dump");
+        Assert.Contains("CREATE ROLE clerk", File.ReadAllText(Path.Combine(dumps, "roles.sql")), StringComparison.Ordinal);
+        await cluster.Execute("create database back");
+        Tool.Succeed(Path.Combine(cluster.Programs, "pg_restore"), "-h", cluster.Sockets, "-p", $"{cluster.Port}", "-U", "postgres", "-d",
+            "back", "--exit-on-error", Path.Combine(dumps, "odd = 'name'.dump"));
+        Assert.Equal(777, await cluster.Ask<long>("select count(*) from orders", "back"));
+        var refused = BackupdrProgram.Run(["pg", "dump", .. server, "--database", "none"]);
+        Assert.Contains("There are: back, odd = 'name', postgres.", refused.Errors, StringComparison.Ordinal);
+    }
+
     /// <summary>All processes that work below the folder.</summary>
     List<string> Servers() => [.. Directory.EnumerateDirectories("/proc").Where(process => Path.GetFileName(process).All(char.IsAsciiDigit))
         .Where(process =>

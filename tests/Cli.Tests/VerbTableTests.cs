@@ -91,6 +91,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         ("pg restore", "--target {dir}/out", Disk.Neither),
         ("pg forget", "--keep-last 2", Disk.Neither),
         ("pg prove", "--scratch {dir}/out", Disk.Neither),
+        ("pg dump", "", Disk.Neither),
         ("pg peek", "", Disk.Neither),
         ("pg table", "shop.orders --out {dir}/out.dump", Disk.Neither),
         ("mariadb backup", "", Disk.Neither),
@@ -239,6 +240,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     [InlineData("pg forget --keep-last 0", "'0' is no number of base backups")]
     [InlineData("pg forget --keep-within soon", "'soon' is no length of time")]
     [InlineData("pg prove --scratch {data}", "is not empty")]
+    [InlineData("pg dump --pg-host {dir}", "cannot be reached")]
     [InlineData("pg peek --scratch {dir}/none", "There is no folder")]
     [InlineData("pg peek --scratch {dir}", "A base backup in this repository does not exist")]
     [InlineData("pg peek --query select --timeout 0s --scratch {dir}", "is too short")]

@@ -119,7 +119,7 @@ public sealed class PostgresCluster : IAsyncDisposable
 
     /// <summary>A connection string of the superuser.</summary>
     public string Connection(string database = "postgres")
-        => $"Host={Sockets};Port={Port};Username=postgres;Database={database};Timeout=15;Command Timeout={Nightly.Or(30, 1800)};"
+        => $"Host={Sockets};Port={Port};Username=postgres;Database=\"{database}\";Timeout=15;Command Timeout={Nightly.Or(30, 1800)};"
             + "Pooling=false";
 
     /// <summary>Runs statements.</summary>

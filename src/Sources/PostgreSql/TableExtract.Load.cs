@@ -56,7 +56,7 @@ public sealed partial class TableExtract
         try
         {
             var owners = await Owners(live, named.Select(one => one.Is), ct);
-            await Pipe(patterns, [.. owners, "--single-transaction", "-d", _options.Database], ct);
+            await Pipe(patterns, [.. owners, "--single-transaction", "-d", TableName.Connection(_options.Database)], ct);
             foreach (var (was, name) in named)
             {
                 var there = await Counted(live, name, was.Table, ct);
@@ -152,7 +152,7 @@ public sealed partial class TableExtract
         await using var live = await ServerSession.Open(Live, ct);
         try
         {
-            await Pipe(["--create"], ["--create", "-d", Live.Database], ct, Into);
+            await Pipe(["--create"], ["--create", "-d", TableName.Connection(Live.Database)], ct, Into);
             await using var inside = await ServerSession.Open(Live, ct, Into);
             var loaded = new List<ExtractedTable>();
             foreach (var was in tables)
@@ -176,7 +176,7 @@ public sealed partial class TableExtract
     async Task Pipe(IReadOnlyList<string> dumped, IReadOnlyList<string> loaded, CancellationToken ct, string? database = null)
     {
         await using var dump = ToolProcess.Start(Server.Program("pg_dump"),
-            [.. Server.Where, "-Fc", "-Z0", .. dumped, "-d", database ?? _options.Database], pipes: ToolPipes.Output);
+            [.. Server.Where, "-Fc", "-Z0", .. dumped, "-d", TableName.Connection(database ?? _options.Database)], pipes: ToolPipes.Output);
         await using var load = ToolProcess.Start(Server.Program("pg_restore"), ["-h", Live.Host, "-p",
             Live.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), "-U", Live.User, "--no-password", "--exit-on-error",
             .. loaded], environment: Live.Password is { } password

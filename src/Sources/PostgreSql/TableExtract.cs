@@ -163,7 +163,8 @@ public sealed partial class TableExtract
         {
             Disk.MakeFolder(Path.GetDirectoryName(path)!);
             Disk.Write(making, []);   // nobody else may read it, and the program keeps that
-            string[] words = [.. Server.Where, _options.IsPlain ? "-Fp" : "-Fc", "-f", making, .. patterns, "-d", _options.Database];
+            string[] words = [.. Server.Where, _options.IsPlain ? "-Fp" : "-Fc", "-f", making, .. patterns, "-d",
+                TableName.Connection(_options.Database)];
             await using (var dump = ToolProcess.Start(Server.Program("pg_dump"), words))
                 if (await dump.End(ct) is not 0 and var code) throw Failed("pg_dump", code, dump.Lines);
             using var folder = Descriptor.OpenFolder(FilePath.FromText(Path.GetDirectoryName(path)!));

@@ -42,6 +42,11 @@ public sealed record TableName(string Database, string Schema, string Name)
 
     internal static string Quote(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
+    /// <summary>A database as the option -d of the server's programs wants it: a name may look like a connection string, and so it stands
+    /// in one.</summary>
+    internal static string Connection(string database)
+        => $"dbname='{database.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
+
     /// <summary>"shop.public.orders".</summary>
     public override string ToString() => $"{Database}.{Schema}.{Name}";
 }

@@ -10,6 +10,7 @@ static class PgCommand
     {
         Discover(), Preflight(), PgBackupCommand.Make(), PgWalCommand.Make(), PgListCommand.Make(), PgRestoreCommand.Make(),
         PgProveCommand.Make(), PgPeekCommand.Make(), PgTableCommand.Make(), PgForgetCommand.Make(),
+        PgDumpCommand.Make(),
     };
 
     static readonly Func<Option<bool>> Json = () => new("--json") { Description = "Results and errors as JSON." };
