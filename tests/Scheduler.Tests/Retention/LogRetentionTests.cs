@@ -5,7 +5,6 @@ using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.RecoveryPoints;
-using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Tests.Fixtures;
 
 namespace BackupDr.Scheduler.Tests.Retention;
