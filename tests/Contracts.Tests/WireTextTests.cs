@@ -68,6 +68,19 @@ public sealed class WireTextTests
                 Seconds = 1.5
             },
         }),
+        ["complete-request-drill-story"] = new CompleteRequest(Samples.Run, 3, new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Drill = new DrillResult
+            {
+                Result = ProofResult.Proven,
+                Checks = [new DrillCheck("rows", true, "3 tables", "as many rows as when it was stored")],
+                Steps = [new DrillStep("Restore", Samples.Noon, Samples.Noon.AddSeconds(1.5), true, "3 files")],
+                NotDone = [new DrillOmission("Start a server", "No server belongs to it.")],
+                RestoreSeconds = 1.5,
+                Seconds = 2,
+            },
+        }),
         ["complete-request-drill-checks"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {
             Outcome = JobOutcome.Complete,

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -34,7 +35,7 @@ public sealed class AlertLook(Postgres db, AlertBook book)
     }
 
     sealed record Ended(RunId? Backup, RunState? State, string? Problem, string? Code, RunId? Drill, DateTimeOffset? FirstPointAt,
-        TimeSpan ProofAge, LocationId Location, string LocationName, string? LogAlarm, DateTimeOffset? LogReportedAt);
+        ProofSpec Proof, LocationId Location, string LocationName, string? LogAlarm, DateTimeOffset? LogReportedAt);
 
     static async Task<AlertFacts> Facts(Transaction tx, DateTimeOffset now, CancellationToken ct)
     {
@@ -52,9 +53,11 @@ public sealed class AlertLook(Postgres db, AlertBook book)
                 and t.gone_at is null) f on true
             left join duty u on u.item_id = i.id and u.ended_at is null
             where i.retired_at is null and p.removed_at is null
-            """, [], row => (Item: row.Id<ItemId>("id"), Ended: new Ended(row.IdOrNull<RunId>("backup"), row.WordOrNull<RunState>("state"),
+            """, [], row => (Item: row.Id<ItemId>("id"), Ended: new Ended(
+                row.IdOrNull<RunId>("backup"), row.WordOrNull<RunState>("state"),
                 row.TextOrNull("problem"), row.TextOrNull("code"), row.IdOrNull<RunId>("proof_run_id"), row.TimeOrNull("first_at"),
-                row.Json("spec", WireJson.Default.PolicySpec)!.Proof.MaximumAge, row.Id<LocationId>("location"), row.Text("location_name"),
+                row.Json("spec", WireJson.Default.PolicySpec)!.Proof,
+                row.Id<LocationId>("location"), row.Text("location_name"),
                 row.Json("report", WireJson.Default.LogReport)?.Alarm, row.TimeOrNull("reported_at"))), ct))
             .ToDictionary(one => one.Item, one => one.Ended);
         var hosts = await HostTable.All(tx, ct);
@@ -70,7 +73,8 @@ public sealed class AlertLook(Postgres db, AlertBook book)
     static WatchedItem Watched(Item item, Ended ended) => new()
     {
         Item = item,
-        ProofAge = ended.ProofAge,
+        ProofAge = ended.Proof.MaximumAge,
+        WantsProof = ended.Proof.DrillAfterFirst || ended.Proof.DrillInterval > TimeSpan.Zero,
         FirstPointAt = ended.FirstPointAt,
         Backup = ended.Backup,
         BackupState = ended.State,

@@ -24,6 +24,8 @@ public sealed partial class AlertLoop(AlertLook look, DeliverMessages deliver, P
             {
                 try { await work(ct); }
                 catch (NpgsqlException e) { LogPaused(log, e.Message); }   // the next turn looks again; nothing was kept half
+                // A bug in telling must not end the node that backs up: it is logged, and what was leased is tried again.
+                catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
@@ -31,4 +33,7 @@ public sealed partial class AlertLoop(AlertLook look, DeliverMessages deliver, P
 
     [LoggerMessage(2101, LogLevel.Warning, "Alerts wait for the database: {Reason}")]
     static partial void LogPaused(ILogger log, string reason);
+
+    [LoggerMessage(2102, LogLevel.Error, "Something in the telling of alerts is broken")]
+    static partial void LogBroken(ILogger log, Exception exception);
 }

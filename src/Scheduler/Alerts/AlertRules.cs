@@ -11,6 +11,8 @@ public sealed record WatchedItem
     public required Item Item { get; init; }
     /// <summary>When a proof no longer counts.</summary>
     public required TimeSpan ProofAge { get; init; }
+    /// <summary>Whether its policy makes test restores by itself.</summary>
+    public bool WantsProof { get; init; } = true;
     /// <summary>When it got its first complete point; null before.</summary>
     public DateTimeOffset? FirstPointAt { get; init; }
     /// <summary>Its newest backup that ended.</summary>
@@ -178,7 +180,8 @@ public static class AlertRules
             ActionUrl = url,
         };
 
-    static DateTimeOffset? ProofDue(WatchedItem one) => one.Item.LastProofAt is { } proof ? proof + one.ProofAge
+    static DateTimeOffset? ProofDue(WatchedItem one) => !one.WantsProof && one.Item.LastProofAt is null ? null
+        : one.Item.LastProofAt is { } proof ? proof + one.ProofAge
         : one.FirstPointAt is { } first ? first + (one.ProofAge < FirstDrillLimit ? one.ProofAge : FirstDrillLimit) : null;
 
     /// <summary>When its objective breaks if nothing more comes.</summary>

@@ -12,7 +12,7 @@ public static class EvidenceText
     public static readonly IReadOnlyList<(string Kind, string Word)> Kinds =
     [
         ("drill", "Test restore"), ("restore", "Restore"), ("heal", "Copy mended"), ("replica", "Copies made equal"),
-        ("lost", "Recovery point lost"),
+        ("lost", "Recovery point lost"), ("hold", "Retention held"),
     ];
 
     /// <summary>"Test restore".</summary>
@@ -40,6 +40,7 @@ public static class EvidenceText
         (_, "Incomplete") => (Tone.Unproven, "Incomplete"),
         ("heal" or "replica", _) => (Tone.Unproven, "Mended"),
         ("lost", _) => (Tone.Broken, "Lost"),
+        ("hold", _) => (Tone.Unproven, "On hold"),
         _ => (Tone.Off, "Told"),
     };
 

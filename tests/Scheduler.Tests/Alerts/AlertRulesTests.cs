@@ -90,6 +90,10 @@ public sealed class AlertRulesTests
     }
 
     [Fact]
+    public void Who_switched_test_restores_off_is_not_reminded_of_the_first()
+        => Assert.Empty(Of(0, Item("a", ItemState.Unproven, proofDays: null) with { WantsProof = false }));
+
+    [Fact]
     public void A_silent_agent_is_one_alert_with_all_its_items_and_breaks_with_the_first_objective()
     {
         var items = Enumerable.Range(1, 6).Select(hours => Item($"item {hours}", ItemState.Unknown, ageHours: hours)).ToArray();
