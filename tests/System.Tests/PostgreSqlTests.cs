@@ -44,6 +44,7 @@ public sealed class PostgreSqlTests
         Assert.Contains(facts.Databases, database => database.Name == "postgres" && database.Relations > 300);
         await ItComesBackBesideItself(service, api, http, point);
         var four = await ItsLogIsReceived(service, http, item, cluster);
+        await ItComesBackFromTheKitAlone(http);
         await AGapIsKnownAndClosed(service, http, item, cluster);
         await AnyMomentComesBack(service, api, http, item, four);
         await ATableComesBackBesideItself(service, api, http, item, cluster, four);
@@ -66,6 +67,25 @@ public sealed class PostgreSqlTests
         Assert.StartsWith("backupdr_", await cluster.Ask<string>("select slot_name::text from pg_replication_slots"),
             StringComparison.Ordinal);
         return four;
+    }
+
+    /// <summary>What is indented in the kit for a shell, pasted into one on a machine with our program and PostgreSQL's.</summary>
+    async Task ItComesBackFromTheKitAlone(HttpClient http)
+    {
+        using var answer = await http.PostAsync("recovery-kit", null, _ct);
+        var kit = (await answer.Content.ReadFromJsonAsync(WireJson.Default.RecoveryKit, _ct))!.Text.Split('\n');
+        var lines = kit.Where(line => line.StartsWith("    export ", StringComparison.Ordinal)
+            || line.StartsWith("    backupdr pg restore ", StringComparison.Ordinal)).ToList();
+        Assert.Equal("    backupdr pg restore --target ./restored-cluster", Assert.Single(lines, line => !line.Contains("export")));
+        await using var machine = PostgresCluster.Prepare();
+
+        Tool.Succeed("env", "-i", $"PATH={Path.GetDirectoryName(PublishedProgram.Path)}:/usr/bin:/bin", "HOME=" + machine.Folder,
+            "sh", "-ec", $"cd {machine.Folder}\n{string.Join('\n', lines)}");
+
+        machine.As("pg_ctl", "-D", Path.Combine(machine.Folder, "restored-cluster"), "-w", "-o", $"-p {machine.Port} -k {machine.Sockets}",
+            "-l", Path.Combine(machine.Sockets, "log"), "start");
+        try { Assert.Equal(15L, await Sum(machine.Sockets, machine.Port)); }
+        finally { machine.As("pg_ctl", "-D", Path.Combine(machine.Folder, "restored-cluster"), "-m", "immediate", "stop"); }
     }
 
     async Task AnyMomentComesBack(Service service, ApiClient api, HttpClient http, Item item, DateTimeOffset four)

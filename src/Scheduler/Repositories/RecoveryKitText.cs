@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Scheduler.Repositories;
 
@@ -64,12 +65,37 @@ static class RecoveryKitText
         text.AppendLine();
         Commands(text, one.Url, one.Access.Password, one.Access.Options, one.Access.Variables, one.Kind,
             one.Access.AuthorityPem);
+        foreach (var kind in one.Contents.Select(held => held.Kind).Distinct().Order()) Database(text, kind);
         foreach (var place in one.Access.Replicas ?? [])
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"The same from {place.Url}:").AppendLine();
             Commands(text, place.Url, one.Access.Password, place.Options, place.Variables, KindOf(place.Url),
                 place.AuthorityPem);
         }
+    }
+
+    /// <summary>A folder of a database server is no database yet: what else it takes.</summary>
+    static void Database(StringBuilder text, SourceKind kind)
+    {
+        var (what, needs, command) = kind switch
+        {
+            SourceKind.PostgreSql => ("A PostgreSQL cluster", "PostgreSQL of its version",
+                "backupdr pg restore --target ./restored-cluster"),
+            SourceKind.MariaDb => ("A MariaDB server", "MariaDB of its version and mariadb-backup",
+                "backupdr mariadb restore --target ./restored-server"),
+            SourceKind.Sqlite => ("A SQLite database", "nothing else", "backupdr sqlite restore --target ./restored.db"),
+            _ => default,
+        };
+        if (what is null) return;
+        text.Append(CultureInfo.InvariantCulture, $"""
+            {what} comes back with what was logged since, by a command that needs {needs}:
+
+                {command}
+
+            The page "Restore without us" of the documentation says how restic alone does it.
+
+
+            """);
     }
 
     static void Commands(StringBuilder text, string url, string password, IReadOnlyList<string>? options,

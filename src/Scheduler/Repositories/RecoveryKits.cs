@@ -2,6 +2,7 @@ using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Secrets;
@@ -79,13 +80,14 @@ public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, 
     static async Task<ILookup<RepositoryId, KitContent>> Contents(Transaction tx, CancellationToken ct)
         => (await tx.Query("""
             with point as (
-                select p.repository_id, p.snapshot_id, p.taken_at, coalesce(i.name, array_to_string(
+                select p.repository_id, p.snapshot_id, p.taken_at, i.source->>'kind' as kind, coalesce(i.name, array_to_string(
                     array(select jsonb_array_elements_text(p.found->'paths')), ', ') || ' on ' || (p.found->>'hostName')) as name
                 from recovery_point p left join item i on i.id = p.item_id where p.gone_at is null)
-            select distinct on (repository_id, name) repository_id, name, snapshot_id, taken_at from point
+            select distinct on (repository_id, name) repository_id, name, snapshot_id, taken_at, kind from point
             order by repository_id, name, taken_at desc
             """, [], row => (Repository: row.Id<RepositoryId>("repository_id"),
-            Content: new KitContent(row.Text("name"), row.Text("snapshot_id"), row.Time("taken_at"))), ct))
+            Content: new KitContent(row.Text("name"), row.Text("snapshot_id"), row.Time("taken_at"),
+                row.WordOrNull<SourceKind>("kind") ?? SourceKind.Files)), ct))
             .ToLookup(one => one.Repository, one => one.Content);
 }
 
@@ -93,7 +95,8 @@ public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, 
 /// <param name="Item">The item's name.</param>
 /// <param name="Snapshot">Its newest snapshot.</param>
 /// <param name="TakenAt">When that was taken.</param>
-sealed record KitContent(string Item, string Snapshot, DateTimeOffset TakenAt);
+/// <param name="Kind">What it is.</param>
+sealed record KitContent(string Item, string Snapshot, DateTimeOffset TakenAt, SourceKind Kind);
 
 /// <summary>One repository of a kit.</summary>
 /// <param name="Host">Whose it is, or what it is called.</param>

@@ -183,7 +183,8 @@ public sealed class PolicyDraft
         {
             DrillAfterFirst = DrillAfterFirst,
             MaximumAge = TimeSpan.FromDays(Number("proofDays", ProofDays)),
-            DrillEvery = TimeSpan.FromDays(Number("drillEvery", DrillDays)),
+            DrillEvery = Number("drillEvery", DrillDays) is var days && days == Number("proofDays", ProofDays) * 6 / 7 ? null
+                : TimeSpan.FromDays(days),
             Assertions = (Assertions ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
             Script = string.IsNullOrWhiteSpace(Script) ? null : Script.Trim(),
             ScriptLimit = string.IsNullOrWhiteSpace(Script) ? null : TimeSpan.FromMinutes(Number("scriptLimit", ScriptMinutes)),
