@@ -56,6 +56,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
             {
                 try { await work(ct); }
                 catch (Npgsql.NpgsqlException e) { LogPaused(log, e.Message); }
+                // One thing of one repository that nobody thought of must not end all loops of the node: told, and tried again.
+                catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
@@ -66,4 +68,7 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
 
     [LoggerMessage(2002, LogLevel.Warning, "What is due waits for the database: {Reason}")]
     static partial void LogPaused(ILogger log, string reason);
+
+    [LoggerMessage(2003, LogLevel.Error, "Something in what is due is broken")]
+    static partial void LogBroken(ILogger log, Exception exception);
 }
