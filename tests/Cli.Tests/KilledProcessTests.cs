@@ -29,6 +29,9 @@ public sealed class KilledProcessTests : IDisposable
 
     /// <summary>A program of ours at work in the repository, which goes on until it is killed.</summary>
     static Process AtWork(string repository, IReadOnlyList<string> command, params IReadOnlyList<string> under)
+        => AtWork(repository, command, () => Locks(repository) > 0, under);
+
+    static Process AtWork(string repository, IReadOnlyList<string> command, Func<bool> isAtWork, params IReadOnlyList<string> under)
     {
         var all = new List<string>([.. under, PublishedProgram.Path, .. command, "--repo", repository]);
         var started = Process.Start(new ProcessStartInfo(all[0], all[1..])
@@ -39,8 +42,8 @@ public sealed class KilledProcessTests : IDisposable
             Environment = { ["BACKUPDR_PASSWORD"] = BackupdrProgram.Password },
         })!;
         var begun = TimeProvider.System.GetTimestamp();
-        while (Locks(repository) == 0)
-            Assert.True(!started.HasExited && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(60), "it took no lock");
+        while (!isAtWork())
+            Assert.True(!started.HasExited && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(60), "it is not at work");
         return started;
     }
 
@@ -54,6 +57,28 @@ public sealed class KilledProcessTests : IDisposable
     {
         process.Kill(entireProcessTree: true);
         process.WaitForExit();
+    }
+
+    [Fact]
+    public void The_snapshot_of_a_file_system_that_a_killed_backup_left_is_removed_by_the_next()
+    {
+        var repository = BackupdrProgram.NewRepository(_scratch);
+        using var tree = Mount.Btrfs(_scratch.At("tree"));
+        var noise = new byte[32 << 20];
+        new Random(1).NextBytes(noise);
+        File.WriteAllBytes(Path.Combine(tree.Path, "noise"), noise);
+        string[] command = ["backup", "--fs-snapshot", "required", tree.Path];
+        string[] Snapshots() => Directory.GetDirectories(tree.Path, ".backupdr-snapshot-*");
+
+        using (var killed = AtWork(repository, command, () => Snapshots().Any(room => Directory.Exists(Path.Combine(room, "tree")))))
+            Kill(killed);
+        Assert.Single(Snapshots());
+
+        BackupdrProgram.Succeed([.. command, "--repo", repository, "--quiet"]);
+
+        Assert.Empty(Snapshots());
+        Assert.Equal("", Tool.Succeed("btrfs", "subvolume", "list", tree.Path));
+        Restic(repository).Check();
     }
 
     [Fact, Clause("F-9.5")]
