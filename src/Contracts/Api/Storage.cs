@@ -206,6 +206,9 @@ public sealed record Garbage
 /// <summary>How far the rolling check of a repository is: every day its structure, and a part of its packs.</summary>
 public sealed record RollingCheck
 {
+    /// <summary>Days in which every stored byte is read once.</summary>
+    public const int DaysOfRound = 30;
+
     /// <summary>How much of the packs this round has read, 0 to 1.</summary>
     public double Position { get; init; }
     /// <summary>When this round began; null where its first part was not read yet.</summary>

@@ -13,15 +13,13 @@ namespace BackupDr.Scheduler.Repositories;
 /// structure is checked each time, and so is each pack that was damaged before: what the newest check found is all that is known.</remarks>
 static class RollingCheckTable
 {
-    /// <summary>Days in which every stored byte is read once.</summary>
-    public const int DaysOfRound = 30;
     /// <summary>Least bytes of packs that a check reads, where there are as many.</summary>
     public const long LeastBytes = 64 << 20;
     /// <summary>From one check to the next, and from a repository's making to its first.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromDays(1);
 
     // A day may fall out.
-    const double Share = 1.1 / DaysOfRound;
+    const double Share = 1.1 / RollingCheck.DaysOfRound;
     const int MostNames = 1000;
 
     public static async Task<IReadOnlyDictionary<RepositoryId, RollingCheck>> All(SqlSource db, CancellationToken ct)
@@ -64,9 +62,7 @@ static class RollingCheckTable
             Damage = row.Json("damage", WireJson.Default.CheckResult),
         }, ct);
         if (found is null) return null;
-        var there = await tx.First("select id from run where repository_id = $1 and kind = 'Check' and state in ('Queued', 'Leased', "
-            + "'Running') order by id limit 1", [repository], row => (RunId?)row.Id<RunId>(0), ct);
-        if (there is not null) return there;
+        if (await RunTable.Open(tx, repository, JobKind.Check, ct) is { } there) return there;
         await tx.Execute("update repository set check_due_at = clock() + $2 where id = $1", [repository, Every], ct);
         await RunTable.Add(tx, new NewRun
         {

@@ -54,9 +54,7 @@ static class TierTable
             where r.id = $1 and r.upkeep_allowed and exists (select from location l where {Ruled}) for update of r
             """, [repository], row => (Host: row.Id<HostId>(0), Name: row.Text(1)), ct);
         if (found.Name is null) return null;
-        var there = await tx.First("select id from run where repository_id = $1 and kind = 'Tier' and state in ('Queued', 'Leased', "
-            + "'Running') order by id limit 1", [repository], row => (RunId?)row.Id<RunId>(0), ct);
-        if (there is not null) return there;
+        if (await RunTable.Open(tx, repository, JobKind.Tier, ct) is { } there) return there;
         await tx.Execute("update repository set tier_due_at = clock() + $2 where id = $1", [repository, Every], ct);
         await RunTable.Add(tx, new NewRun
         {

@@ -79,6 +79,11 @@ static class RunTable
             : throw new ConflictException("run.not_over", $"The run is {state}.", "Wait until it is over, or cancel it.");
     }
 
+    /// <summary>The oldest run of a kind that waits or is under way in a repository; null for none.</summary>
+    public static Task<RunId?> Open(Transaction tx, RepositoryId repository, JobKind kind, CancellationToken ct)
+        => tx.First("select id from run where repository_id = $1 and kind = $2 and state in ('Queued', 'Leased', 'Running') "
+            + "order by id limit 1", [repository, kind.ToString()], row => (RunId?)row.Id<RunId>(0), ct);
+
     /// <summary>A run that waits for its time need not wait any longer.</summary>
     public static Task Hurry(Transaction tx, RunId run, CancellationToken ct)
         => tx.Execute("update run set due_at = clock() where id = $1 and state = 'Queued'", [run], ct);
