@@ -94,6 +94,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ListItemsRequest))]
 [JsonSerializable(typeof(ShowItemRequest))]
 [JsonSerializable(typeof(Item))]
+[JsonSerializable(typeof(IReadOnlyList<ItemDay>))]
 [JsonSerializable(typeof(ListRecoveryPointsRequest))]
 [JsonSerializable(typeof(ShowRecoveryPointRequest))]
 [JsonSerializable(typeof(RecoveryPoint))]

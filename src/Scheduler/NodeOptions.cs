@@ -40,6 +40,10 @@ public sealed record ConsoleOptions : IChecked
     /// <summary>Where it listens. Plain http only on loopback or behind <see cref="TrustedProxies"/>. Port 0 is any free port.</summary>
     public string Url { get; init; } = "http://127.0.0.1:8420";
 
+    /// <summary>How people reach it, through a load balancer as a rule: what messages begin their links with. Empty for messages that name
+    /// the path alone.</summary>
+    public string PublicUrl { get; init; } = "";
+
     /// <summary>PEM file with the certificate and its chain, for https.</summary>
     public string CertificateFile { get; init; } = "";
 
@@ -65,6 +69,10 @@ public sealed record ConsoleOptions : IChecked
         foreach (var file in new[] { ("CertificateFile", CertificateFile), ("CertificateKeyFile", CertificateKeyFile) })
             if (file.Item2.Length > 0 && !File.Exists(file.Item2)) yield return $"Console:{file.Item1} is {file.Item2}, which does not "
                 + $"exist.";
+        if (PublicUrl.Length > 0 && !(Uri.TryCreate(PublicUrl, UriKind.Absolute, out var known) && known.Scheme is "http" or "https"
+            && known.AbsolutePath == "/" && known.Query.Length == 0 && known.Fragment.Length == 0 && known.UserInfo.Length == 0))
+            yield return $"Console:PublicUrl is '{PublicUrl}'; it must be https:// or http://, a name or address, and a port if it is not the "
+                + "usual one, for example https://backup.example.com.";
         foreach (var proxy in TrustedProxies)
             if (!IPAddress.TryParse(proxy, out _)) yield return $"Console:TrustedProxies has '{proxy}', which is no IP address.";
     }

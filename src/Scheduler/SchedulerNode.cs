@@ -11,6 +11,7 @@ using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Gateway;
+using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
@@ -102,7 +103,7 @@ public static class SchedulerNode
         services.AddSingleton(_ => OpenDataSource(settings));
         services.AddSingleton<Postgres>().AddSingleton<Migrator>();
         services.AddSingleton<ChannelTable>().AddSingleton<Sinks>().AddSingleton<DeliverMessages>().AddSingleton<PingDeadMan>();
-        services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
+        services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<ItemDays>().AddSingleton<ChainCheck>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);

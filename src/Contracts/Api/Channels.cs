@@ -175,7 +175,7 @@ public sealed record AlertEvent
     public DateTimeOffset? DeadlineAt { get; init; }
     /// <summary>What to do next.</summary>
     public required string Action { get; init; }
-    /// <summary>Where in the console.</summary>
+    /// <summary>Where in the console: its address where Console:PublicUrl is set, else the path.</summary>
     public required string ActionUrl { get; init; }
 }
 

@@ -22,9 +22,11 @@ public sealed record ListEvidenceRequest
     public long? Before { get; init; }
     /// <summary>1 to 200.</summary>
     public int Limit { get; init; } = 50;
+    /// <summary>Whether the chain is computed for this answer; else what was found of the same head in the last minutes may do.</summary>
+    public bool Anew { get; init; } = true;
 }
 
-/// <summary>A page of records, and whether the whole chain holds, computed for this answer.</summary>
+/// <summary>A page of records, and whether the whole chain holds.</summary>
 public sealed record EvidencePage
 {
     /// <summary>Newest first.</summary>
@@ -35,6 +37,8 @@ public sealed record EvidencePage
     public required bool ChainIsWhole { get; init; }
     /// <summary>Number of the first record that is not as it was written; null where all are.</summary>
     public long? BrokenAt { get; init; }
+    /// <summary>When that was computed, by the node's clock.</summary>
+    public DateTimeOffset? CheckedAt { get; init; }
     /// <summary>Number of records.</summary>
     public required long Records { get; init; }
     /// <summary>Hash of the last one: whoever keeps it elsewhere sees later that none was cut off.</summary>

@@ -43,6 +43,15 @@ public sealed record EvidenceReportRow
     public EvidenceMeasure? Slowest { get; init; }
     /// <summary>The oldest point that a drill began with, against the objective then.</summary>
     public EvidenceMeasure? Oldest { get; init; }
+    /// <summary>What can be said of it now; null where it is retired.</summary>
+    public ItemState? State { get; init; }
+    /// <summary>Why.</summary>
+    public string? StateReason { get; init; }
+    /// <summary>The longest time of the month without a new complete recovery point, by when the node received them; of a log how far behind
+    /// it was at worst. Null where none ended in it.</summary>
+    public TimeSpan? LongestGap { get; init; }
+    /// <summary>The objective now; null where it is retired.</summary>
+    public TimeSpan? Rpo { get; init; }
     /// <summary>The last drill that proved one.</summary>
     public EvidenceId? LastProven { get; init; }
     /// <summary>When.</summary>

@@ -95,13 +95,13 @@ public enum ItemState
 {
     /// <summary>Inside its RPO, and the last proof is young enough.</summary>
     Proven,
-    /// <summary>Inside its RPO without a valid proof.</summary>
+    /// <summary>Inside its RPO without a valid proof, or with a test restore that is overdue.</summary>
     Unproven,
     /// <summary>The newest run is incomplete while an older complete point is inside the RPO.</summary>
     Incomplete,
     /// <summary>The newest complete recovery point is older than the RPO.</summary>
     Overdue,
-    /// <summary>A proof failed.</summary>
+    /// <summary>A proof or a check failed: it is not sure that it can be restored. People read "Broken".</summary>
     Failed,
     /// <summary>There is no recovery point yet and its first is not late.</summary>
     New,
@@ -164,6 +164,13 @@ public sealed record Item
     public DateTimeOffset? DrillDueAt { get; init; }
     /// <summary>Measured restore time of the last drill.</summary>
     public TimeSpan? MeasuredRto { get; init; }
+    /// <summary>The longest time of the last 30 days without a new complete recovery point, by when the node received them, the present
+    /// wait among them; of a log how far behind it was at worst. Null before the first point.</summary>
+    public TimeSpan? AchievedRpo { get; init; }
+    /// <summary>How long a restore of the newest point will take; null with <see cref="NoEstimate"/>.</summary>
+    public RestoreEstimate? RestoreEstimate { get; init; }
+    /// <summary>Why there is no estimate.</summary>
+    public NoEstimate? NoEstimate { get; init; }
     /// <summary>Plain bytes of the newest point.</summary>
     public long Bytes { get; init; }
     /// <summary>Recovery points in all.</summary>

@@ -81,8 +81,11 @@ public sealed record PlanRestoreRequest(ItemId? Item = null, RecoveryPointId? Po
 /// <param name="Item">The item; null for a point that has none.</param>
 /// <param name="Point">The one that was asked for, else the newest proven point, else the newest complete one, else the newest.</param>
 /// <param name="Target">A folder beside the source that does not exist yet.</param>
-/// <param name="EstimatedTime">From measured drills; null without one.</param>
-public sealed record RestorePlan(Item? Item, RecoveryPoint? Point, FilePath Target, TimeSpan? EstimatedTime);
+/// <param name="EstimatedTime">Of the whole point, from measured drills; null without one.</param>
+/// <param name="Estimate">The same with what it is based on.</param>
+/// <param name="NoEstimate">Why there is none.</param>
+public sealed record RestorePlan(Item? Item, RecoveryPoint? Point, FilePath Target, TimeSpan? EstimatedTime,
+    RestoreEstimate? Estimate = null, NoEstimate? NoEstimate = null);
 
 /// <summary>POST restores.</summary>
 public sealed record RequestRestoreRequest

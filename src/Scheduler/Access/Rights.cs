@@ -77,6 +77,7 @@ public static class Rights
         [typeof(ListRecoveryPoints)] = Right.PointRead,
         [typeof(ShowRecoveryPoint)] = Right.PointRead,
         [typeof(ListItems)] = Right.PolicyRead,
+        [typeof(ListItemDays)] = Right.PolicyRead,
         [typeof(ListPolicies)] = Right.PolicyRead,
         [typeof(PreviewPolicy)] = Right.PolicyRead,
         [typeof(ShowItemLog)] = Right.PolicyRead,

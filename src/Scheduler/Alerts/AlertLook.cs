@@ -35,14 +35,15 @@ public sealed class AlertLook(Postgres db, AlertBook book)
     }
 
     sealed record Ended(RunId? Backup, RunState? State, string? Problem, string? Code, RunId? Drill, DateTimeOffset? FirstPointAt,
-        ProofSpec Proof, LocationId Location, string LocationName, string? LogAlarm, DateTimeOffset? LogReportedAt);
+        ProofSpec Proof, LocationId Location, string LocationName, bool IsDamaged, string? LogAlarm, DateTimeOffset? LogReportedAt);
 
     static async Task<AlertFacts> Facts(Transaction tx, DateTimeOffset now, CancellationToken ct)
     {
-        var items = await ItemTable.List(tx, "i.retired_at is null and p.removed_at is null and $2::uuid is null", null, ct);
+        var items = await ItemTable.List(tx, ItemTable.InService, null, ct);
         var more = (await tx.Query("""
             select i.id, b.id as backup, b.state, b.result->'error'->>'message' as problem, b.result->'error'->>'code' as code,
-                d.proof_run_id, f.first_at, p.spec, l.id as location, l.name as location_name, u.report, u.reported_at
+                d.proof_run_id, f.first_at, p.spec, l.id as location, l.name as location_name,
+                s.damage->'errors'->>0 is not null as is_damaged, u.report, u.reported_at
             from item i join policy p on p.id = i.policy_id join repository s on s.id = i.repository_id
             join location l on l.id = s.location_id
             left join lateral (select r.id, r.state, r.result from run r where r.item_id = i.id and r.kind = 'Backup'
@@ -57,7 +58,7 @@ public sealed class AlertLook(Postgres db, AlertBook book)
                 row.IdOrNull<RunId>("backup"), row.WordOrNull<RunState>("state"),
                 row.TextOrNull("problem"), row.TextOrNull("code"), row.IdOrNull<RunId>("proof_run_id"), row.TimeOrNull("first_at"),
                 row.Json("spec", WireJson.Default.PolicySpec)!.Proof,
-                row.Id<LocationId>("location"), row.Text("location_name"),
+                row.Id<LocationId>("location"), row.Text("location_name"), row.Bool("is_damaged"),
                 row.Json("report", WireJson.Default.LogReport)?.Alarm, row.TimeOrNull("reported_at"))), ct))
             .ToDictionary(one => one.Item, one => one.Ended);
         var hosts = await HostTable.All(tx, ct);
@@ -81,6 +82,7 @@ public sealed class AlertLook(Postgres db, AlertBook book)
         BackupProblem = ended.Problem,
         BackupCode = ended.Code,
         Drill = ended.Drill,
+        IsDamaged = ended.IsDamaged,
         LogAlarm = ended.LogAlarm,
         LogReportedAt = ended.LogReportedAt,
         ReceivesLog = item.Source.Log is not null,

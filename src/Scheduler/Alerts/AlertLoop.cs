@@ -1,19 +1,20 @@
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Health;
 using Npgsql;
 
 namespace BackupDr.Scheduler.Alerts;
 
-/// <summary>Looks for alerts, and tells them, on every node that has loops.</summary>
-public sealed partial class AlertLoop(AlertLook look, DeliverMessages deliver, PingDeadMan deadMan,
+/// <summary>Looks for alerts, tells them, and writes down what the day is like, on every node that has loops.</summary>
+public sealed partial class AlertLoop(AlertLook look, DeliverMessages deliver, PingDeadMan deadMan, ItemDays days,
     TimeProvider clock, ILogger<AlertLoop> log) : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(15), DeliverEvery = TimeSpan.FromSeconds(2),
-        PingEvery = TimeSpan.FromSeconds(5);
+        PingEvery = TimeSpan.FromSeconds(5), DaysEvery = TimeSpan.FromMinutes(1);
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         => await Task.WhenAll(Every(LookEvery, look.Run, stoppingToken), Every(DeliverEvery, deliver.Run, stoppingToken),
-            Every(PingEvery, deadMan.Run, stoppingToken));
+            Every(PingEvery, deadMan.Run, stoppingToken), Every(DaysEvery, days.Run, stoppingToken));
 
     async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Proof;
 
 namespace BackupDr.Scheduler.Alerts;
 
@@ -25,6 +26,8 @@ public sealed record WatchedItem
     public string? BackupCode { get; init; }
     /// <summary>The newest test restore that said something.</summary>
     public RunId? Drill { get; init; }
+    /// <summary>Whether a check found what is stored of it damaged.</summary>
+    public bool IsDamaged { get; init; }
     /// <summary>What the receiver of its log says; null where all is well, or there is none.</summary>
     public string? LogAlarm { get; init; }
     /// <summary>Whether a log is to be received.</summary>
@@ -151,12 +154,18 @@ public static class AlertRules
                 $"An incomplete recovery point does not count for the objective. {Inside(one)}", Deadline(one), "Look at what is missing.",
                 $"/runs/{one.Backup}");
         if (item.State == ItemState.Failed)
-            yield return Of(one, "proof", AlertKind.DrillFailed, AlertSeverity.Broken, $"The last test restore of {item.Name} failed.",
-                "It is not sure that it can be restored.", null, "Look at the test restore.",
-                one.Drill is { } drill ? $"/runs/{drill}" : $"/items/{item.Id}");
+            yield return one.IsDamaged
+                ? Of(one, "proof", AlertKind.DrillFailed, AlertSeverity.Broken, $"What is stored of {item.Name} is damaged.",
+                    $"It is not sure that it can be restored. {item.StateReason}", null, "Look at its repository.",
+                    $"/storage/{item.Repository}")
+                : Of(one, "proof", AlertKind.DrillFailed, AlertSeverity.Broken, $"The last test restore of {item.Name} failed.",
+                    $"It is not sure that it can be restored. {item.StateReason}".Trim(), null, "Look at the test restore.",
+                    one.Drill is { } drill ? $"/runs/{drill}" : $"/items/{item.Id}");
         else if (ProofDue(one) is { } due && due < now)
-            yield return Of(one, "proof", AlertKind.DrillOverdue, AlertSeverity.Warning, item.LastProofAt is null
-                ? $"{item.Name} was never test-restored." : $"The last test restore of {item.Name} is too old to count.",
+            yield return Of(one, "proof", AlertKind.DrillOverdue, AlertSeverity.Warning, item.LastProofAt is not { } last
+                ? $"{item.Name} was never test-restored." : last + one.ProofAge < now
+                ? $"The last test restore of {item.Name} is too old to count."
+                : $"The test restore of {item.Name} was due at {Time(item.DrillDueAt)}.",
                 "That it can be restored is believed, not known.", null, "Test-restore its newest point.",
                 item.LastPoint is { } point ? $"/points/{point}" : $"/items/{item.Id}");
         if (one.LogAlarm is { } alarm || one is { ReceivesLog: true, LogReportedAt: { } told } && (alarm = "Its receiver says nothing.")
@@ -181,8 +190,11 @@ public static class AlertRules
         };
 
     static DateTimeOffset? ProofDue(WatchedItem one) => !one.WantsProof && one.Item.LastProofAt is null ? null
-        : one.Item.LastProofAt is { } proof ? proof + one.ProofAge
+        : one.Item.LastProofAt is { } proof ? Earlier(proof + one.ProofAge,
+            one.Item.DrillDueAt is { } due ? ItemStates.DrillOverdueAt(proof, due - proof) : null)
         : one.FirstPointAt is { } first ? first + (one.ProofAge < FirstDrillLimit ? one.ProofAge : FirstDrillLimit) : null;
+
+    static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset? other) => other < one ? other.Value : one;
 
     /// <summary>When its objective breaks if nothing more comes.</summary>
     static DateTimeOffset? Deadline(WatchedItem one) => one.Item.NewestMoment is { } newest ? newest + one.Item.Rpo : null;

@@ -174,6 +174,8 @@ static class ApiEndpoints
             Done(handler.Handle(caller, new RemovePolicyRequest(PolicyId.Parse(id)), ct))).For<RemovePolicy>();
         api.MapGet("items", (Caller caller, ListItems handler, CancellationToken ct) => handler.Handle(caller, new ListItemsRequest(), ct))
             .For<ListItems>();
+        api.MapGet("items/days", (Caller caller, string? item, ListItemDays handler, CancellationToken ct) => handler.Handle(caller,
+            new ListItemDaysRequest(string.IsNullOrEmpty(item) ? null : ItemId.Parse(item)), ct)).For<ListItemDays>();
         api.MapGet("items/{id}", (Caller caller, string id, ShowItem handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowItemRequest(ItemId.Parse(id)), ct)).For<ShowItem>();
         api.MapPost("items/{id}/restore", (Caller caller, string id, RestoreMomentRequest request, RestoreMoment handler,

@@ -20,6 +20,7 @@ public readonly struct Row(NpgsqlDataReader reader)
     public string[] Texts(string column) => reader.GetFieldValue<string[]>(reader.GetOrdinal(column));
     public DateTimeOffset Time(string column) => reader.GetFieldValue<DateTimeOffset>(reader.GetOrdinal(column));
     public DateTimeOffset? TimeOrNull(string column) => IsNull(column) ? null : Time(column);
+    public DateOnly Day(string column) => reader.GetFieldValue<DateOnly>(reader.GetOrdinal(column));
     public TimeSpan Span(string column) => reader.GetFieldValue<TimeSpan>(reader.GetOrdinal(column));
     public TimeSpan? SpanOrNull(string column) => IsNull(column) ? null : Span(column);
 

@@ -8,17 +8,16 @@ using BackupDr.Scheduler.Database;
 namespace BackupDr.Scheduler.Evidence;
 
 /// <summary>A page of the evidence, newest first, and whether the whole chain still holds.</summary>
-public sealed class ListEvidence(Postgres db, EvidenceKey key)
+public sealed class ListEvidence(Postgres db, EvidenceKey key, ChainCheck chain)
 {
     const int LargestPage = 200;
-    const int VerifyAtOnce = 5000;
 
     /// <summary>Lists.</summary>
     public async Task<EvidencePage> Handle(Caller caller, ListEvidenceRequest request, CancellationToken ct)
     {
         caller.Must(Right.EvidenceRead);
         var limit = Math.Clamp(request.Limit, 1, LargestPage);
-        var (records, hash, brokenAt) = await Verify(ct);
+        var (records, hash, brokenAt, at) = await chain.Of(request.Anew, ct);
         var entries = await db.Query($"""
             {EvidenceTable.Select}
             where e.seq < $1 and ($3::text is null or e.subject = $3) and ($4::text is null or e.kind = $4)
@@ -33,29 +32,11 @@ public sealed class ListEvidence(Postgres db, EvidenceKey key)
             Next = entries.Count == limit ? entries[^1].Seq : null,
             ChainIsWhole = brokenAt is null,
             BrokenAt = brokenAt,
+            CheckedAt = at,
             Records = records,
             Hash = hash,
             Key = Facts(key),
         };
-    }
-
-    /// <summary>Computes every link from the start; the last one must be the chain's head.</summary>
-    async Task<(long Records, string Hash, long? BrokenAt)> Verify(CancellationToken ct)
-    {
-        var head = await EvidenceTable.Head(db, ct);
-        var (seq, hash) = (0L, HashChain.Start);
-        while (true)
-        {
-            var records = await db.Query($"{EvidenceTable.Select} where e.seq > $1 and e.seq <= $2 order by e.seq limit $3",
-                [seq, head.Seq, VerifyAtOnce], EvidenceTable.Read, ct);
-            foreach (var one in records)
-            {
-                if (one.Record.Seq != seq + 1 || one.Hash != (one.Record with { Previous = hash }).Hash)
-                    return (head.Seq, head.Hash, seq + 1);
-                (seq, hash) = (one.Record.Seq, one.Hash);
-            }
-            if (records.Count < VerifyAtOnce) return (head.Seq, head.Hash, seq == head.Seq && hash == head.Hash ? null : seq + 1);
-        }
     }
 
     internal static EvidenceEntry Entry(StoredEvidence one) => new()

@@ -1,8 +1,10 @@
 using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Objectives;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Policies;
 
 namespace BackupDr.Scheduler.Evidence;
 
@@ -25,6 +27,12 @@ public sealed class ShowEvidenceReport(Postgres db)
             [from.UtcDateTime, to.UtcDateTime, request.Id.ToString(), MostRecords], row => ListEvidence.Entry(EvidenceTable.Read(row)), ct);
         var items = await db.Query("select id, name from item where policy_id = $1 and retired_at is null and created_at < $2 "
             + "order by name", [request.Id, to.UtcDateTime], row => (Id: row.Id<ItemId>(0), Name: row.Text(1)), ct);
+        var gaps = (await db.Query("select item_id, max(gap) as gap from item_day where gap is not null and day >= $1 and day < $2 "
+            + "and item_id in (select id from item where policy_id = $3) group by item_id",
+            [AchievedRpo.Day(from), AchievedRpo.Day(to), request.Id], row => (Item: row.Id<ItemId>("item_id"), Gap: row.Span("gap")), ct))
+            .ToDictionary(one => one.Item, one => one.Gap);
+        var states = (await ItemTable.List(db, "i.retired_at is null and i.policy_id = $2", request.Id.Value, ct))
+            .ToDictionary(item => item.Id);
         var byItem = records.Where(entry => TypedId.TryParse<ItemId>(entry.Subject, out _))
             .GroupBy(entry => ItemId.Parse(entry.Subject)).ToDictionary(group => group.Key, group => group.ToList());
         var rows = items.Select(item => Row(item.Id, item.Name, byItem.GetValueOrDefault(item.Id, [])))
@@ -37,10 +45,20 @@ public sealed class ShowEvidenceReport(Postgres db)
             Month = from.UtcDateTime.ToString("yyyy-MM", CultureInfo.InvariantCulture),
             From = from,
             To = to,
-            Rows = [.. rows.OrderBy(row => row.ItemName, StringComparer.Ordinal)],
+            Rows = [.. rows.Select(row => row with
+            {
+                State = states.GetValueOrDefault(row.Item)?.State,
+                StateReason = states.GetValueOrDefault(row.Item)?.StateReason,
+                Rpo = states.GetValueOrDefault(row.Item)?.Rpo,
+                LongestGap = Longest(gaps.TryGetValue(row.Item, out var gap) ? gap : null, states.GetValueOrDefault(row.Item), to, now),
+            }).OrderBy(row => row.ItemName, StringComparer.Ordinal)],
             AsOf = now,
         };
     }
+
+    /// <summary>Of the present month the wait that lasts counts too.</summary>
+    static TimeSpan? Longest(TimeSpan? ended, Item? item, DateTimeOffset to, DateTimeOffset now)
+        => now < to ? AchievedRpo.Worst(ended, item?.NewestMoment, now) : ended;
 
     static EvidenceReportRow Row(ItemId item, string name, List<EvidenceEntry> entries)
     {

@@ -3,26 +3,30 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
+using Host = BackupDr.Contracts.Api.Host;
 
 namespace BackupDr.Scheduler.Health;
 
 /// <summary>Can we restore? One sentence, from the age of what was proven.</summary>
-public sealed class ShowSafety(Postgres db, ListItems listItems, ListPolicies listPolicies, ListHosts listHosts)
+public sealed class ShowSafety(Postgres db, ListItems listItems, ListHosts listHosts)
 {
     /// <summary>Answers.</summary>
     public async Task<Safety> Handle(Caller caller, ShowSafetyRequest request, CancellationToken ct)
     {
         caller.Must(Right.SafetyRead);
-        var items = await listItems.Handle(caller, new ListItemsRequest(), ct);
-        var policies = await listPolicies.Handle(caller, new ListPoliciesRequest(), ct);
-        var hosts = (await listHosts.Handle(caller, new ListHostsRequest(), ct)).Where(host => host.State != HostState.Retired).ToList();
+        return await Of(await listItems.Handle(caller, new ListItemsRequest(), ct),
+            await listHosts.Handle(caller, new ListHostsRequest(), ct), ct);
+    }
+
+    /// <summary>The same for a page that has read items and hosts already.</summary>
+    public async Task<Safety> Of(IReadOnlyList<Item> items, IReadOnlyList<Host> hosts, CancellationToken ct)
+    {
         var now = await db.Scalar<DateTimeOffset>("select clock()", [], ct);
         return SafetyRule.Of(items, now) with
         {
-            NextRunAt = policies.Min(policy => policy.NextRunAt),
-            Hosts = hosts.Count,
-            HostsOnline =
-                hosts.Count(host => host.State == HostState.Online),
+            NextRunAt = await PolicyTable.NextRunAt(db, ct),
+            Hosts = hosts.Count(host => host.State != HostState.Retired),
+            HostsOnline = hosts.Count(host => host.State == HostState.Online),
         };
     }
 }

@@ -11,7 +11,9 @@ static class FoundSourceTable
 {
     const string Select = """
         select f.host_id, h.name, f.kind, f.path, f.detail, f.size_bytes, f.first_seen_at, f.last_seen_at, f.hidden_at, f.hidden_by,
-            f.hide_reason
+            f.hide_reason, (select max(w.finished_at) from run w where w.kind = 'Restore' and w.host_id = f.host_id
+                and w.state in ('Complete', 'Incomplete') and w.job->'restore'->>'target' ~ '[.]restored-[0-9]{8}-[0-9]{6}$'
+                and (f.path = w.job->'restore'->>'target' or starts_with(f.path, w.job->'restore'->>'target' || '/'))) as restored_at
         from found_source f join host h on h.id = f.host_id where h.retired_at is null
         """;
 
@@ -27,9 +29,11 @@ static class FoundSourceTable
             Reason = "",
             FirstSeenAt = row.Time("first_seen_at"),
             LastSeenAt = row.Time("last_seen_at"),
-            HiddenAt = row.TimeOrNull("hidden_at"),
-            HiddenBy = row.TextOrNull("hidden_by"),
-            HideReason = row.TextOrNull("hide_reason"),
+            // What a restore put beside the original needs no backup of its own, unless somebody says so.
+            IsRestoredCopy = !row.IsNull("restored_at"),
+            HiddenAt = row.TimeOrNull("hidden_at") ?? row.TimeOrNull("restored_at"),
+            HiddenBy = row.TextOrNull("hidden_by") ?? (row.IsNull("restored_at") ? null : "a restore"),
+            HideReason = row.TextOrNull("hide_reason") ?? (row.IsNull("restored_at") ? null : "A restore put this copy here."),
         }, ct);
 
     /// <summary>Keeps what one look found; says whether anything came or went.</summary>

@@ -1,7 +1,9 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Objectives;
+using BackupDr.Contracts.Rules.Proof;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
@@ -12,93 +14,138 @@ namespace BackupDr.Scheduler.Policies;
 /// <summary>Reads items with what can be said of them.</summary>
 static class ItemTable
 {
+    // Each part that looks for one of many points has an index of its own: a list of all items is read on every page.
     const string Select = """
-        select i.id, i.name, i.source, i.host_id, h.name, i.policy_id, p.name, i.repository_id, p.spec, i.created_at,
-               p.paused_at is not null or p.removed_at is not null or i.retired_at is not null or h.retired_at is not null,
-               h.last_seen_at > clock() - $1, h.last_seen_at,
-               c.id, c.taken_at, c.bytes, n.taken_at, v.id, v.taken_at, l.proof, l.proof_at, l.proof_restore_seconds,
-               (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null), clock(),
-               (select max(taken_at) from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete) as gone,
-               l.reason as proof_reason, (select s.damage->'errors'->>0 from repository s where s.id = i.repository_id) as damage,
+        select i.id, i.name, i.source, i.host_id, h.name as host, i.policy_id, p.name as policy, i.repository_id, p.spec, i.created_at,
+               p.paused_at is not null or p.removed_at is not null or i.retired_at is not null or h.retired_at is not null as is_off,
+               coalesce(h.last_seen_at > (select clock()) - $1, false) as is_online, h.last_seen_at,
+               c.id as point, c.taken_at as point_at, c.received_at, c.bytes, n.taken_at as newest_at, v.id as proven,
+               v.taken_at as proven_at, l.proof, l.proof_at, l.reason as proof_reason, l.host as proof_host, m.proof_restore_seconds,
+               m.bytes as drilled_bytes, m.proof_at as drilled_at, m.proof_run_id as drill,
+               (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null) as points,
+               (select clock()) as now,
+               (select r.taken_at from recovery_point r where r.item_id = i.id and r.gone_at is not null and r.is_complete
+               order by r.taken_at desc limit 1) as gone,
+               (select s.damage->'errors'->>0 from repository s where s.id = i.repository_id) as damage,
+               (select case w.result->'drill'->>'result' when 'Skipped' then w.result->'drill'->>'reason' end from run w
+               where w.item_id = i.id and w.kind = 'Drill' and w.finished_at is not null order by w.created_at desc limit 1)
+               as drill_problem,
+               (select max(d.gap) from item_day d where d.item_id = i.id
+               and d.day > ((select clock()) at time zone 'UTC')::date - 30) as worst_gap,
         """ + LogStretches.Until + """
          as log_until
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
-        left join lateral (select id, taken_at, (backup->>'bytes')::bigint as bytes from recovery_point r where r.item_id = i.id and
-        r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
+        left join lateral (select id, taken_at, received_at, (backup->>'bytes')::bigint as bytes from recovery_point r
+        where r.item_id = i.id and r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
         left join lateral (select taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null order by taken_at desc
         limit 1) n on true
         left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null and
         r.proof = 'Proven' order by taken_at desc limit 1) v on true
-        left join lateral (select proof, proof_at, proof_restore_seconds, (select coalesce(w.result->'drill'->>'reason',
-        w.result->'error'->>'message') from run w where w.id = r.proof_run_id) as reason from recovery_point r where r.item_id = i.id
-        and r.proof is not null order by proof_at desc limit 1) l on true
+        left join lateral (select r.proof, r.proof_at, coalesce(w.result->'drill'->>'reason', w.result->'error'->>'message') as reason,
+        t.name as host from recovery_point r left join run w on w.id = r.proof_run_id left join host t on t.id = w.host_id
+        where r.item_id = i.id and r.proof is not null order by r.proof_at desc limit 1) l on true
+        left join lateral (select proof_restore_seconds, proof_at, proof_run_id, (backup->>'bytes')::bigint as bytes
+        from recovery_point r where r.item_id = i.id and r.proof = 'Proven' and r.proof_restore_seconds > 0
+        order by proof_at desc limit 1) m on true
         """;
 
+    /// <summary>All items in service, as a condition of <see cref="List"/>.</summary>
+    public const string InService = "i.retired_at is null and p.removed_at is null and $2::uuid is null";
+
     public static Task<List<Item>> List(SqlSource tx, string where, object? value, CancellationToken ct)
-        => tx.Query($"{Select} where {where} order by h.name, i.name, i.id", [HostTable.Silence, value], Read, ct);
+        => tx.Query(Statement(where), [HostTable.Silence, value], Read, ct);
+
+    internal static string Statement(string where) => $"{Select} where {where} order by h.name, i.name, i.id";
 
     static Item Read(Row row)
     {
-        var spec = JsonSerializer.Deserialize(row.Text(8), WireJson.Default.PolicySpec)!;
-        var source = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.SourceSpec)!;
-        var facts = new ItemFacts
-        {
-            IsOff = row.Bool(10),
-            IsHostOnline = !row.IsNull(11) && row.Bool(11),
-            LastSeenAt = row.TimeOrNull(12),
-            CreatedAt = row.Time(9),
-            Rpo = spec.Rpo,
-            ProofAge = spec.Proof.MaximumAge,
-            LastCompleteAt = row.TimeOrNull(14),
-            LastPointAt = row.TimeOrNull(16),
-            LogUntil = row.TimeOrNull("log_until"),
-            ReceivesLog = source.Log is not null,
-            IsNewestGone = row.TimeOrNull("gone") is { } gone && !(row.TimeOrNull(14) > gone),
-            Damage = row.TextOrNull("damage"),
-            Proof = row.IsNull(19) ? null
-                : row.Word<ProofResult>(19),
-            ProofReason = row.TextOrNull("proof_reason"),
-            ProofAt = row.TimeOrNull(20),
-        };
-        var (state, reason) = ItemStates.Of(facts, row.Time(23));
+        var spec = row.Json("spec", WireJson.Default.PolicySpec)!;
+        var source = row.Json("source", WireJson.Default.SourceSpec)!;
+        var facts = Facts(row, spec, source);
+        var (state, reason) = ItemStates.Of(facts, row.Time("now"));
+        var bytes = row.IsNull("bytes") ? 0 : row.Long("bytes");
+        var measured = Measured(row, spec, facts);
+        var (estimate, none) = RestoreTimes.Of(measured, bytes);
         return new Item
         {
-            Id = row.Id<ItemId>(0),
-            Name = row.Text(1),
+            Id = row.Id<ItemId>("id"),
+            Name = row.Text("name"),
             Source = source,
-            Host = row.Id<HostId>(3),
-            HostName = row.Text(4),
-            Policy = row.Id<PolicyId>(5),
-            PolicyName = row.Text(6),
-            Repository = row.Id<RepositoryId>(7),
+            Host = row.Id<HostId>("host_id"),
+            HostName = row.Text("host"),
+            Policy = row.Id<PolicyId>("policy_id"),
+            PolicyName = row.Text("policy"),
+            Repository = row.Id<RepositoryId>("repository_id"),
             State = state,
-            StateReason =
-                reason,
+            StateReason = reason,
             Rpo = spec.Rpo,
             Rto = spec.Rto,
-            LastPoint = row.IdOrNull<RecoveryPointId>(13),
+            LastPoint = row.IdOrNull<RecoveryPointId>("point"),
             LastPointAt = facts.LastCompleteAt,
             LogUntil = facts.LogUntil,
-            Bytes = row.IsNull(15) ? 0 : row.Long(15),
-            LastProvenPoint = row.IdOrNull<RecoveryPointId>(17),
-            LastProvenPointAt = row.TimeOrNull(18),
+            Bytes = bytes,
+            LastProvenPoint = row.IdOrNull<RecoveryPointId>("proven"),
+            LastProvenPointAt = row.TimeOrNull("proven_at"),
             LastProofAt = facts.ProofAt,
             DrillDueAt = facts is { IsOff: false, ProofAt: { } proven } && spec.Proof.DrillInterval > TimeSpan.Zero
                 ? proven + spec.Proof.DrillInterval : null,
-            MeasuredRto = row.IsNull(21) ? null : TimeSpan.FromSeconds(row.Double(21)),
-            RecoveryPoints = row.Int(22),
+            MeasuredRto = measured.Took,
+            AchievedRpo = AchievedRpo.Worst(row.SpanOrNull("worst_gap"),
+                source.Log is not null ? facts.Newest : row.TimeOrNull("received_at"), row.Time("now")),
+            RestoreEstimate = estimate,
+            NoEstimate = none,
+            RecoveryPoints = row.Int("points"),
         };
     }
+
+    static ItemFacts Facts(Row row, PolicySpec spec, SourceSpec source)
+    {
+        var complete = row.TimeOrNull("point_at");
+        return new ItemFacts
+        {
+            IsOff = row.Bool("is_off"),
+            IsHostOnline = row.Bool("is_online"),
+            LastSeenAt = row.TimeOrNull("last_seen_at"),
+            CreatedAt = row.Time("created_at"),
+            Rpo = spec.Rpo,
+            ProofAge = spec.Proof.MaximumAge,
+            DrillEvery = spec.Proof.DrillInterval,
+            LastCompleteAt = complete,
+            LastPointAt = row.TimeOrNull("newest_at"),
+            LogUntil = row.TimeOrNull("log_until"),
+            ReceivesLog = source.Log is not null,
+            IsNewestGone = row.TimeOrNull("gone") is { } gone && !(complete > gone),
+            Damage = row.TextOrNull("damage"),
+            Proof = row.WordOrNull<ProofResult>("proof"),
+            ProofReason = row.TextOrNull("proof_reason"),
+            ProofAt = row.TimeOrNull("proof_at"),
+            ProofHost = row.TextOrNull("proof_host"),
+            DrillProblem = row.TextOrNull("drill_problem"),
+        };
+    }
+
+    static MeasuredRestores Measured(Row row, PolicySpec spec, ItemFacts facts) => new()
+    {
+        Took = row.IsNull("proof_restore_seconds") ? null : TimeSpan.FromSeconds(row.Double("proof_restore_seconds")),
+        Bytes = row.IsNull("drilled_bytes") ? 0 : row.Long("drilled_bytes"),
+        At = row.TimeOrNull("drilled_at") ?? default,
+        Drill = row.IdOrNull<RunId>("drill"),
+        HasFailed = facts.Proof == ProofResult.Failed,
+        AreWanted = spec.Proof.DrillAfterFirst || spec.Proof.DrillInterval > TimeSpan.Zero,
+    };
 }
 
 /// <summary>All items in service.</summary>
 public sealed class ListItems(Postgres db)
 {
+    /// <summary>The statement, so that a test can look how it is executed: $1 is the silence of a host, $2 nothing.</summary>
+    public static string Statement => ItemTable.Statement(ItemTable.InService);
+
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<Item>> Handle(Caller caller, ListItemsRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyRead);
-        return await ItemTable.List(db, "i.retired_at is null and p.removed_at is null and $2::uuid is null", null, ct);
+        return await ItemTable.List(db, ItemTable.InService, null, ct);
     }
 }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Calendar;
+using BackupDr.Contracts.Rules.Proof;
 using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
@@ -36,14 +37,16 @@ static class PolicyTable
                 NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
             };
         }, ct);
-        for (var i = 0; i < policies.Count; i++)
-            policies[i] = policies[i] with
-            {
-                Items = await ItemTable.List(tx, "i.retired_at is null and i.policy_id = $2",
-                policies[i].Id.Value, ct)
-            };
+        var items = (await ItemTable.List(tx, "i.retired_at is null and i.policy_id = any($2)",
+            policies.Select(policy => policy.Id.Value).ToArray(), ct)).ToLookup(item => item.Policy);
+        for (var i = 0; i < policies.Count; i++) policies[i] = policies[i] with { Items = [.. items[policies[i].Id]] };
         return policies;
     }
+
+    /// <summary>When the next policy fires; null where none will.</summary>
+    public static async Task<DateTimeOffset?> NextRunAt(SqlSource tx, CancellationToken ct)
+        => (await tx.Query("select p.spec, clock() as now from policy p where p.removed_at is null and p.paused_at is null", [],
+            row => FiringTimes.Next(row.Json("spec", WireJson.Default.PolicySpec)!.Schedule, row.Time("now")), ct)).Min();
 
     public static async Task<Policy> Get(SqlSource tx, PolicyId id, CancellationToken ct)
         => (await List(tx, "p.id = $1", id.Value, ct)).FirstOrDefault() ?? throw new NotFoundException("A policy with this id");

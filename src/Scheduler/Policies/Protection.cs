@@ -78,7 +78,9 @@ public sealed class ListUnprotected(Postgres db)
     {
         caller.Must(Right.PolicyRead);
         var found = await FoundSourceTable.All(db, ct);
-        var items = (await ItemTable.List(db, "i.retired_at is null and p.removed_at is null and $2::uuid is null", null, ct))
+        var items = (await db.Query("select i.host_id, i.source from item i join policy p on p.id = i.policy_id "
+            + "where i.retired_at is null and p.removed_at is null", [],
+            row => (Host: row.Id<HostId>("host_id"), Source: row.Json("source", WireJson.Default.SourceSpec)!), ct))
             .ToLookup(item => item.Host, item => item.Source);
         var unprotected = new List<Unprotected>();
         foreach (var host in found.GroupBy(one => one.Host))

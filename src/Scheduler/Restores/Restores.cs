@@ -2,6 +2,7 @@ using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Objectives;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
@@ -25,8 +26,15 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
                 : new RestorePlan(null, point, Beside(FirstPath(point, null), clock.GetUtcNow()), null);
         var item = await showItem.Handle(caller, new ShowItemRequest(id), ct);
         point ??= Choose(await listPoints.Handle(caller, new ListRecoveryPointsRequest(item.Id), ct));
-        return new RestorePlan(item, point, Beside(FirstPath(point, item), clock.GetUtcNow()), item.MeasuredRto);
+        var (estimate, none) = Estimate(item, point);
+        return new RestorePlan(item, point, Beside(FirstPath(point, item), clock.GetUtcNow()), estimate?.Time, estimate, none);
     }
+
+    /// <summary>Of the chosen point, which may be larger than the newest one that the item's estimate is of.</summary>
+    static (RestoreEstimate? Estimate, NoEstimate? Why) Estimate(Item item, RecoveryPoint? point)
+        => point is null || item.RestoreEstimate is not { } of ? (item.RestoreEstimate, item.NoEstimate)
+            : RestoreTimes.Of(new MeasuredRestores { Took = of.Took, Bytes = of.DrilledBytes, At = of.DrilledAt, Drill = of.Drill },
+                point.Backup.Bytes);
 
     /// <summary>The newest proven one, else the newest complete one, else the newest.</summary>
     internal static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all)

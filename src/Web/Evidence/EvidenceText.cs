@@ -65,7 +65,7 @@ public static class EvidenceText
     public static string Csv(EvidenceReport report)
     {
         var text = new StringBuilder("item,proven,failed,not made,restores,slowest restore s,RTO s,oldest point s,RPO s,last proven,"
-            + "evidence of slowest,evidence of oldest,evidence of last proven\r\n");
+            + "evidence of slowest,evidence of oldest,evidence of last proven,longest gap s,state now\r\n");
         foreach (var row in report.Rows)
         {
             string[] cells =
@@ -73,7 +73,7 @@ public static class EvidenceText
                 row.ItemName, Plain(row.Proven), Plain(row.Failed), Plain(row.Skipped), Plain(row.Restores), Plain(row.Slowest?.Seconds),
                 Plain(row.Slowest?.TargetSeconds), Plain(row.Oldest?.Seconds), Plain(row.Oldest?.TargetSeconds),
                 row.LastProvenAt is { } at ? Words.Machine(at) : "", $"{row.Slowest?.Evidence}", $"{row.Oldest?.Evidence}",
-                $"{row.LastProven}",
+                $"{row.LastProven}", Plain(row.LongestGap?.TotalSeconds), row.State is { } state ? Tones.Of(state).Word : "",
             ];
             text.AppendJoin(',', cells.Select(Cell)).Append("\r\n");
         }

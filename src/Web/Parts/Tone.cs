@@ -17,7 +17,7 @@ public static class Tones
         ItemState.Unproven => (Tone.Unproven, "Unproven"),
         ItemState.Incomplete => (Tone.Unproven, "Incomplete"),
         ItemState.Overdue => (Tone.Broken, "Overdue"),
-        ItemState.Failed => (Tone.Broken, "Failed"),
+        ItemState.Failed => (Tone.Broken, "Broken"),
         ItemState.New => (Tone.Off, "No point yet"),
         ItemState.Off => (Tone.Off, "Off"),
         _ => (Tone.Off, "Unknown"),

@@ -14,6 +14,17 @@ public static class PolicyText
     public static string Schedule(ScheduleSpec schedule)
         => schedule.Cron is { Length: > 0 } cron ? $"cron {cron} ({schedule.TimeZone})" : $"every {Words.Duration(schedule.Every)}";
 
+    /// <summary>What the items of a policy achieved at worst in the last 30 days.</summary>
+    public static string Achieved(Policy policy)
+    {
+        var (lost, back) = (policy.Items.Max(item => item.AchievedRpo), policy.Items.Max(item => item.RestoreEstimate?.Time));
+        var without = policy.Items.Count(item => item.RestoreEstimate is null);
+        return (lost is { } worst ? $"lost at most {Words.Duration(worst)} in the last 30 days" : "no recovery point yet")
+            + (back is { } slowest ? $", back in {Words.Duration(slowest)} by the drills" : "")
+            + (without == 0 ? "" : without == policy.Items.Count ? "; no drill has measured a restore yet"
+                : $"; no drill has measured {Words.Count(without, "item")} yet");
+    }
+
     public static string Proof(ProofSpec proof)
         => (proof.DrillAfterFirst ? "first point at once; " : "")
             + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")

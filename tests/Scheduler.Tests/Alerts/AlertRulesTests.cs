@@ -90,6 +90,29 @@ public sealed class AlertRulesTests
     }
 
     [Fact]
+    public void A_weekly_test_restore_that_is_late_is_told_while_the_proof_before_still_counts()
+    {
+        WatchedItem Weekly(double days) => Item("a", ItemState.Unproven, proofDays: days) is var one ? one with
+        {
+            Item = one.Item with { DrillDueAt = one.Item.LastProofAt + TimeSpan.FromDays(7) },
+        } : null!;
+
+        Assert.Empty(Of(0, Weekly(7.6)));
+        var alert = Assert.Single(Of(0, Weekly(9)));
+        Assert.Equal((AlertKind.DrillOverdue, AlertSeverity.Warning), (alert.Kind, alert.Severity));
+        Assert.Equal("The test restore of a was due at 2026-11-18 12:00 UTC.", alert.Title);
+    }
+
+    [Fact]
+    public void Damage_that_a_check_found_is_not_told_as_a_failed_test_restore()
+    {
+        var alert = Assert.Single(Of(0, Item("a", ItemState.Failed) with { IsDamaged = true }));
+
+        Assert.Equal("What is stored of a is damaged.", alert.Title);
+        Assert.StartsWith("/storage/repo_", alert.ActionUrl, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Who_switched_test_restores_off_is_not_reminded_of_the_first()
         => Assert.Empty(Of(0, Item("a", ItemState.Unproven, proofDays: null) with { WantsProof = false }));
 

@@ -63,6 +63,18 @@ public sealed class MessageTests
         int seconds)
         => Assert.Equal(seconds, MessageTimes.Pause(attempts, dice, asked is { } wait ? TimeSpan.FromSeconds(wait) : null).TotalSeconds, 1);
 
+    [Theory]
+    [InlineData("", "/items/item_1")]
+    [InlineData("https://backup.example.com", "https://backup.example.com/items/item_1")]
+    [InlineData("https://backup.example.com:8443/", "https://backup.example.com:8443/items/item_1")]
+    public void Where_the_console_has_a_public_address_messages_lead_there(string console, string expected)
+    {
+        var events = MessageText.WithAddresses([Event("warned") with { ActionUrl = "/items/item_1" }], console);
+
+        Assert.Equal(expected, events[0].ActionUrl);
+        Assert.Contains($" {expected}\n", MessageText.Of(default, events).Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_message_tells_the_worst_first_and_names_are_no_lines_of_a_header()
     {

@@ -116,6 +116,25 @@ public sealed class EvidenceTests(SchedulerDatabases databases)
         Assert.True((await Verify(fleet, new ExportEvidenceRequest(Since: records[0].At.AddDays(1)))).Holds);
     }
 
+    [Fact]
+    public async Task The_pages_of_many_readers_compute_the_chain_once_for_a_head_and_anew_for_who_asks()
+    {
+        await using var fleet = await Drilled(2);
+        var page = new ListEvidenceRequest { Anew = false };
+        Task<EvidencePage> Show(ListEvidenceRequest request) => fleet.Get<ListEvidence>().Handle(TestNode.Admin, request, Fleet.NoStop);
+        var first = await Show(page);
+        await fleet.Node.Db.Execute("alter table evidence disable trigger all", [], Fleet.NoStop);
+        await fleet.Node.Db.Execute("update evidence set subject = 'x' where seq = 1", [], Fleet.NoStop);
+
+        var again = await Show(page);
+        var asked = await Show(new ListEvidenceRequest());
+        var then = await Show(page);
+
+        Assert.Equal((true, true, first.CheckedAt), (first.ChainIsWhole, again.ChainIsWhole, again.CheckedAt));
+        Assert.Equal((false, (long?)1), (asked.ChainIsWhole, asked.BrokenAt));
+        Assert.False(then.ChainIsWhole);   // what is broken is never taken from memory as whole
+    }
+
     [Theory]
     [InlineData("update evidence set body = replace(body, 'Proven', 'Failed') where seq = 2", 2)]
     [InlineData("update evidence set at = at + interval '1 microsecond' where seq = 1", 1)]

@@ -1,10 +1,13 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Tests.Fixtures;
 
 namespace BackupDr.Scheduler.Tests.Policies;
@@ -114,6 +117,33 @@ public sealed class UnprotectedTests(SchedulerDatabases databases)
         Assert.Equal(["None FileSystem /"], await Listed());
         await fleet.Get<RetireHost>().Handle(TestNode.Admin, new RetireHostRequest(host), Fleet.NoStop);
         Assert.Empty(await Listed());
+    }
+
+    [Fact]
+    public async Task A_copy_that_a_restore_put_beside_the_original_is_hidden_by_itself()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        await fleet.ProtectReady(host, "/srv/data");
+        await fleet.Finish(host, _ => Fleet.Backup());
+        await fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
+        var point = (await fleet.Get<ListRecoveryPoints>().Handle(TestNode.Admin, new ListRecoveryPointsRequest(), Fleet.NoStop))[0];
+        await fleet.Get<RequestRestore>().Handle(TestNode.Admin, new RequestRestoreRequest { Point = point.Id }, Fleet.NoStop);
+        var target = (await fleet.Finish(host, run => new JobResult
+        {
+            Outcome = JobOutcome.Complete,
+            Restore = new RestoreResult { Target = run.Job.Restore!.Target },
+        })).Job.Restore!.Target;
+        await fleet.Get<RecordInventory>().Handle(Caller.Agent(host), new InventoryRequest
+        {
+            Sources = [Of(FoundKind.Sqlite, $"{target}/srv/data/app.db"), Of(FoundKind.Sqlite, $"{target}-by-hand/app.db")],
+        }, Fleet.NoStop);
+
+        var found = await fleet.Get<ListUnprotected>().Handle(TestNode.Admin, new ListUnprotectedRequest(), Fleet.NoStop);
+
+        Assert.Equal([false, true], found.Select(one => one.IsRestoredCopy));
+        Assert.Equal((null, "A restore put this copy here."), (found[0].HiddenAt, found[1].HideReason));
+        Assert.NotNull(found[1].HiddenAt);
     }
 
     [Fact]

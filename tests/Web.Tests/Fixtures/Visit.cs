@@ -29,6 +29,16 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>The page itself, for locators by role and name.</summary>
     public IPage Page { get; }
 
+    /// <summary>How often the visitor clicked; a text that is typed counts as one.</summary>
+    public int Clicks { get; set; }
+
+    /// <summary>Clicks on something.</summary>
+    public Task Click(ILocator what)
+    {
+        Clicks++;
+        return what.ClickAsync();
+    }
+
     /// <summary>Opens an address and waits until the page says that it is ready.</summary>
     public async Task Go(string path)
     {
@@ -66,14 +76,18 @@ public sealed class Visit : IAsyncDisposable
 
     /// <summary>Presses a button by its words.</summary>
     public Task Press(string name, bool exact = true)
-        => Page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = name, Exact = exact }).First.ClickAsync();
+        => Click(Page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = name, Exact = exact }).First);
 
     /// <summary>Follows a link by its words.</summary>
     public Task Follow(string name, bool exact = true)
-        => Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = name, Exact = exact }).First.ClickAsync();
+        => Click(Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = name, Exact = exact }).First);
 
     /// <summary>Types into the field of a label.</summary>
-    public Task Fill(string label, string text) => Page.GetByLabel(label, new PageGetByLabelOptions { Exact = true }).FillAsync(text);
+    public Task Fill(string label, string text)
+    {
+        Clicks++;
+        return Page.GetByLabel(label, new PageGetByLabelOptions { Exact = true }).FillAsync(text);
+    }
 
     /// <summary>Waits for a heading.</summary>
     public Task Sees(string heading)

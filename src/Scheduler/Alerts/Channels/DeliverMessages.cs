@@ -8,7 +8,7 @@ namespace BackupDr.Scheduler.Alerts.Channels;
 /// <summary>Sends what is due. Any node may do it at any time: a message is leased to one of them.</summary>
 /// <remarks>A sink may take a message and the answer may be lost: it is sent again then, under the same id. So each arrives at least once,
 /// and exactly once at a sink that looks at the id.</remarks>
-public sealed class DeliverMessages(Postgres db, Sinks sinks)
+public sealed class DeliverMessages(Postgres db, Sinks sinks, NodeSettings settings)
 {
     const int AtOnce = 10;
 
@@ -41,7 +41,7 @@ public sealed class DeliverMessages(Postgres db, Sinks sinks)
         var claimed = new List<Claimed>();
         foreach (var row in rows)
         {
-            var content = row.Content ?? MessageText.Of(row.Id, row.Events);
+            var content = row.Content ?? MessageText.Of(row.Id, MessageText.WithAddresses(row.Events, settings.Console.PublicUrl));
             if (row.Content is null)
                 await tx.Execute("update message set content = $2 where id = $1",
                     [row.Id, JsonText.Of(content, WireJson.Default.MessageContent)], ct);

@@ -35,6 +35,12 @@ static class MessageText
         };
     }
 
+    /// <summary>The same with addresses that can be followed from anywhere.</summary>
+    /// <param name="events">Events that name paths of the console.</param>
+    /// <param name="console">How people reach it; empty leaves the paths.</param>
+    public static IReadOnlyList<AlertEvent> WithAddresses(IReadOnlyList<AlertEvent> events, string console) => console.Length == 0 ? events
+        : [.. events.Select(one => one.ActionUrl.StartsWith('/') ? one with { ActionUrl = console.TrimEnd('/') + one.ActionUrl } : one)];
+
     /// <summary>A message that only says that it is a test.</summary>
     public static MessageContent Test(MessageId id, string channel, string caller) => new()
     {

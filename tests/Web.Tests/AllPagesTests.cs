@@ -1,0 +1,185 @@
+using System.Reflection;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Evidence;
+using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Repositories;
+using BackupDr.TestKit;
+using BackupDr.Web.Tests.Fixtures;
+using Microsoft.AspNetCore.Components;
+using Microsoft.Playwright;
+
+namespace BackupDr.Web.Tests;
+
+/// <summary>Every page that there is, of an installation with nothing in it and of one with something in everything: whole, without a
+/// complaint of the browser, wide enough, and with nothing serious in the eyes of axe, light and dark.</summary>
+/// <remarks>The list is made from the routes: a page that is added fails here until somebody says what it is to be opened with.</remarks>
+[Collection(Browser.OneVisitor)]
+public sealed class AllPagesTests(PostgresServer server, Browser browser)
+{
+    /// <summary>Pages that only somebody sees who is not signed in, or has to choose a password.</summary>
+    static readonly string[] Alone = ["/sign-in", "/password"];
+
+    static IReadOnlyList<string> Routes { get; } = [.. typeof(ConsoleRole).Assembly.GetTypes()
+        .SelectMany(type => type.GetCustomAttributes<RouteAttribute>()).Select(route => route.Template).Except(Alone)
+        .Order(StringComparer.Ordinal)];
+
+    /// <summary>Pages that ask in their address what they are about, though their route does not say so.</summary>
+    static readonly HashSet<string> Asking = ["/items/hide", "/restore/moment", "/restore/new", "/restore/table"];
+
+    static bool IsOpenToAll(string route) => !route.Contains('{', StringComparison.Ordinal) && !Asking.Contains(route);
+
+    [Fact]
+    public async Task Each_page_of_an_empty_installation()
+    {
+        Axe.Need();
+        await using var node = await ConsoleNode.Start(server);
+        await using var visit = await browser.Visit(node.Url);
+        var faults = new List<string>();
+        await visit.Go("/sign-in");
+        await Look(visit, "sign-in", faults);
+        await visit.SignIn(first: true);
+        await visit.Go("/password");
+        await Look(visit, "password", faults);
+
+        foreach (var route in Routes.Where(IsOpenToAll))
+        {
+            await visit.Go(route);
+            await Look(visit, "empty" + Name(route), faults);
+        }
+        Assert.True(faults.Count == 0, string.Join('\n', faults.Distinct()));
+        visit.IsClean();
+    }
+
+    [Fact]
+    public async Task Each_page_of_an_installation_with_something_in_everything()
+    {
+        Axe.Need();
+        await using var node = await ConsoleNode.Start(server);
+        await using var installation = await Installation.Make(node);
+        await using var visit = await browser.Visit(node.Url);
+        await visit.SignIn(first: true);
+        var faults = new List<string>();
+
+        foreach (var route in Routes)
+        {
+            var pages = IsOpenToAll(route) ? [route] : installation.Pages.GetValueOrDefault(route, []);
+            Assert.True(pages.Count > 0, $"The page {route} is new: say in {nameof(Installation)} what it is opened with.");
+            foreach (var (page, at) in pages.Select((page, at) => (page, at)))
+            {
+                await visit.Go(page);
+                Assert.True(await visit.Page.Locator(".problem").CountAsync() == 0, $"{page} shows a problem.");
+                await Look(visit, $"full{Name(route)}{(at == 0 ? "" : $"-{at + 1}")}", faults);
+            }
+        }
+        Assert.True(faults.Count == 0, string.Join('\n', faults.Distinct()));
+        visit.IsClean();
+    }
+
+    static string Name(string route) => route.Replace("{Id}", "one", StringComparison.Ordinal).Replace('/', '-').TrimEnd('-');
+
+    /// <summary>In dark only what depends on colours is looked at again.</summary>
+    static async Task Look(Visit visit, string name, List<string> faults)
+    {
+        await visit.Shot(name);
+        await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Light });
+        faults.AddRange((await Axe.Faults(visit)).Select(fault => $"{name}: {fault}"));
+        await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Dark });
+        faults.AddRange((await Axe.Faults(visit, "color-contrast")).Select(fault => $"{name}, dark: {fault}"));
+        await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Light });
+    }
+
+    /// <summary>Two hosts, files and a cluster under policies, drills, something found, a channel, and a host that is to join.</summary>
+    sealed class Installation(IReadOnlyDictionary<string, IReadOnlyList<string>> pages, IReadOnlyList<ScriptedAgent> agents)
+        : IAsyncDisposable
+    {
+        /// <summary>What each route that asks for something is opened with.</summary>
+        public IReadOnlyDictionary<string, IReadOnlyList<string>> Pages => pages;
+
+        public static async Task<Installation> Make(ConsoleNode node)
+        {
+            var (web, db) = (await node.Host(), await node.Host("db-eu1.internal.example.org"));
+            var files = await node.Protect(web.Host, "/srv/data", "Standard files");
+            db.Missing = [new PathProblem(FilePath.FromText("/var/lib/uploads/private/key.pem"), "Permission denied")];
+            await node.Protect(db.Host, "/var/lib/uploads/customers/eu-central");
+            await node.Until(page => page.Runs.Count(run => run.FinishedAt is not null && run.Kind == JobKind.Backup) == 2
+                && page.Runs.Any(run => run is { Kind: JobKind.Drill, State: RunState.Complete }));
+            db.Missing = [];
+            var cluster = await Cluster(node, db);
+            var runs = (await node.Until(page => page.Runs.Count(run => run is { Kind: JobKind.Drill, FinishedAt: not null }) >= 2)).Runs;
+            await node.Get<RecordInventory>().Handle(Caller.Agent(web.Host), new InventoryRequest
+            {
+                Sources = [new SourceFound(FoundKind.Sqlite, FilePath.FromText("/srv/app/data.db"), "SQLite 3, 12 tables", 12_345_678)],
+            }, default);
+            var channel = await node.Get<SaveChannel>().Handle(ConsoleNode.System, new SaveChannelRequest
+            {
+                Name = "On call",
+                Kind = ChannelKind.Webhook,
+                Settings = new ChannelSettings { Url = "http://127.0.0.1:9/hook" },
+            }, default);
+            var join = await node.Get<CreateJoinToken>().Handle(ConsoleNode.System, new CreateJoinTokenRequest(), default);
+            var item = files.Items[0];
+            var points = await node.Get<ListRecoveryPoints>().Handle(ConsoleNode.System, new ListRecoveryPointsRequest(), default);
+            var evidence = await node.Get<ListEvidence>().Handle(ConsoleNode.System, new ListEvidenceRequest(), default);
+            var location = (await node.Get<ListLocations>().Handle(ConsoleNode.System, new ListLocationsRequest(), default))[0];
+            return new Installation(new Dictionary<string, IReadOnlyList<string>>
+            {
+                ["/items/{Id}"] = [$"/items/{item.Id}", $"/items/{cluster.Id}"],
+                ["/items/hide"] = [$"/items/hide?host={web.Host}&kind=Sqlite&path=/srv/app/data.db"],
+                ["/policies/{Id}"] = [$"/policies/{files.Id}"],
+                ["/policies/{Id}/edit"] = [$"/policies/{files.Id}/edit", $"/policies/{cluster.Policy}/edit"],
+                ["/policies/{Id}/report"] = [$"/policies/{files.Id}/report"],
+                ["/agents/{Id}"] = [$"/agents/{web.Host}"],
+                ["/agents/{Id}/restore"] = [$"/agents/{db.Host}/restore"],
+                ["/agents/join/{Id}"] = [$"/agents/join/{join.Id}"],
+                ["/points/{Id}"] = [.. points.DistinctBy(point => point.Item).Select(point => $"/points/{point.Id}")],
+                ["/restore/new"] = [$"/restore/new?item={item.Id}"],
+                ["/restore/moment"] = [$"/restore/moment?item={cluster.Id}&latest=true"],
+                ["/restore/table"] = [$"/restore/table?item={cluster.Id}&at=2026-11-21%2014:03:00"],
+                ["/runs/{Id}"] = [.. runs.DistinctBy(run => (run.Kind, run.State)).Select(run => $"/runs/{run.Id}")],
+                ["/runs/{Id}/log"] = [$"/runs/{runs[0].Id}/log"],
+                ["/storage/{Id}"] = [$"/storage/{item.Repository}"],
+                ["/storage/locations/{Id}"] = [$"/storage/locations/{location.Id}"],
+                ["/evidence/{Id}"] = [$"/evidence/{evidence.Entries[0].Id}"],
+                ["/settings/notifications/{Id}"] = [$"/settings/notifications/{channel.Id}"],
+            }, [web, db]);
+        }
+
+        static async Task<Item> Cluster(ConsoleNode node, ScriptedAgent agent)
+        {
+            agent.Clusters.Enqueue(new ClusterPoint
+            {
+                ServerVersion = 160_004,
+                SystemIdentifier = "7301234567890123456",
+                DataFolder = FilePath.FromText("/var/lib/postgresql/16/main"),
+                Timeline = 1,
+                StartLsn = "2/10000028",
+                StopLsn = "2/10000100",
+                StartedAt = TimeProvider.System.GetUtcNow(),
+                StoppedAt = TimeProvider.System.GetUtcNow(),
+                HasChecksums = true,
+                Databases = [new DatabaseFound("orders", 812)],
+            });
+            var policy = await node.Get<CreatePolicy>().Handle(ConsoleNode.System, new CreatePolicyRequest
+            {
+                Name = "Orders",
+                Items = [new NewItem(agent.Host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = new PostgreSqlSpec() })],
+            }, default);
+            await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Backup, State: RunState.Complete }
+                && run.Policy == policy.Id));
+            return policy.Items[0];
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var agent in agents) await agent.DisposeAsync();
+        }
+    }
+}
