@@ -71,8 +71,8 @@ public sealed record ConsoleOptions : IChecked
                 + $"exist.";
         if (PublicUrl.Length > 0 && !(Uri.TryCreate(PublicUrl, UriKind.Absolute, out var known) && known.Scheme is "http" or "https"
             && known.AbsolutePath == "/" && known.Query.Length == 0 && known.Fragment.Length == 0 && known.UserInfo.Length == 0))
-            yield return $"Console:PublicUrl is '{PublicUrl}'; it must be https:// or http://, a name or address, and a port if it is not the "
-                + "usual one, for example https://backup.example.com.";
+            yield return $"Console:PublicUrl is '{PublicUrl}'; it must be https:// or http://, a name or address, and a port if it is "
+                + "not the usual one, for example https://backup.example.com.";
         foreach (var proxy in TrustedProxies)
             if (!IPAddress.TryParse(proxy, out _)) yield return $"Console:TrustedProxies has '{proxy}', which is no IP address.";
     }

@@ -103,7 +103,8 @@ public static class SchedulerNode
         services.AddSingleton(_ => OpenDataSource(settings));
         services.AddSingleton<Postgres>().AddSingleton<Migrator>();
         services.AddSingleton<ChannelTable>().AddSingleton<Sinks>().AddSingleton<DeliverMessages>().AddSingleton<PingDeadMan>();
-        services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<ItemDays>().AddSingleton<ChainCheck>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
+        services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
+        services.AddSingleton<ItemDays>().AddSingleton<ChainCheck>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);

@@ -22,8 +22,8 @@ public sealed class HomeTests(PostgresServer server, Browser browser)
         var item = policy.Items[0].Id;
         await node.Get<Postgres>().Execute("""
             insert into item_day (item_id, day, state, reason, gap)
-            select $1, (clock() at time zone 'UTC')::date - n, (array['Proven', 'Unproven', 'Incomplete', 'Overdue', 'Failed', 'Unknown', 'Off',
-                'New'])[1 + n % 8], 'Because of ' || n || '.', n * interval '1 hour' from generate_series(1, 25) n
+            select $1, (clock() at time zone 'UTC')::date - n, (array['Proven', 'Unproven', 'Incomplete', 'Overdue', 'Failed', 'Unknown',
+                'Off', 'New'])[1 + n % 8], 'Because of ' || n || '.', n * interval '1 hour' from generate_series(1, 25) n
             """, [item], default);
         await node.Get<Postgres>().Execute("update recovery_point set proof_at = clock() - interval '32 days'", [], default);
         await using var visit = await browser.Visit(node.Url);
@@ -87,8 +87,8 @@ public sealed class HomeTests(PostgresServer server, Browser browser)
     {
         var db = node.Get<Postgres>();
         await db.Execute("""
-            insert into policy (id, name, spec) select gen_random_uuid(), 'Policy ' || lpad(n::text, 2, '0'), (select spec from policy limit 1)
-            from generate_series(1, 20) n
+            insert into policy (id, name, spec)
+            select gen_random_uuid(), 'Policy ' || lpad(n::text, 2, '0'), (select spec from policy limit 1) from generate_series(1, 20) n
             """, [], default);
         await db.Execute("""
             insert into item (id, policy_id, host_id, repository_id, name, source, created_at)

@@ -47,8 +47,8 @@ public sealed record EvidenceReportRow
     public ItemState? State { get; init; }
     /// <summary>Why.</summary>
     public string? StateReason { get; init; }
-    /// <summary>The longest time of the month without a new complete recovery point, by when the node received them; of a log how far behind
-    /// it was at worst. Null where none ended in it.</summary>
+    /// <summary>The longest time of the month without a new complete recovery point, by when the node received them; of a log how far
+    /// behind it was at worst. Null where none ended in it.</summary>
     public TimeSpan? LongestGap { get; init; }
     /// <summary>The objective now; null where it is retired.</summary>
     public TimeSpan? Rpo { get; init; }

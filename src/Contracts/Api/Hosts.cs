@@ -148,7 +148,8 @@ public sealed record Unprotected
     public string? HiddenBy { get; init; }
     /// <summary>Why.</summary>
     public string? HideReason { get; init; }
-    /// <summary>Whether it is a copy that a restore put beside the original: hidden by itself, and can be protected like the rest.</summary>
+    /// <summary>Whether it is a copy that a restore put beside the original: hidden by itself, and can be protected like the rest.
+    /// </summary>
     public bool IsRestoredCopy { get; init; }
 }
 

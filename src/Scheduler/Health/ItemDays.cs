@@ -65,7 +65,8 @@ public sealed class ItemDays(Postgres db)
                 and r.received_at <= $1) from (select distinct item_id from fresh) i
             """, [after], row => (Item: row.Id<ItemId>(0), At: row.TimeOrNull(1)), ct))
             .Where(one => one.At is not null).GroupBy(one => one.Item, one => one.At!.Value)
-            .SelectMany(item => AchievedRpo.Ended(item, after).Select(gap => new ItemDay { Item = item.Key, Day = gap.Day, Gap = gap.Gap }));
+            .SelectMany(item => AchievedRpo.Ended(item, after)
+                .Select(gap => new ItemDay { Item = item.Key, Day = gap.Day, Gap = gap.Gap }));
 
     static async Task<int> Write(Transaction tx, IReadOnlyList<ItemDay> days, CancellationToken ct)
     {

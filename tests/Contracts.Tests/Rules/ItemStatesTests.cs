@@ -127,8 +127,8 @@ public sealed class ItemStatesTests
         { Good with { DrillEvery = TimeSpan.FromDays(7), ProofAt = Now.AddDays(-9) },
             "Its test restore is overdue by 2 d: restored and checked 9 d ago on host b, wanted every 7 d. "
             + "The newest recovery point is 2 h old." },
-        { Good with { LastPointAt = Now }, "The newest recovery point is incomplete; the newest complete one is 2 h old, inside the objective "
-            + "of 24 h." },
+        { Good with { LastPointAt = Now },
+            "The newest recovery point is incomplete; the newest complete one is 2 h old, inside the objective of 24 h." },
         { Good with { LastCompleteAt = Now.AddHours(-30), LastPointAt = Now.AddHours(-30) },
             "The newest complete recovery point is 30 h old; the objective is 24 h." },
         { Good with { Rpo = TimeSpan.FromMinutes(5), ReceivesLog = true, LogUntil = Now.AddMinutes(-6) },
@@ -152,7 +152,11 @@ public sealed class ItemStatesTests
     [InlineData(0, 34.9, ItemState.Proven)]      // none by schedule
     [InlineData(0, 35.1, ItemState.Unproven)]    // but the proof does not count any more
     public void A_test_restore_is_overdue_a_little_after_it_is_due(double every, double days, ItemState expected)
-        => Assert.Equal(expected, ItemStates.Of(Good with { DrillEvery = TimeSpan.FromDays(every), ProofAt = Now.AddDays(-days) }, Now).State);
+        => Assert.Equal(expected, ItemStates.Of(Good with
+        {
+            DrillEvery = TimeSpan.FromDays(every),
+            ProofAt = Now.AddDays(-days),
+        }, Now).State);
 
     [Fact]
     public void Every_state_has_its_place_among_the_worse_and_the_better()

@@ -78,14 +78,16 @@ public sealed class ItemDaysTests(SchedulerDatabases databases)
         await fleet.ProtectReady(host, "/srv/data");
         await fleet.Finish(host, _ => Fleet.Backup());
         await fleet.Node.Db.Execute("""
-            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, received_at, is_complete, backup, gone_at)
+            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, received_at, is_complete, backup,
+                gone_at)
             select gen_random_uuid(), item_id, repository_id, gen_random_uuid(), repeat(n::text, 3), at, at, true, backup, clock()
             from recovery_point, generate_series(1, 5) n, lateral (select received_at - n * n * interval '1 day' as at) t
             """, [], Fleet.NoStop);
 
         await Look(fleet);
 
-        var days = await fleet.Get<ListItemDays>().Handle(TestNode.Admin, new ListItemDaysRequest((await fleet.OnlyItem()).Id), Fleet.NoStop);
+        var item = (await fleet.OnlyItem()).Id;
+        var days = await fleet.Get<ListItemDays>().Handle(TestNode.Admin, new ListItemDaysRequest(item), Fleet.NoStop);
         Assert.Equal([9, 7, 5, 3, 1], days.Select(day => (int)Math.Round(day.Gap!.Value.TotalDays)));
         Assert.Equal([null, null, null, null, ItemState.Unproven], days.Select(day => day.State));
         Assert.Equal(9, Math.Round((await fleet.OnlyItem()).AchievedRpo!.Value.TotalDays));

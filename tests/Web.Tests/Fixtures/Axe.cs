@@ -23,12 +23,14 @@ static class Axe
     /// <param name="rules">Only these; none for all.</param>
     public static async Task<IReadOnlyList<string>> Faults(Visit visit, params string[] rules)
     {
-        if (!await visit.Page.EvaluateAsync<bool>("() => !!window.axe")) await visit.Page.EvaluateAsync(await File.ReadAllTextAsync(Source));
+        if (!await visit.Page.EvaluateAsync<bool>("() => !!window.axe"))
+            await visit.Page.EvaluateAsync(await File.ReadAllTextAsync(Source));
         var found = await visit.Page.EvaluateAsync<JsonElement>("""
-            async rules => (await axe.run(document, { resultTypes: ["violations"], ...(rules.length ? { runOnly: rules } : {}) })).violations
-              .filter(one => one.impact === "serious" || one.impact === "critical")
+            async rules => (await axe.run(document, { resultTypes: ["violations"], ...(rules.length ? { runOnly: rules } : {}) }))
+              .violations.filter(one => one.impact === "serious" || one.impact === "critical")
               .map(one => `${one.id} (${one.impact}): ${one.help}: ` + one.nodes.slice(0, 4)
-                .map(node => `${node.target.join(" ")} ${(node.any[0] || node.all[0] || node.none[0] || { message: "" }).message}`).join(" | "))
+                .map(node => node.target.join(" ") + " " + (node.any[0] || node.all[0] || node.none[0] || { message: "" }).message)
+                .join(" | "))
             """, rules);
         return [.. found.EnumerateArray().Select(one => one.GetString()!)];
     }
