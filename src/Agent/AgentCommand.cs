@@ -5,6 +5,7 @@ using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Leasing;
 using BackupDr.Agent.Requests;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Rules.Assignment;
 using BackupDr.Engine;
 using BackupDr.Storage.Posix;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,6 +19,7 @@ static class AgentCommand
 {
     const string Usage = """
         backupdr-agent join URL [--token TOKEN] [--state DIR] [--mover] [--name NAME]
+            [--label KEY=VALUE[,KEY=VALUE…]]
         backupdr-agent run [--state DIR] [--hooks DIR] [--stdin-lifetime]
         backupdr-agent version
         """;
@@ -37,7 +39,7 @@ static class AgentCommand
             case ["join", var url]:
                 NativeLibraries.Check();
                 var host = await Joining.Join(url, Token(options), State(options), options.GetValueOrDefault("name"),
-                    options.ContainsKey("mover"), CancellationToken.None);
+                    options.ContainsKey("mover"), Labels(options), CancellationToken.None);
                 Console.WriteLine($"Joined as {host}.");
                 return 0;
             case ["run"]:
@@ -57,6 +59,8 @@ static class AgentCommand
             if (!args[i].StartsWith("--", StringComparison.Ordinal)) { words.Add(args[i]); continue; }
             var name = args[i][2..];
             if (name is "mover" or "stdin-lifetime") options[name] = "";
+            else if (name is "label" && i + 1 < args.Length)
+                options[name] = options.TryGetValue(name, out var before) ? $"{before},{args[++i]}" : args[++i];
             else if (name is "token" or "state" or "name" or "hooks" && i + 1 < args.Length) options[name] = args[++i];
             else throw new BadInputException("arguments", $"'{args[i]}' is no option, or its value is missing.", Usage);
         }
@@ -67,6 +71,15 @@ static class AgentCommand
     static string Token(Dictionary<string, string> options) => options.GetValueOrDefault("token")
         ?? Environment.GetEnvironmentVariable("BACKUPDR_JOIN_TOKEN")
         ?? throw new BadInputException("token", "There is no join token: neither --token nor BACKUPDR_JOIN_TOKEN.", Usage);
+
+    static Dictionary<string, string>? Labels(Dictionary<string, string> options)
+    {
+        if (!options.TryGetValue("label", out var given)) return null;
+        var labels = new Dictionary<string, string>();
+        foreach (var one in given.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(HostLabels.Parse)) labels[one.Key] = one.Value;
+        HostLabels.Check(labels);
+        return labels;
+    }
 
     static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
 

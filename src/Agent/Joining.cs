@@ -12,7 +12,8 @@ static class Joining
     /// <summary>Joins with a token; the key is made here and never leaves.</summary>
     /// <exception cref="BadInputException">Address or token are not of the right form, or this host has joined already.</exception>
     /// <exception cref="DeniedException">The token was used, has expired or is unknown; or the node is not the token's.</exception>
-    public static async Task<HostId> Join(string url, string token, AgentState state, string? name, bool mover, CancellationToken ct)
+    public static async Task<HostId> Join(string url, string token, AgentState state, string? name, bool mover,
+        IReadOnlyDictionary<string, string>? labels, CancellationToken ct)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address)
             || address.Scheme != Uri.UriSchemeHttps) throw new BadInputException("url", $"'{url}' is no address of the agents' listener.",
@@ -35,6 +36,7 @@ static class Joining
             AgentVersion = AgentCommand.Version,
             ProtocolVersion = AgentProtocol.Version,
             Mover = mover,
+            Labels = labels,
         }, ct);
         PrivateFile.Write(state.KeyFile, key);
         PrivateFile.Write(state.CertificateFile, answer.CertificatePem);

@@ -45,6 +45,8 @@ static class CommandLine
         yield return VolumeCommand.Make();
         yield return EvidenceCommand.Make();
         yield return PolicyCommand.Make();
+        yield return ApplyCommand.Make();
+        yield return HostCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -17,6 +17,8 @@ static class ExitCodes
     public const int NotThawed = 20;
     /// <summary>An export of evidence is not as it was signed.</summary>
     public const int Altered = 21;
+    /// <summary>A dry run found that something would change.</summary>
+    public const int WouldChange = 22;
     /// <summary>Stopped by Ctrl-C.</summary>
     public const int Interrupted = 130;
 

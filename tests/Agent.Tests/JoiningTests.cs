@@ -11,7 +11,7 @@ public sealed class JoiningTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     Task<HostId> Join(string url, string token)
-        => Joining.Join(url, token, new AgentState(_scratch.At("state")), null, mover: false, CancellationToken.None);
+        => Joining.Join(url, token, new AgentState(_scratch.At("state")), null, mover: false, labels: null, CancellationToken.None);
 
     [Theory]
     [InlineData("http://127.0.0.1:1", "is no address of the agents' listener")]

@@ -41,7 +41,7 @@ public sealed class ProjectTests
         ["Agent"] = [],
         ["Web"] = [],
         ["Cli"] = ["Spectre.Console", "System.CommandLine"],
-        ["Scheduler"] = ["Microsoft.AspNetCore.OpenApi", "Npgsql", "Quartz"],
+        ["Scheduler"] = ["Microsoft.AspNetCore.OpenApi", "Npgsql", "Quartz", "YamlDotNet"],   // docs/decisions/0030
     };
 
     static IEnumerable<ProjectUse> Product => SourceTree.Below("src/", ".csproj").Select(ProjectUse.Read);

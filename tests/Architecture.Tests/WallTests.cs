@@ -67,6 +67,12 @@ public sealed class WallTests
             .SelectMany(file => Namespaces.Uses(file, "Quartz")));
 
     [Fact]
+    public void Only_the_documents_of_policies_know_the_reader_of_YAML()
+        => Rule.Holds(SourceTree.Below("src/", ".cs", ".razor")
+            .Where(file => !file.Path.StartsWith("src/Scheduler/Policies/Documents/", StringComparison.Ordinal))
+            .SelectMany(file => Namespaces.Uses(file, "YamlDotNet")));
+
+    [Fact]
     public void Of_the_data_plane_only_the_folder_of_PostgreSQL_knows_its_driver()
         => Rule.Holds(SourceTree.Below("src/Sources/", ".cs")
             .Where(file => !file.Path.StartsWith("src/Sources/PostgreSql/", StringComparison.Ordinal))

@@ -51,6 +51,7 @@ static class ReferencePage
         | 12 | wrong password |
         | 20 | what is to be read lies in an archive and is [not thawed yet](../operate/tiers.md) |
         | 21 | an export of [evidence](../operate/evidence.md) is not as it was signed |
+        | 22 | `apply --dry-run`: something [would change](../operate/policy-files.md) |
         | 130 | stopped by Ctrl-C |
 
         ## Environment

@@ -114,7 +114,8 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     // Not on a repository that is there: they make one, or need none.
     static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "mariadb discover", "mariadb preflight",
         "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console",
-        "evidence export", "evidence verify", "policy simulate"];
+        "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
+        "policy versions", "policy restore-version", "apply", "host list", "host label"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =

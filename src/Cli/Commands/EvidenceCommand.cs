@@ -28,8 +28,8 @@ static class EvidenceCommand
         };
         command.SetAction(async (given, ct) =>
         {
-            using var secret = ReadKey(given.GetValue(key)!);
-            using var api = new ApiClient(Address(given.GetValue(url)!), secret);
+            using var secret = NodeArguments.Key(given.GetValue(key)!);
+            using var api = new ApiClient(NodeArguments.Address(given.GetValue(url)!), secret);
             var path = Path.GetFullPath(given.GetValue(file)!);
             var wanted = new ExportEvidenceRequest(given.GetValue(since), given.GetValue(until));
             var verdict = await EvidenceExport.Write(api, wanted, path, ct);
@@ -103,18 +103,5 @@ static class EvidenceCommand
             output.Line($"It is a part: when it was made ({verdict.MadeAt}) there were records up to number {verdict.ChainSeq}.");
         if (!pinned) output.Line("Whose key that is the file cannot prove: compare it with the one that the console shows under Evidence.");
         return ExitCodes.Done;
-    }
-
-    static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" ? uri
-        : throw new BadInputException("url", $"'{text}' is no address of a console.", "For example https://backup.example.org");
-
-    static Secret ReadKey(string file)
-    {
-        try { return Secret.FromText(File.ReadAllText(file).Trim()); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException("api-key-file", $"The API key cannot be read from {file}: {e.Message}",
-                "Name a file that holds an API key and nothing else.");
-        }
     }
 }

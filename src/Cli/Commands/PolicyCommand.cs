@@ -11,6 +11,10 @@ namespace BackupDr.Cli.Commands;
 /// <summary><c>backupdr policy simulate</c>: what rules would keep, played with the fleet's own planner and without a node.</summary>
 sealed class PolicyCommand
 {
+    readonly Option<string?> _template = new("--template")
+    {
+        Description = $"Begin with {string.Join(", ", PolicyTemplate.All.Select(one => one.Name))}; other options change it.",
+    };
     readonly Option<string> _every = new("--every")
     {
         Description = "From one backup to the next, for example 1h or 1d.",
@@ -39,30 +43,38 @@ sealed class PolicyCommand
         var made = new PolicyCommand();
         var simulate = new Command("simulate", "Play a schedule and rules over days to come, and say what stays.")
         {
-            made._every, made._days, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly, made._within,
+            made._template, made._every, made._days, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly,
+                made._within,
             made._atLeast, made._trash, made._json,
         };
         simulate.SetAction(made.Run);
-        return new Command("policy", "Try what a policy would do.") { simulate };
+        var policy = new Command("policy", "Policies of a node as documents, and what one would do.") { simulate };
+        foreach (var command in PolicyDocumentCommands.All()) policy.Add(command);
+        return policy;
     }
 
     int Run(ParseResult given)
     {
+        var begin = given.GetValue(_template) is { } wanted ? PolicyDocumentCommands.Template(wanted).Spec : null;
+        bool IsOwn(Option option) => begin is null || given.GetResult(option) is { Implicit: false };
+        T Or<T>(Option<T> option, Func<PolicySpec, T> own) => IsOwn(option) ? given.GetValue(option)! : own(begin!);
+        TimeSpan Length(Option<string> option, string name, Func<PolicySpec, TimeSpan> own)
+            => IsOwn(option) ? Sizes.ParseTime(given.GetValue(option)!, name) : own(begin!);
         var spec = new PolicySpec
         {
             Rpo = TimeSpan.FromDays(365),
-            Schedule = new ScheduleSpec { Every = Sizes.ParseTime(given.GetValue(_every)!, "--every") },
+            Schedule = new ScheduleSpec { Every = Length(_every, "--every", one => one.Schedule.Every) },
             Retention = new RetentionSpec
             {
-                KeepLast = given.GetValue(_last),
-                KeepHourly = given.GetValue(_hourly),
-                KeepDaily = given.GetValue(_daily),
-                KeepWeekly = given.GetValue(_weekly),
-                KeepMonthly = given.GetValue(_monthly),
-                KeepYearly = given.GetValue(_yearly),
-                KeepWithin = given.GetValue(_within),
-                Floor = given.GetValue(_atLeast),
-                Trash = Sizes.ParseTime(given.GetValue(_trash)!, "--trash"),
+                KeepLast = Or(_last, one => one.Retention.KeepLast),
+                KeepHourly = Or(_hourly, one => one.Retention.KeepHourly),
+                KeepDaily = Or(_daily, one => one.Retention.KeepDaily),
+                KeepWeekly = Or(_weekly, one => one.Retention.KeepWeekly),
+                KeepMonthly = Or(_monthly, one => one.Retention.KeepMonthly),
+                KeepYearly = Or(_yearly, one => one.Retention.KeepYearly),
+                KeepWithin = Or(_within, one => one.Retention.KeepWithin),
+                Floor = Or(_atLeast, one => one.Retention.Floor),
+                Trash = Length(_trash, "--trash", one => one.Retention.Trash),
             },
         };
         foreach (var (field, problem, hint) in DueTimes.Problems(spec)) throw new BadInputException(field, problem, hint);

@@ -38,6 +38,8 @@ public sealed record JoinRequest
     public required int ProtocolVersion { get; init; }
     /// <summary>Whether the agent may do repository work for others.</summary>
     public bool Mover { get; init; }
+    /// <summary>Labels that the host begins with; null for none.</summary>
+    public IReadOnlyDictionary<string, string>? Labels { get; init; }
 
     /// <summary>Shows no token.</summary>
     public override string ToString() => $"join {HostName}";

@@ -6,7 +6,7 @@ using System.Text.Json.Serialization.Metadata;
 namespace BackupDr.Contracts.Api;
 
 /// <summary>Speaks the public API of one node with an API key.</summary>
-public sealed class ApiClient : IDisposable
+public sealed partial class ApiClient : IDisposable
 {
     static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan ExportTimeout = TimeSpan.FromMinutes(10);

@@ -43,6 +43,8 @@ public sealed record Host
     public DateTimeOffset? LastSeenAt { get; init; }
     /// <summary>When its certificate ends.</summary>
     public DateTimeOffset? CertificateExpiresAt { get; init; }
+    /// <summary>Labels, by which rules of policies choose it; null for none.</summary>
+    public IReadOnlyDictionary<string, string>? Labels { get; init; }
     /// <summary>Items protected on it.</summary>
     public int Items { get; init; }
     /// <summary>Load average over one minute, as last told.</summary>

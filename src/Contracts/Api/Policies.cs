@@ -16,8 +16,10 @@ public sealed record CreatePolicyRequest
     public PolicyId? Id { get; init; }
     /// <summary>What people call it; null for one made from the first path and host.</summary>
     public string? Name { get; init; }
-    /// <summary>What is protected where; at least one.</summary>
+    /// <summary>What is protected where; at least one, unless there are rules.</summary>
     public required IReadOnlyList<NewItem> Items { get; init; }
+    /// <summary>By which rules it takes more of what agents find; null for none.</summary>
+    public AssignSpec? Assign { get; init; }
     /// <summary>Where it is kept; null for the only location, or one made on the host where there is none.</summary>
     public LocationId? Location { get; init; }
     /// <summary>The adopted repository that it continues, instead of a location; all items are then of that repository's host.</summary>
@@ -36,7 +38,11 @@ public sealed record NewItem(HostId Host, SourceSpec Source);
 /// <param name="Name">What people call it.</param>
 /// <param name="Spec">What it wants and does.</param>
 /// <param name="Confirm">The name that it has now, typed by the person who asks, where the change makes recovery points go.</param>
-public sealed record EditPolicyRequest(PolicyId Id, string Name, PolicySpec Spec, string? Confirm = null);
+/// <param name="Version">The version that the change was made from: where there is a newer one it is refused. Null for whatever is there.
+/// </param>
+/// <param name="Assign">By which rules it takes more of what agents find; null to leave them as they are.</param>
+public sealed record EditPolicyRequest(PolicyId Id, string Name, PolicySpec Spec, string? Confirm = null, int? Version = null,
+    AssignSpec? Assign = null);
 
 /// <summary>POST policies/{id}/pause: makes no new runs until resumed. Runs under way go on.</summary>
 public sealed record PausePolicyRequest(PolicyId Id, string Reason);
@@ -86,6 +92,8 @@ public sealed record Policy
     public DateTimeOffset? NextRunAt { get; init; }
     /// <summary>When it was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
+    /// <summary>By which rules it takes more; null for none.</summary>
+    public AssignSpec? Assign { get; init; }
     /// <summary>What it protects.</summary>
     public IReadOnlyList<Item> Items { get; init; } = [];
 }
@@ -126,6 +134,8 @@ public sealed record Item
     public required string Name { get; init; }
     /// <summary>The source.</summary>
     public required SourceSpec Source { get; init; }
+    /// <summary>Whether a rule of the policy made it.</summary>
+    public bool IsByRule { get; init; }
     /// <summary>The host.</summary>
     public required HostId Host { get; init; }
     /// <summary>The host's name.</summary>

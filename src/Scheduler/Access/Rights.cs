@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
+using BackupDr.Scheduler.Policies.Documents;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
@@ -37,6 +38,7 @@ public static class Rights
         [typeof(BrowseHost)] = Right.HostBrowse,
         [typeof(CheckSource)] = Right.HostBrowse,
         [typeof(CreateJoinToken)] = Right.HostManage,
+        [typeof(SetHostLabels)] = Right.HostManage,
         [typeof(RetireHost)] = Right.HostManage,
         [typeof(ShowJoinToken)] = Right.HostManage,
         [typeof(ListHosts)] = Right.HostRead,
@@ -107,6 +109,20 @@ public static class Rights
         [typeof(CreateUser)] = Right.UserManage,
     };
 
+    static readonly Dictionary<Type, Right> OfDocuments = new()
+    {
+        [typeof(ShowPolicyDocument)] = Right.PolicyRead,
+        [typeof(WritePolicyDocument)] = Right.PolicyRead,
+        [typeof(ListPolicyVersions)] = Right.PolicyRead,
+        [typeof(ComparePolicyVersions)] = Right.PolicyRead,
+        [typeof(ListPolicyTemplates)] = Right.PolicyRead,
+        [typeof(PreviewAssignment)] = Right.PolicyRead,
+        [typeof(ApplyPolicies)] = Right.PolicyWrite,
+        [typeof(RestorePolicyVersion)] = Right.PolicyWrite,
+        [typeof(AgreeAssignment)] = Right.PolicyWrite,
+        [typeof(RetireItem)] = Right.PolicyWrite,
+    };
+
     static readonly Dictionary<Type, Right> OfStorage = new()
     {
         [typeof(CreateLocation)] = Right.StorageManage,
@@ -132,7 +148,7 @@ public static class Rights
     };
 
     static readonly FrozenDictionary<Type, Right> Table
-        = OfMachines.Concat(OfHosts).Concat(OfPeople).Concat(OfStorage).ToFrozenDictionary();
+        = OfMachines.Concat(OfHosts).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

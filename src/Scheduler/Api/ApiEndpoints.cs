@@ -29,6 +29,7 @@ static class ApiEndpoints
         MapPolicies(api);
         MapRuns(api);
         MapPoints(api);
+        PolicyEndpoints.Map(api);
         EvidenceEndpoints.Map(api);
         AlertEndpoints.Map(api);
         LiveEndpoint.Map(api);

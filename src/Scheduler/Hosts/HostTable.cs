@@ -16,7 +16,8 @@ static class HostTable
             h.load, h.inventory,
             (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
             case when h.retired_at is not null then 'Retired' when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
-            (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items
+            (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items,
+            (select jsonb_object_agg(l.key, l.value order by l.key) from host_label l where l.host_id = h.id) as labels
         from host h
         """;
 
@@ -38,6 +39,7 @@ static class HostTable
         ReplacedAt = row.TimeOrNull("replaced_at"),
         LastSeenAt = row.TimeOrNull("last_seen_at"),
         CertificateExpiresAt = row.TimeOrNull("certificate_expires_at"),
+        Labels = row.Json("labels", WireJson.Default.IReadOnlyDictionaryStringString),
         Items = (int)row.Long("items"),
         Load = row.Double("load"),
         Inventory = row.Json("inventory", WireJson.Default.InventoryRequest),

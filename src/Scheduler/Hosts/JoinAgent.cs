@@ -38,6 +38,7 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
         if (former is null) await tx.Execute("""
             insert into host (id, name, operating_system, agent_version, protocol_version, is_mover) values ($1, $2, $3, $4, $5, $6)
             """, [host, name, Short(request.OperatingSystem), Short(request.AgentVersion), request.ProtocolVersion, request.Mover], ct);
+        if (former is null && request.Labels is { } labels) await HostLabelTable.Set(tx, host, labels, ct);
         await tx.Execute("update join_token set host_id = $2 where id = $1", [token, host], ct);
         await tx.Execute("insert into host_certificate (serial, host_id, expires_at) values ($1, $2, $3)",
             [signed.Serial, host, signed.ExpiresAt], ct);

@@ -18,45 +18,68 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     public async Task<Policy> Handle(Caller caller, CreatePolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
-        if (request.Items.Count == 0) throw new BadInputException("items", "A policy protects at least one source.",
-            "Choose a host and a folder on it.");
-        if (request.Repository is not null && request.Location is not null)
-            throw new BadInputException("location", "Both a location and a repository are named.",
-                "Name the adopted repository alone: it says where it is.");
-        foreach (var item in request.Items) SourceRules.Check(item.Source);
-        PolicyTable.Check(request.Spec, request.Items.All(item => item.Source.Log is not null));
-        await PolicyTable.CheckHosts(db, request.Spec, ct);
-        var policy = await db.InTransaction(tx => Make(tx, caller, request, ct), ct);
+        var policy = await db.InTransaction(tx => Make(tx, caller, request, PolicyVersionTable.OriginOf(caller), ct), ct);
         await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
         return policy;
     }
 
-    async Task<Policy> Make(Transaction tx, Caller caller, CreatePolicyRequest request, CancellationToken ct)
+    /// <summary>Makes it in the caller's transaction.</summary>
+    internal async Task<Policy> Make(Transaction tx, Caller caller, CreatePolicyRequest request, PolicyOrigin origin, CancellationToken ct)
     {
+        var assign = request.Assign is { Rules.Count: > 0 } rules ? rules : null;
+        if (request.Items.Count == 0 && assign is null) throw new BadInputException("items", "A policy protects at least one source.",
+            "Choose a host and a folder on it, or give it a rule.");
+        if (request.Repository is not null && request.Location is not null)
+            throw new BadInputException("location", "Both a location and a repository are named.",
+                "Name the adopted repository alone: it says where it is.");
+        if (request.Items.Count == 0 && string.IsNullOrWhiteSpace(request.Name))
+            throw new BadInputException("name", "A policy that has only rules needs a name.", "For example: Databases of Berlin.");
+        PolicyTable.Check(request.Spec, PolicyTable.HasLog([.. request.Items.Select(item => item.Source)], assign));
+        await PolicyTable.CheckHosts(tx, request.Spec, ct);
+        await PolicyTable.CheckRules(tx, assign, ct);
         var id = request.Id ?? PolicyId.New(clock);
         var name = string.IsNullOrWhiteSpace(request.Name) ? await FreeName(tx, request.Items[0], ct) : PolicyTable.Name(request.Name);
         try
         {
-            var made = await tx.Execute("insert into policy (id, name, spec) values ($1, $2, $3) on conflict (id) do nothing",
-                [id.Value, name, new JsonText(PolicyTable.Write(request.Spec))], ct);
+            var made = await tx.Execute("insert into policy (id, name, spec, assign) values ($1, $2, $3, $4) on conflict (id) do nothing",
+                [id.Value, name, new JsonText(PolicyTable.Write(request.Spec)), EditPolicy.Rules(assign)], ct);
             if (made == 0) return await PolicyTable.Get(tx, id, ct);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw EditPolicy.NameTaken(name); }
-        foreach (var item in request.Items)
-        {
-            var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host.Value], row => row.Text(0),
-                ct) ?? throw new NotFoundException("A host in service with this id");
-            if (item.Source.Log is not null) await MustBeFirstReceiver(tx, item.Host, item.Source, ct);
-            var repository = request.Repository is { } adopted ? await RepositoryTable.Continue(tx, adopted, item.Host, ct)
-                : await repositories.For(tx, await repositories.Choose(tx, request.Location, item.Host, ct), item.Host, ct);
-            await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source) values ($1, $2, $3, $4, $5, $6)",
-                [ItemId.New(clock).Value, id.Value, item.Host.Value, repository.Value, $"{item.Source.Title} on {host}",
-                JsonText.Of(item.Source, WireJson.Default.SourceSpec)], ct);
-        }
+        foreach (var item in request.Items) await AddItem(tx, id, item, request.Location, request.Repository, isByRule: false, ct);
+        await PolicyVersionTable.Add(tx, id, caller, origin, null, ct);
         await Audit.Add(tx, caller, "policy.create", id.ToString(), name, ct);
         await Notifications.Changed(tx, "policies", id.ToString(), ct);
         if (request.RunNow) await runs.Start(tx, id, null, caller.Name, ct);
         return await PolicyTable.Get(tx, id, ct);
+    }
+
+    /// <summary>Makes an item and, where it is the first of its host there, a repository.</summary>
+    /// <exception cref="BadInputException">The source cannot be.</exception>
+    /// <exception cref="ConflictException">Its log is received already.</exception>
+    internal async Task<ItemId> AddItem(Transaction tx, PolicyId policy, NewItem item, LocationId? location, RepositoryId? adopted,
+        bool isByRule, CancellationToken ct)
+    {
+        SourceRules.Check(item.Source);
+        var host = await tx.First("select name from host where id = $1 and retired_at is null", [item.Host], row => row.Text(0), ct)
+            ?? throw new NotFoundException("A host in service with this id");
+        if (item.Source.Log is not null) await MustBeFirstReceiver(tx, item.Host, item.Source, null, ct);
+        var repository = adopted is { } continued ? await RepositoryTable.Continue(tx, continued, item.Host, ct)
+            : await repositories.For(tx, await repositories.Choose(tx, location, item.Host, ct), item.Host, ct);
+        var id = ItemId.New(clock);
+        await tx.Execute("insert into item (id, policy_id, host_id, repository_id, name, source, by_rule) "
+            + "values ($1, $2, $3, $4, $5, $6, $7)", [id, policy, item.Host, repository, $"{item.Source.Title} on {host}",
+                JsonText.Of(item.Source, WireJson.Default.SourceSpec), isByRule], ct);
+        return id;
+    }
+
+    /// <summary>Gives an item another description of the same source: what is left out, how a server is reached.</summary>
+    internal static async Task ChangeSource(Transaction tx, Item item, SourceSpec source, CancellationToken ct)
+    {
+        SourceRules.Check(source);
+        if (source.Log is not null) await MustBeFirstReceiver(tx, item.Host, source, item.Id, ct);
+        await tx.Execute("update item set source = $2, name = $3 where id = $1", [item.Id,
+            JsonText.Of(source, WireJson.Default.SourceSpec), $"{source.Title} on {item.HostName}"], ct);
     }
 
     static async Task<string> FreeName(Transaction tx, NewItem first, CancellationToken ct)
@@ -74,10 +97,10 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
 
     /// <summary>Two receivers of one log would store everything twice, and hold it back on the server by two slots.</summary>
     /// <exception cref="ConflictException">The log of this server is received already.</exception>
-    static async Task MustBeFirstReceiver(Transaction tx, HostId host, SourceSpec source, CancellationToken ct)
+    static async Task MustBeFirstReceiver(Transaction tx, HostId host, SourceSpec source, ItemId? own, CancellationToken ct)
     {
-        var others = await tx.Query("select name, source from item where host_id = $1 and retired_at is null",
-            [host], row => (Name: row.Text("name"), Source: row.Json("source", WireJson.Default.SourceSpec)!), ct);
+        var others = await tx.Query("select name, source from item where host_id = $1 and retired_at is null and id <> $2",
+            [host, own ?? default], row => (Name: row.Text("name"), Source: row.Json("source", WireJson.Default.SourceSpec)!), ct);
         if (others.Find(other => other.Source.Log is not null && IsSame(other.Source, source)).Name is { } name)
             throw new ConflictException("policy.log_received", $"The log of this server is received for '{name}' already.",
                 "Leave its log to that policy, or remove that policy first.");

@@ -5,9 +5,12 @@ using BackupDr.Contracts.Rules.Objectives;
 using BackupDr.Contracts.Rules.Proof;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Hosts;
+using BackupDr.Scheduler.RecoveryPoints;
+using BackupDr.Scheduler.Retention;
 
 namespace BackupDr.Scheduler.Policies;
 
@@ -33,7 +36,7 @@ static class ItemTable
                (select max(d.gap) from item_day d where d.item_id = i.id
                and d.day > ((select clock()) at time zone 'UTC')::date - 30) as worst_gap,
         """ + LogStretches.Until + """
-         as log_until
+         as log_until, i.by_rule
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, received_at, (backup->>'bytes')::bigint as bytes from recovery_point r
         where r.item_id = i.id and r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
@@ -69,6 +72,7 @@ static class ItemTable
         return new Item
         {
             Id = row.Id<ItemId>("id"),
+            IsByRule = row.Bool("by_rule"),
             Name = row.Text("name"),
             Source = source,
             Host = row.Id<HostId>("host_id"),
@@ -158,5 +162,36 @@ public sealed class ShowItem(Postgres db)
         caller.Must(Right.PolicyRead);
         return (await ItemTable.List(db, "i.id = $2", request.Id.Value, ct)).FirstOrDefault()
             ?? throw new NotFoundException("An item with this id");
+    }
+}
+
+/// <summary>Takes an item out of its policy: it gets no new recovery points, and those that exist stay.</summary>
+public sealed class RetireItem(Postgres db, AlertBook alerts)
+{
+    /// <summary>Retires it.</summary>
+    /// <exception cref="ConflictException">A rule of its policy would bring it back at once.</exception>
+    public async Task Handle(Caller caller, RetireItemRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.PolicyWrite);
+        await db.InTransaction(async tx =>
+        {
+            var item = (await ItemTable.List(tx, "i.id = $2 and i.retired_at is null", request.Id.Value, ct)).FirstOrDefault()
+                ?? throw new NotFoundException("An item in service with this id");
+            if (await AssignLook.Keeps(tx, item, ct) is { } rule)
+                throw new ConflictException("item.by_rule", $"Rule {rule} of '{item.PolicyName}' matches it and would bring it back.",
+                    "Add an exception to the rule, or hide what was found on the host's page, with the reason.");
+            await Retire(tx, item, alerts, ct);
+            await PolicyVersionTable.Note(tx, item.Policy, caller, PolicyVersionTable.OriginOf(caller), $"retired {item.Name}", ct);
+            await Audit.Add(tx, caller, "item.retire", request.Id.ToString(), item.Name, ct);
+            await Notifications.Changed(tx, "policies", item.Policy.ToString(), ct);
+        }, ct);
+    }
+
+    /// <summary>Retires it in the caller's transaction.</summary>
+    internal static async Task Retire(Transaction tx, Item item, AlertBook alerts, CancellationToken ct)
+    {
+        await tx.Execute("update item set retired_at = clock() where id = $1 and retired_at is null", [item.Id], ct);
+        await PointTrash.KeepRetired(tx, item.Id, ct);
+        await alerts.Clear(tx, AnomalyHold.Cause(item.Id), ct);
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Assignment;
 using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Rules.Proof;
 using BackupDr.Contracts.Rules.Retention;
@@ -18,7 +19,8 @@ namespace BackupDr.Scheduler.Policies;
 /// <summary>Reads policies and checks what people write into them.</summary>
 static class PolicyTable
 {
-    const string Select = "select p.id, p.name, p.spec, p.version, p.paused_at, p.pause_reason, p.created_at, clock() from policy p";
+    const string Select = "select p.id, p.name, p.spec, p.version, p.paused_at, p.pause_reason, p.created_at, clock(), p.assign "
+        + "from policy p";
 
     public static async Task<List<Policy>> List(SqlSource tx, string where, object? value, CancellationToken ct)
     {
@@ -35,6 +37,7 @@ static class PolicyTable
                 PauseReason = row.TextOrNull(5),
                 CreatedAt = row.Time(6),
                 NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
+                Assign = row.Json("assign", WireJson.Default.AssignSpec),
             };
         }, ct);
         var items = (await ItemTable.List(tx, "i.retired_at is null and i.policy_id = any($2)",
@@ -74,6 +77,26 @@ static class PolicyTable
         var name = text.Trim();
         return name.Length is > 0 and <= 100 ? name : throw new BadInputException("name", "A policy needs a name of 1 to 100 characters.",
             "For example: Web servers, daily.");
+    }
+
+    /// <summary>Refuses what rules cannot be.</summary>
+    /// <exception cref="BadInputException">One cannot be, or the location is not there.</exception>
+    public static async Task CheckRules(SqlSource tx, AssignSpec? assign, CancellationToken ct)
+    {
+        if (assign is null) return;
+        foreach (var (field, problem, hint) in AssignPlan.Problems(assign)) throw new BadInputException(field, problem, hint);
+        if (assign.Location is { } location
+            && await tx.Scalar<bool?>("select is_closed from location where id = $1", [location], ct) is not false)
+            throw new BadInputException("location", $"{location} is no location that takes new repositories.",
+                "Choose one of the page Storage, or none.");
+    }
+
+    /// <summary>Whether the logs of all that a policy protects, or would protect, are received.</summary>
+    public static bool HasLog(IReadOnlyCollection<SourceSpec> sources, AssignSpec? assign)
+    {
+        var rules = assign?.Rules ?? [];
+        return sources.Count + rules.Count > 0 && sources.All(source => source.Log is not null) && rules.All(rule => !rule.BaseOnly
+            && rule.Kinds.All(kind => kind is SourceKind.PostgreSql or SourceKind.MariaDb));
     }
 
     public static string Write(PolicySpec spec) => JsonSerializer.Serialize(spec, WireJson.Default.PolicySpec);
@@ -135,60 +158,6 @@ public sealed class PreviewPolicy(Postgres db, TimeProvider clock)
     }
 }
 
-/// <summary>Changes a policy's name, objectives and schedule.</summary>
-public sealed class EditPolicy(Postgres db, IFiringEngine firing)
-{
-    /// <summary>Changes it.</summary>
-    public async Task<Policy> Handle(Caller caller, EditPolicyRequest request, CancellationToken ct)
-    {
-        caller.Must(Right.PolicyWrite);
-        var hasLog = await db.Scalar<bool>("select count(*) > 0 and count(*) = count(*) filter (where "
-            + "source->'postgreSql'->'log' <> 'null') from item where policy_id = $1 and retired_at is null", [request.Id], ct);
-        PolicyTable.Check(request.Spec, hasLog);
-        await PolicyTable.CheckHosts(db, request.Spec, ct);
-        var policy = await db.InTransaction(async tx =>
-        {
-            var (name, former) = await tx.First("select name, spec from policy where id = $1 and removed_at is null for update",
-                [request.Id], row => (row.Text("name"), row.Json("spec", WireJson.Default.PolicySpec)!.Retention.Trash), ct);
-            if (name is null) throw new NotFoundException("A policy with this id");
-            await MustBeConfirmed(tx, request, name, ct);
-            try
-            {
-                // Whoever shortens the trash waits for the former time once.
-                await tx.Execute("""
-                    update policy set name = $2, spec = $3, version = version + 1,
-                        trash_before = case when $4 then greatest($5, case when trash_before_until > clock() then trash_before end)
-                            else trash_before end,
-                        trash_before_until = case when $4 then greatest(clock() + $5, trash_before_until) else trash_before_until end
-                    where id = $1
-                    """, [request.Id.Value, PolicyTable.Name(request.Name), new JsonText(PolicyTable.Write(request.Spec)),
-                        request.Spec.Retention.Trash < former, former], ct);
-            }
-            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw NameTaken(request.Name); }
-            await RetentionTable.LookSoon(tx, request.Id, ct);
-            await Audit.Add(tx, caller, "policy.edit", request.Id.ToString(), PolicyTable.Write(request.Spec), ct);
-            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
-            return await PolicyTable.Get(tx, request.Id, ct);
-        }, ct);
-        if (policy.PausedAt is null) await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
-        return policy;
-    }
-
-    /// <summary>A change that makes recovery points go needs the policy's name, typed by a person.</summary>
-    /// <exception cref="BadInputException">It would, and the name is not there.</exception>
-    static async Task MustBeConfirmed(Transaction tx, EditPolicyRequest request, string name, CancellationToken ct)
-    {
-        if (request.Confirm?.Trim() == name) return;
-        if (await RetentionOutlook.Loss(tx, request.Id, request.Spec.Retention, ct) is not { } loss) return;
-        throw new BadInputException("confirm", $"{(loss.Points == 1 ? "A recovery point" : $"{loss.Points} recovery points")} of "
-            + $"{string.Join(", ", loss.Items)} would go for good from {loss.FirstGoesAt?.UtcDateTime:yyyy-MM-dd} on; the oldest was "
-            + $"received on {loss.Oldest?.UtcDateTime:yyyy-MM-dd}.", $"If that is meant, type the policy's name: {name}");
-    }
-
-    internal static ConflictException NameTaken(string name) => new("policy.name", $"There is another policy named '{name.Trim()}'.",
-        "Choose another name.");
-}
-
 /// <summary>Stops a policy from making new runs. Runs under way go on.</summary>
 public sealed class PausePolicy(Postgres db, IFiringEngine firing)
 {
@@ -237,17 +206,20 @@ public sealed class RemovePolicy(Postgres db, AlertBook alerts, IFiringEngine fi
     public async Task Handle(Caller caller, RemovePolicyRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
-        await db.InTransaction(async tx =>
-        {
-            if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [request.Id.Value],
-                ct) == 0) throw new NotFoundException("A policy with this id");
-            await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [request.Id.Value], ct);
-            await PointTrash.KeepRetired(tx, request.Id, ct);
-            foreach (var item in await tx.Query("select id from item where policy_id = $1", [request.Id], row => row.Id<ItemId>("id"), ct))
-                await alerts.Clear(tx, AnomalyHold.Cause(item), ct);
-            await Audit.Add(tx, caller, "policy.remove", request.Id.ToString(), "", ct);
-            await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
-        }, ct);
+        await db.InTransaction(tx => Remove(tx, caller, request.Id, alerts, ct), ct);
         await firing.Remove(PolicyFirings.Key(request.Id), ct);
+    }
+
+    /// <summary>Removes it in the caller's transaction.</summary>
+    internal static async Task Remove(Transaction tx, Caller caller, PolicyId policy, AlertBook alerts, CancellationToken ct)
+    {
+        if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [policy], ct) == 0)
+            throw new NotFoundException("A policy with this id");
+        await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [policy], ct);
+        await PointTrash.KeepRetired(tx, policy, ct);
+        foreach (var item in await tx.Query("select id from item where policy_id = $1", [policy], row => row.Id<ItemId>("id"), ct))
+            await alerts.Clear(tx, AnomalyHold.Cause(item), ct);
+        await Audit.Add(tx, caller, "policy.remove", policy.ToString(), "", ct);
+        await Notifications.Changed(tx, "policies", policy.ToString(), ct);
     }
 }

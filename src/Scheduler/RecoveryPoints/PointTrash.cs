@@ -59,6 +59,12 @@ static class PointTrash
         if (dropped.Count + kept.Count > 0) await Notifications.Changed(tx, "points", null, ct);
     }
 
+    /// <summary>Points of an item that is retired stay.</summary>
+    public static Task KeepRetired(Transaction tx, ItemId item, CancellationToken ct) => tx.Execute("""
+        update recovery_point set trashed_at = null, trash_until = null
+        where trash_until is not null and forget_run_id is null and item_id = $1
+        """, [item], ct);
+
     /// <summary>Points of items that are retired stay.</summary>
     public static Task KeepRetired(Transaction tx, PolicyId policy, CancellationToken ct) => tx.Execute("""
         update recovery_point set trashed_at = null, trash_until = null

@@ -12,7 +12,8 @@ namespace BackupDr.Scheduler.Timing;
 /// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs, checks and test-restores, and lets retention
 /// look. Every node with the role runs them; the tables decide.</summary>
 public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
-    ChecksDue checks, DrillDue drills, RetentionDue retention, TimeProvider clock, ILogger<PolicyFirings> log) : BackgroundService
+    ChecksDue checks, DrillDue drills, RetentionDue retention, AssignLook assigning, TimeProvider clock, ILogger<PolicyFirings> log)
+        : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
@@ -29,7 +30,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         await Reconcile(stoppingToken);
         await Task.WhenAll(firing, Every(LeasesEvery, expiry.Run, stoppingToken),
             Every(UpkeepEvery, tiering.Run, stoppingToken), Every(UpkeepEvery, checks.Run, stoppingToken),
-            Every(UpkeepEvery, drills.Run, stoppingToken), Every(RetentionEvery, retention.Run, stoppingToken));
+            Every(UpkeepEvery, drills.Run, stoppingToken), Every(RetentionEvery, retention.Run, stoppingToken),
+            Every(UpkeepEvery, assigning.Run, stoppingToken));
     }
 
     /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>

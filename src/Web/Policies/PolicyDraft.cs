@@ -6,7 +6,7 @@ using BackupDr.Contracts.Specs;
 namespace BackupDr.Web.Policies;
 
 /// <summary>The policy form as it travels between browser and page: text, until it is read in one place.</summary>
-public sealed class PolicyDraft
+public sealed partial class PolicyDraft
 {
     public string? Id { get; set; }
     public string? Name { get; set; }
@@ -42,9 +42,6 @@ public sealed class PolicyDraft
 
     /// <summary>The server's log is received, so that any moment can be restored to.</summary>
     public bool ReceivesLog { get; set; }
-
-    /// <summary>What is lost at most where only base backups are taken, and where the log is received.</summary>
-    const string LogRpo = "300";
 
     /// <summary>The one path that is chosen is a block device or a disk image.</summary>
     public bool IsVolume { get; set; }
@@ -88,6 +85,7 @@ public sealed class PolicyDraft
     public static PolicyDraft Of(PolicySpec spec, string? name = null) => new()
     {
         Name = name,
+        Template = PolicyTemplate.Of(spec)?.Name,
         Rpo = Seconds(spec.Rpo),
         Rto = Seconds(spec.Rto),
         Every = Seconds(spec.Schedule.Every),
@@ -120,13 +118,18 @@ public sealed class PolicyDraft
         RunNow = true,
     };
 
-    /// <summary>The same for what a page or an address names: "postgresql" and "mariadb" for a server whose log is received, anything else
-    /// for folders.</summary>
-    public static PolicyDraft OfKind(string? source)
+    /// <summary>The same for what a page or an address names.</summary>
+    /// <param name="source">"postgresql" and "mariadb" for a server whose log is received, "rule" for what a rule matches, anything else
+    /// for
+    /// folders.</param>
+    /// <param name="template">What it begins with; null for Standard.</param>
+    public static PolicyDraft OfKind(string? source, string? template = null)
     {
         var draft = Of(new PolicySpec());
-        (draft.IsPostgreSql, draft.IsMariaDb) = (source == "postgresql", source == "mariadb");
-        if (draft.IsServer) (draft.ReceivesLog, draft.Rpo) = (true, LogRpo);
+        (draft.IsPostgreSql, draft.IsMariaDb, draft.IsRule) = (source == "postgresql", source == "mariadb", source == "rule");
+        draft.ReceivesLog = draft.IsServer;
+        if (draft.IsRule) draft.Rule = new RuleDraft();
+        draft.Use(PolicyTemplate.Find(template) ?? PolicyTemplate.Standard);
         return draft;
     }
 
@@ -154,6 +157,7 @@ public sealed class PolicyDraft
         else if (verb == "add") Add(text);
         else if (verb == "remove") Paths.Remove(text);
         else if (verb == "host") (Browse, Paths) = ("/", []);
+        else if (verb == "template" && PolicyTemplate.Find(text) is { } template) Use(template);
         else if (verb is "typed" or "save" && !string.IsNullOrWhiteSpace(Typed))
         {
             Add(FilePath.FromText(Typed.Trim()).ToString());
@@ -228,6 +232,7 @@ public sealed class PolicyDraft
     /// <exception cref="BadInputException">A field is missing or cannot be read.</exception>
     public CreatePolicyRequest Request()
     {
+        if (IsRule) return ByRule();
         if (string.IsNullOrEmpty(Host)) throw new BadInputException("host", "No host is chosen.",
             "Choose the machine whose folder is to be protected.");
         if (!IsServer && Paths is not { Count: > 0 }) throw new BadInputException("paths", "No folder is chosen.",
@@ -241,6 +246,7 @@ public sealed class PolicyDraft
             Location = string.IsNullOrEmpty(Location) || repository is not null ? null : LocationId.Parse(Location),
             Repository = repository,
             Spec = Spec(),
+            Assign = Rule?.Spec(null),
             RunNow = RunNow,
         };
     }
