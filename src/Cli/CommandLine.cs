@@ -51,11 +51,12 @@ static class CommandLine
     }
 
     /// <summary>Programs beside this one that take over with the arguments as they stand.</summary>
-    static readonly (string Verb, string Program, string Words)[] Siblings =
+    static readonly (string Verb, string Program, string[] First, string Words)[] Siblings =
     [
-        ("agent", "backupdr-agent", "The daemon of a protected host: agent join, agent run."),
-        ("scheduler", "BackupDr.Scheduler", "A node of the control plane without the console."),
-        ("console", "BackupDr.Web", "A node of the control plane with the console."),
+        ("agent", "backupdr-agent", [], "The daemon of a protected host: agent join, agent run."),
+        ("scheduler", "BackupDr.Scheduler", [], "A node of the control plane without the console."),
+        ("console", "BackupDr.Web", [], "A node of the control plane with the console."),
+        ("rebuild", "BackupDr.Scheduler", ["rebuild"], "Makes a control plane again from what it exported to a location."),
     ];
 
     /// <summary>How long Ctrl-C or SIGTERM waits for a command to end what it is in the middle of: finish a write, release the lock, or,
@@ -70,8 +71,8 @@ static class CommandLine
     {
         try
         {
-            foreach (var (verb, program, _) in Siblings)
-                if (args.Length > 0 && args[0] == verb) return Sibling.Become(program, args[1..]);
+            foreach (var (verb, program, first, _) in Siblings)
+                if (args.Length > 0 && args[0] == verb) return Sibling.Become(program, [.. first, .. args[1..]]);
             var parsed = Root().Parse(args);
             if (parsed.Errors.Count > 0) throw Refused(parsed, parsed.Errors.Select(error => error.Message));
             if (Mistaken(parsed, args) is { } option) throw Refused(parsed, [$"There is no option '{option}' here."]);
@@ -99,7 +100,7 @@ static class CommandLine
     {
         var root = new RootCommand("BackupDr: backups in restic's open format, proven by real restores.");
         foreach (var command in All()) root.Add(command);
-        foreach (var (verb, _, words) in Siblings) root.Add(new Command(verb, words));
+        foreach (var (verb, _, _, words) in Siblings) root.Add(new Command(verb, words));
         return root;
     }
 

@@ -147,6 +147,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(AllowUpkeepRequest))]
 [JsonSerializable(typeof(RevealRepositoryPasswordRequest))]
 [JsonSerializable(typeof(RepositoryEscape))]
+[JsonSerializable(typeof(ControlPlaneState))]
 [JsonSerializable(typeof(RecoveryKitState))]
 [JsonSerializable(typeof(RecoveryKit))]
 [JsonSerializable(typeof(Job))]

@@ -1,4 +1,5 @@
 using System.Net;
+using BackupDr.Scheduler.ControlPlane;
 
 namespace BackupDr.Scheduler;
 
@@ -10,6 +11,7 @@ public sealed record NodeSettings
     public AgentsOptions Agents { get; init; } = new();
     public SecretsOptions Secrets { get; init; } = new();
     public BootstrapOptions Bootstrap { get; init; } = new();
+    public ControlPlaneOptions ControlPlane { get; init; } = new();
     public NodeOptions Node { get; init; } = new();
     public LogOptions Log { get; init; } = new();
 }

@@ -1,4 +1,5 @@
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Hosts;
@@ -8,7 +9,7 @@ namespace BackupDr.Scheduler;
 
 /// <summary>What must be right before a port is opened.</summary>
 public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, EvidenceKey evidence,
-    BootstrapKey bootstrap) : IHostedLifecycleService
+    RecoveryKey recovery, BootstrapKey bootstrap) : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -16,6 +17,7 @@ public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, Certif
         await secrets.Load(cancellationToken);
         await authority.Load(cancellationToken);
         await evidence.Load(cancellationToken);
+        await recovery.Load(cancellationToken);
         await bootstrap.Admit(cancellationToken);
     }
 

@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Api;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Evidence;
@@ -97,7 +98,7 @@ public static class SchedulerNode
         AddLog(builder.Logging, settings.Log);
         var services = builder.Services;
         services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets)
-            .AddSingleton(settings.Bootstrap);
+            .AddSingleton(settings.Bootstrap).AddSingleton(settings.ControlPlane);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => OpenDataSource(settings));
@@ -105,6 +106,8 @@ public static class SchedulerNode
         services.AddSingleton<ChannelTable>().AddSingleton<Sinks>().AddSingleton<DeliverMessages>().AddSingleton<PingDeadMan>();
         services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddSingleton<ItemDays>().AddSingleton<ChainCheck>();
+        services.AddSingleton<RecoveryKey>().AddSingleton<ExportPlaces>().AddSingleton<WriteExport>()
+            .AddSingleton<ExportedControlPlane>();
         services.AddHostedService<NodeStartUp>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
@@ -124,7 +127,8 @@ public static class SchedulerNode
         OpenApiDocument.Add(services);
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
             provider.GetRequiredService<NpgsqlDataSource>());
-        if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>();
+        if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>()
+            .AddHostedService<ControlPlaneLoop>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));
@@ -152,7 +156,7 @@ public static class SchedulerNode
         || path.StartsWithSegments("/agent", StringComparison.Ordinal)
         || path.StartsWithSegments(GatewayEndpoint.Root, StringComparison.Ordinal);
 
-    static NpgsqlDataSource OpenDataSource(NodeSettings settings)
+    internal static NpgsqlDataSource OpenDataSource(NodeSettings settings)
     {
         var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString)
         {

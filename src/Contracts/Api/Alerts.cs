@@ -21,6 +21,8 @@ public enum AlertKind
     LogStalled,
     /// <summary>Nothing is forgotten because what an item holds changed suddenly.</summary>
     RetentionHeld,
+    /// <summary>The state of the control plane itself could not be stored outside of its database.</summary>
+    ExportLate,
 }
 
 /// <summary>How bad it is.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Duties;
@@ -133,6 +134,8 @@ public static class Rights
         [typeof(SetLocationLock)] = Right.StorageManage,
         [typeof(SetLocationTier)] = Right.StorageManage,
         [typeof(ListLocations)] = Right.StorageRead,
+        [typeof(ShowControlPlane)] = Right.StorageRead,
+        [typeof(ExportControlPlane)] = Right.StorageManage,
         [typeof(AdoptRepository)] = Right.StorageManage,
         [typeof(LookAgain)] = Right.StorageManage,
         [typeof(AllowUpkeep)] = Right.StorageManage,

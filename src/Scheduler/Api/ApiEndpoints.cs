@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Gateway;
@@ -81,6 +82,10 @@ static class ApiEndpoints
 
     static void MapStorage(RouteGroupBuilder api)
     {
+        api.MapGet("control-plane", (Caller caller, ShowControlPlane handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowControlPlaneRequest(), ct)).For<ShowControlPlane>();
+        api.MapPost("control-plane/export", (Caller caller, ExportControlPlane handler, CancellationToken ct) =>
+            handler.Handle(caller, new ExportControlPlaneRequest(), ct)).For<ExportControlPlane>();
         MapLocations(api);
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();

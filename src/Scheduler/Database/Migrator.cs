@@ -21,7 +21,9 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
     /// <summary>Applies what is missing; waits up to 30 s for a database that is still starting.</summary>
     /// <exception cref="UnavailableException">The database cannot be reached.</exception>
     /// <exception cref="ConflictException">The database was made by a later version, or an applied file was changed.</exception>
-    public async Task Run(CancellationToken ct)
+    /// <param name="ct">Cancels between two files.</param>
+    /// <param name="only">The names of those to apply; null for all.</param>
+    public async Task Run(CancellationToken ct, IReadOnlyCollection<string>? only = null)
     {
         await using var connection = await OpenWhenReady(ct);
         await Execute(connection, $"select pg_advisory_lock({LockKey})", ct);
@@ -31,11 +33,11 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
                 + "timestamptz not null default now())", ct);
             var applied = await Applied(connection, ct);
             var files = Files();
-            if (applied.Keys.Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault() is { } unknown)
+            if (applied.Keys.Concat(only ?? []).Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault() is { } unknown)
                 throw new ConflictException("database.newer",
                     $"The database has the migration {unknown}, which this version does not know.",
                     "Start the newer version, or restore the database of this one.");
-            foreach (var (name, sql) in files)
+            foreach (var (name, sql) in files.Where(file => only?.Contains(file.Name) != false))
             {
                 var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql)));
                 if (applied.TryGetValue(name, out var known))

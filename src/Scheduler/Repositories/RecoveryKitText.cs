@@ -15,8 +15,9 @@ static class RecoveryKitText
     /// <param name="author">Who asked for it.</param>
     /// <param name="node">The node that wrote it.</param>
     /// <param name="repositories">What there is to restore from.</param>
-    /// <param name="key">The key of the secrets in the database, base64.</param>
-    public static string Of(DateTimeOffset now, string author, string node, IReadOnlyList<KitRepository> repositories, string key)
+    /// <param name="control">What makes the control plane again.</param>
+    public static string Of(DateTimeOffset now, string author, string node, IReadOnlyList<KitRepository> repositories,
+        KitControlPlane control)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
@@ -33,19 +34,45 @@ static class RecoveryKitText
             """);
         if (repositories.Count == 0) text.AppendLine("There is no repository yet.").AppendLine();
         for (var i = 0; i < repositories.Count; i++) Add(text, i + 1, repositories[i]);
+        Add(text, control);
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+
+    static void Add(StringBuilder text, KitControlPlane control)
+    {
         text.Append(CultureInfo.InvariantCulture, $"""
             {Line}
             The control plane itself
 
-            A new node goes on with a copy of the old database (pg_dump, pg_restore) and with the key of the secrets in it, in
-            the file that its setting Secrets:KeyFile names:
+            Nothing of it is needed to restore as above. Its policies, hosts, recovery points and evidence are exported, so that
+            it can be made again on an empty PostgreSQL:
 
-                printf %s {key} | base64 -d > secrets.key && chmod 600 secrets.key
+            Installation  {control.Installation}
+            Recovery key  {control.RecoveryKey}
+            Signed by     {control.Signer}
 
-            Nothing of the control plane is needed to restore as above.
 
             """);
-        return text.ToString().ReplaceLineEndings("\n");
+        if (control.Places.Count == 0)
+            text.AppendLine("It is exported to no place yet: add a location in an object store, or one that the nodes serve.").AppendLine();
+        foreach (var place in control.Places)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"From {place.Name}, with this page in the file kit.txt:").AppendLine();
+            foreach (var (name, value) in place.Variables ?? new Dictionary<string, string>())
+                text.AppendLine(CultureInfo.InvariantCulture, $"    export {name}={ShellWord.Of(value)}");
+            foreach (var line in place.AuthorityPem is null ? [] : OfAuthority(place.AuthorityPem))
+                text.AppendLine(CultureInfo.InvariantCulture, $"    {line}");
+            var options = string.Concat(place.Options.Select(option => $" -o {ShellWord.Of(option)}"));
+            text.AppendLine(CultureInfo.InvariantCulture, $"    backupdr rebuild --kit kit.txt --from {ShellWord.Of(place.Address)}"
+                + $"{(place.AuthorityPem is null ? "" : " --cacert authority.pem")}{options}").AppendLine();
+        }
+        text.Append(CultureInfo.InvariantCulture, $"""
+            A copy of the old database (pg_dump, pg_restore) goes on as it was, with the key of the secrets in it, in the file
+            that the setting Secrets:KeyFile names:
+
+                printf %s {control.SealingKey} | base64 -d > secrets.key && chmod 600 secrets.key
+
+            """);
     }
 
     static void Add(StringBuilder text, int number, KitRepository one)

@@ -4,8 +4,8 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
-using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler.Repositories;
 
@@ -35,21 +35,24 @@ public sealed class ShowRecoveryKit(Postgres db)
             """, [], row => (Name: $"{row.Text("host")} in {row.Text("location")}", IsIn: row.Bool("is_in"),
             HasNewPlace: row.Bool("has_new_place"), HasNewCredentials: row.Bool("has_new_credentials"),
             HasNewWay: row.Bool("has_new_way")), ct);
+        var hasKey = last is null || await db.Scalar<bool>("select $1 >= created_at from control_plane", [last.At], ct);
+        var lacks = found.Select(one => !one.IsIn ? $"{one.Name} is not in it."
+            : one.HasNewPlace ? $"{one.Name} lies in a further location since."
+            : one.HasNewWay ? $"{one.Name} has another address or other settings since."
+            : one.HasNewCredentials ? $"{one.Name} has other credentials since." : null).OfType<string>().ToList();
+        if (!hasKey) lacks.Add("The key that opens the exports of the control plane is not in it.");
         return new RecoveryKitState
         {
             WrittenAt = last?.At,
             WrittenBy = last?.By,
             Repositories = found.Count,
-            Lacks = [.. found.Select(one => !one.IsIn ? $"{one.Name} is not in it."
-                : one.HasNewPlace ? $"{one.Name} lies in a further location since."
-                : one.HasNewWay ? $"{one.Name} has another address or other settings since."
-                : one.HasNewCredentials ? $"{one.Name} has other credentials since." : null).OfType<string>()],
+            Lacks = lacks,
         };
     }
 }
 
 /// <summary>Writes a kit: everything that restores without this installation, in clear. Audited each time.</summary>
-public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, SealedSecrets secrets, NodeOptions node)
+public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, ExportedControlPlane control, NodeOptions node)
 {
     public async Task<RecoveryKit> Handle(Caller caller, WriteRecoveryKitRequest request, CancellationToken ct)
     {
@@ -68,7 +71,8 @@ public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, 
             foreach (var one in found)
                 parts.Add(new KitRepository(one.Host, one.Location, one.Kind, one.Url, await repositories.Access(tx, one.Id, ct),
                     [.. holds[one.Id]]));
-            var text = RecoveryKitText.Of(now, caller.Name, node.NameOrMachine, parts, secrets.KeyText());
+            var text = RecoveryKitText.Of(now, caller.Name, node.NameOrMachine, parts,
+                await control.ForKit(tx, ct));
             await tx.Execute("insert into recovery_kit (written_at, written_by, repositories) values ($1, $2, $3)",
                 [now, caller.Name, found.Select(one => one.Id.Value).ToArray()], ct);
             await Audit.Add(tx, caller, "recovery_kit.write", "", $"{found.Count} repositories", ct);
@@ -107,3 +111,20 @@ sealed record KitContent(string Item, string Snapshot, DateTimeOffset TakenAt, S
 /// <param name="Contents">What it holds.</param>
 sealed record KitRepository(string Host, string Location, LocationKind Kind, string Url, RepositoryAccess Access,
     IReadOnlyList<KitContent> Contents);
+
+/// <summary>What makes the control plane again.</summary>
+/// <param name="Installation">Which one it is.</param>
+/// <param name="RecoveryKey">Opens the exports.</param>
+/// <param name="Signer">Fingerprint of the key that signs them.</param>
+/// <param name="SealingKey">The key of the secrets in the database, base64.</param>
+/// <param name="Places">Where the exports are.</param>
+sealed record KitControlPlane(Guid Installation, string RecoveryKey, string Signer, string SealingKey, IReadOnlyList<KitPlace> Places);
+
+/// <summary>A place with exports.</summary>
+/// <param name="Name">What people call it.</param>
+/// <param name="Address">Where it is.</param>
+/// <param name="Options">Each NAME=VALUE.</param>
+/// <param name="Variables">What opens it; null where each machine has credentials of its own.</param>
+/// <param name="AuthorityPem">Authorities that may vouch for it.</param>
+sealed record KitPlace(string Name, string Address, IReadOnlyList<string> Options, IReadOnlyDictionary<string, string>? Variables,
+    string? AuthorityPem);

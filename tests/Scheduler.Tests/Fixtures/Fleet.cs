@@ -18,7 +18,8 @@ public sealed class Fleet : IAsyncDisposable
 
     public TestNode Node { get; }
 
-    public static async Task<Fleet> Start(SchedulerDatabases databases) => new(await TestNode.Start(databases));
+    public static async Task<Fleet> Start(SchedulerDatabases databases, Func<NodeSettings, NodeSettings>? change = null)
+        => new(await TestNode.Start(databases, change));
 
     public T Get<T>() where T : notnull => Node.Get<T>();
 

@@ -1,0 +1,40 @@
+namespace BackupDr.Scheduler.ControlPlane;
+
+/// <summary>A table that is exported.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="IsLarge">Whether it grows with time: its rows are then cut by the first column of its key, a number or an id that begins
+/// with a time, so that what was written long ago is not read and stored again.</param>
+sealed record ExportedTable(string Name, bool IsLarge = false);
+
+/// <summary>What of the database an export holds. Each table is in exactly one of the two lists; a test compares them with the
+/// schema.</summary>
+static class ExportedTables
+{
+    /// <summary>Everything without which agents, policies, restores and proofs would not go on as before.</summary>
+    public static readonly IReadOnlyList<ExportedTable> All =
+    [
+        new("sealing_key"), new("person"), new("api_key"), new("chain_head"), new("audit", IsLarge: true), new("evidence", IsLarge: true),
+        new("evidence_key"), new("authority"), new("listener_identity"), new("host"), new("host_certificate"), new("join_token"),
+        new("location"), new("repository"), new("replica"), new("policy"), new("item"), new("recovery_point", IsLarge: true),
+        new("recovery_point_place", IsLarge: true), new("run", IsLarge: true), new("gateway_user"), new("recovery_kit"), new("duty"),
+        new("log_stretch"), new("found_source"), new("retention_look"), new("retention_hold"), new("garbage"), new("alert"),
+        new("channel"),
+    ];
+
+    /// <summary>What stays behind, and why.</summary>
+    public static readonly IReadOnlyDictionary<string, string> LeftOut = new Dictionary<string, string>
+    {
+        ["control_plane"] = "written anew from the export itself",
+        ["control_export"] = "how far the exports are; begins anew",
+        ["migration"] = "the schema is made by the migrations that the export names",
+        ["data_protection_key"] = "keys of forms that are open in a browser: made anew",
+        ["session"] = "people sign in again",
+        ["sign_in_failure"] = "minutes of history",
+        ["agent_request"] = "questions that somebody waits for now",
+        ["run_event"] = "the lines of each run's log: large, and nothing depends on them",
+        ["message"] = "what was told or about to be told; open alerts are told again",
+        ["alert_look"] = "which node looks now",
+        ["drill_plan"] = "which node plans now",
+        ["log_range"] = "the former form of log_stretch",
+    };
+}
