@@ -19,6 +19,7 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
+using BackupDr.Scheduler.Telemetry;
 using BackupDr.Scheduler.Timing;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
@@ -97,6 +98,7 @@ public static class SchedulerNode
         builder.Configuration.Sources.Clear();   // settings come from Settings.Load alone, never from the working folder
         AddLog(builder.Logging, settings.Log);
         var services = builder.Services;
+        services.AddSingleton<RecentLog>().AddSingleton<ILoggerProvider>(provider => provider.GetRequiredService<RecentLog>());
         services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets)
             .AddSingleton(settings.Bootstrap).AddSingleton(settings.ControlPlane);
         services.AddSingleton(TimeProvider.System);

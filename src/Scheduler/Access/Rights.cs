@@ -14,6 +14,7 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
+using BackupDr.Scheduler.Telemetry;
 
 namespace BackupDr.Scheduler.Access;
 
@@ -54,6 +55,7 @@ public static class Rights
         [typeof(CreateGatewayUser)] = Right.SecretReveal,
         [typeof(RemoveGatewayUser)] = Right.StorageManage,
         [typeof(ListAudit)] = Right.AuditRead,
+        [typeof(WriteSupportBundle)] = Right.AuditRead,
         [typeof(ListEvidence)] = Right.EvidenceRead,
         [typeof(ShowEvidence)] = Right.EvidenceRead,
         [typeof(ExportEvidence)] = Right.EvidenceRead,
@@ -134,6 +136,7 @@ public static class Rights
         [typeof(SetLocationLock)] = Right.StorageManage,
         [typeof(SetLocationTier)] = Right.StorageManage,
         [typeof(ListLocations)] = Right.StorageRead,
+        [typeof(ShowMetrics)] = Right.SafetyRead,
         [typeof(ShowControlPlane)] = Right.StorageRead,
         [typeof(ExportControlPlane)] = Right.StorageManage,
         [typeof(AdoptRepository)] = Right.StorageManage,

@@ -14,6 +14,7 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
+using BackupDr.Scheduler.Telemetry;
 using Microsoft.AspNetCore.Mvc;
 
 namespace BackupDr.Scheduler.Api;
@@ -50,6 +51,13 @@ static class ApiEndpoints
             handler.Handle(caller, request, ct)).For<CreateUser>();
         api.MapGet("audit", (Caller caller, long? before, int? limit, ListAudit handler, CancellationToken ct) =>
             handler.Handle(caller, new ListAuditRequest(before, limit ?? 100), ct)).For<ListAudit>();
+        api.MapGet("metrics", async (Caller caller, ShowMetrics handler, CancellationToken ct) => Results.Text(
+            await handler.Handle(caller, new ShowMetricsRequest(), ct), PrometheusText.ContentType)).For<ShowMetrics>();
+        api.MapPost("support-bundle", async (Caller caller, WriteSupportBundle handler, CancellationToken ct) =>
+        {
+            var bundle = await handler.Handle(caller, new WriteSupportBundleRequest(), ct);
+            return Results.File(bundle.Content, "application/zip", bundle.FileName);
+        }).For<WriteSupportBundle>();
         api.MapGet("safety", (Caller caller, ShowSafety handler, CancellationToken ct) =>
             handler.Handle(caller, new ShowSafetyRequest(), ct)).For<ShowSafety>();
     }

@@ -49,7 +49,8 @@ public static class Rebuild
         {
             CaCertificateFile = arguments.CaCertificateFile,
         });
-        var export = new ReadExport(store, new ExportBox(recoveryKey));
+        var box = new ExportBox(recoveryKey);
+        var export = new ReadExport(store, box);
         var (installation, entries) = await export.Entries(arguments.Installation, ct);
         if (arguments.IsList)
         {
@@ -61,10 +62,10 @@ public static class Rebuild
             throw new NotFoundException($"The entry {chosen.Term}-{chosen.Seq} in {store.Url}", "--list shows those that there are.");
         var entry = await export.Entry(installation, chosen, arguments.SignedBy, ct);
         await output.WriteLineAsync(Told(entry));
-        await Fill(arguments, store, export, entry, entries.Max(one => one.Term), recoveryKey, output, ct);
+        await Fill(arguments, store, box, entry, entries.Max(one => one.Term), recoveryKey, output, ct);
     }
 
-    static async Task Fill(RebuildArguments arguments, IObjectStore store, ReadExport export, ExportEntry entry, long newest,
+    static async Task Fill(RebuildArguments arguments, IObjectStore store, ExportBox box, ExportEntry entry, long newest,
         byte[] recoveryKey, TextWriter output, CancellationToken ct)
     {
         var settings = Settings.Read<NodeSettings>(Settings.Load(arguments.SettingsFile));
@@ -79,9 +80,10 @@ public static class Rebuild
         await fill.MustBeEmpty(ct);
         // Before the rows: without its key the database could not be used, and the key alone harms nobody.
         file.Write(key);
-        var term = Math.Max(newest, await Terms.Highest(store, entry.Installation, ct)) + 1;
+        var export = new ReadExport(store, box);
+        var term = Math.Max(newest, await Terms.Highest(store, box, entry.Installation, ct)) + 1;
         await fill.Run(entry, new RebuiltAs(term, SignedHash(entry), recoveryKey), part => export.Part(entry.Installation, part, ct),
-            () => Terms.Begin(store, entry.Installation, term, ct), ct);
+            () => Terms.Begin(store, box, entry.Installation, term, ct), ct);
         var found = await db.First("""
             select (select count(*) from host where retired_at is null) as hosts, (select count(*) from policy where removed_at is null)
                 as policies, (select count(*) from recovery_point where gone_at is null) as points

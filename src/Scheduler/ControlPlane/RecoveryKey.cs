@@ -7,7 +7,7 @@ namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>Which installation this is, and the key that opens its exports: made at the first start, sealed in the database, written into
 /// each recovery kit.</summary>
-public sealed class RecoveryKey(Postgres db, SealedSecrets secrets)
+public sealed class RecoveryKey(Postgres db, SealedSecrets secrets, TimeProvider clock)
 {
     /// <summary>Length of the key.</summary>
     public const int Bytes = 32;
@@ -27,7 +27,7 @@ public sealed class RecoveryKey(Postgres db, SealedSecrets secrets)
     public async Task Load(CancellationToken ct)
     {
         await db.Execute("insert into control_plane (installation, recovery_key_sealed) values ($1, $2) on conflict do nothing",
-            [Guid.NewGuid(), Seal(secrets, RandomNumberGenerator.GetBytes(Bytes))], ct);
+            [Guid.CreateVersion7(clock.GetUtcNow()), Seal(secrets, RandomNumberGenerator.GetBytes(Bytes))], ct);
         var found = await db.First("select installation, recovery_key_sealed from control_plane", [],
             row => (Installation: row.Guid("installation"), Box: row.Bytes("recovery_key_sealed")), ct);
         (Installation, _key) = (found.Installation, secrets.Open(Table, Row, Column, found.Box));

@@ -6,6 +6,7 @@ using BackupDr.Storage;
 namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>The terms of an installation's control planes, in a location: one object for each, which only one of them could put.</summary>
+/// <remarks>What a term's object holds is sealed: whoever can write to the location and nothing more cannot end a control plane.</remarks>
 static class Terms
 {
     const int Digits = 6;
@@ -18,14 +19,15 @@ static class Terms
 
     /// <summary>Begins a term: from here on every lower one is an old one.</summary>
     /// <exception cref="ConflictException">Another control plane began it, or a later one.</exception>
-    public static async Task Begin(IObjectStore store, Guid installation, long term, CancellationToken ct)
+    public static async Task Begin(IObjectStore store, ExportBox box, Guid installation, long term, CancellationToken ct)
     {
-        var highest = await Highest(store, installation, ct);
+        var highest = await Highest(store, box, installation, ct);
         try
         {
             if (highest < term)
             {
-                await store.Put(Name(installation, term), Encoding.UTF8.GetBytes($"{Environment.MachineName}\n"), ct);
+                var name = Name(installation, term);
+                await store.Put(name, box.Seal(name.Value, Encoding.UTF8.GetBytes($"{Environment.MachineName}\n")), ct);
                 return;
             }
         }
@@ -35,13 +37,20 @@ static class Terms
             "Another rebuild was made, perhaps at this moment. Use that one, or rebuild again from its newest entry.");
     }
 
-    /// <summary>The highest term that has begun; 0 for none.</summary>
-    public static async Task<long> Highest(IObjectStore store, Guid installation, CancellationToken ct)
+    /// <summary>The highest term that has begun; 0 for none. Objects that the recovery key does not open are nobody's.</summary>
+    public static async Task<long> Highest(IObjectStore store, ExportBox box, Guid installation, CancellationToken ct)
     {
-        var highest = 0L;
-        await foreach (var found in store.List(Folder(installation), ct))
-            if (long.TryParse(found.Name.LastSegment, NumberStyles.None, CultureInfo.InvariantCulture, out var term))
-                highest = Math.Max(highest, term);
-        return highest;
+        var found = new List<(long Term, ObjectName Name)>();
+        await foreach (var one in store.List(Folder(installation), ct))
+            if (long.TryParse(one.Name.LastSegment, NumberStyles.None, CultureInfo.InvariantCulture, out var term))
+                found.Add((term, one.Name));
+        foreach (var (term, name) in found.OrderByDescending(one => one.Term))
+        {
+            var content = await ReadExport.Whole(store, name, ct);
+            try { box.Open(name.Value, content); }
+            catch (ConflictException) { continue; }   // put by somebody without the key: it begins nothing
+            return term;
+        }
+        return 0;
     }
 }

@@ -182,7 +182,7 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         await using var count = source.CreateCommand("select (select count(*) from sealing_key) + (select count(*) from control_plane)");
         Assert.Equal(0L, await count.ExecuteScalarAsync());
         await using var store = StoreFactory.Open(one.Folder);
-        Assert.Equal(0, await Terms.Highest(store, entry.Installation, NoStop));
+        Assert.Equal(0, await Terms.Highest(store, new ExportBox(one.Node.Get<RecoveryKey>().Key), entry.Installation, NoStop));
     }
 
     [Fact]
@@ -190,14 +190,15 @@ public sealed class RebuildTests(SchedulerDatabases databases)
     {
         using var folder = new ScratchFolder();
         await using var store = StoreFactory.Open(folder.Path);
-        var installation = Guid.NewGuid();
+        var (installation, box) = (Guid.NewGuid(), new ExportBox(new byte[RecoveryKey.Bytes]));
 
-        await Terms.Begin(store, installation, 2, NoStop);
+        await Terms.Begin(store, box, installation, 2, NoStop);
 
-        var second = await Assert.ThrowsAsync<ConflictException>(() => Terms.Begin(store, installation, 2, NoStop));
+        var second = await Assert.ThrowsAsync<ConflictException>(() => Terms.Begin(store, box, installation, 2, NoStop));
         Assert.Equal("control_plane.term", second.Code);
-        await Terms.Begin(store, installation, 3, NoStop);
-        Assert.Equal(3, await Terms.Highest(store, installation, NoStop));
+        await Terms.Begin(store, box, installation, 3, NoStop);
+        await store.Put(new ObjectName($"{Terms.Folder(installation)}/000009"), "of somebody without the key"u8.ToArray(), NoStop);
+        Assert.Equal(3, await Terms.Highest(store, box, installation, NoStop));
     }
 
     [Theory]
