@@ -46,6 +46,21 @@ public sealed partial class TableTests
         Rule.Holds(Writers(Sources).Keys.Except(made));
     }
 
+    [GeneratedRegex("""new\("([a-z_]+)"|\["([a-z_]+)"\] =""")]
+    private static partial Regex Listed { get; }
+
+    [Fact]
+    public void Each_table_is_listed_as_exported_or_as_left_out_of_exports()
+    {
+        const string list = "src/Scheduler/ControlPlane/ExportedTables.cs";
+        var listed = SourceTree.Below("src/Scheduler/ControlPlane/", ".cs").Where(file => file.Path == list)
+            .SelectMany(file => Listed.Matches(file.Text)).Select(match => match.Groups[1].Value + match.Groups[2].Value).ToHashSet();
+
+        Rule.Holds(SourceTree.Below("src/Scheduler/Database/", ".sql", ".cs").SelectMany(file => Create.Matches(file.Text))
+            .Select(match => match.Groups[1].Value).Where(table => !table.StartsWith("qrtz_", StringComparison.Ordinal)).Except(listed)
+            .Select(table => $"{table} is neither exported nor left out for a reason in {list}"));
+    }
+
     [Fact]
     public void Nobody_else_writes_tables()
         => Rule.Holds(Writers(SourceTree.Below("src/", ".cs", ".razor")

@@ -3,7 +3,8 @@ namespace BackupDr.Scheduler.ControlPlane;
 /// <summary>What a node does with its own state.</summary>
 public sealed record ControlPlaneOptions : IChecked
 {
-    /// <summary>A folder, which must be there, to which the control plane is exported beside its locations, the same on all nodes; empty for none.</summary>
+    /// <summary>A folder, which must be there, to which the control plane is exported beside its locations, the same on all nodes;
+    /// empty for none.</summary>
     public string ExportFolder { get; init; } = "";
 
     public IEnumerable<string> Problems()

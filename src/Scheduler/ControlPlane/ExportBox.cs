@@ -5,8 +5,8 @@ using BackupDr.Contracts;
 
 namespace BackupDr.Scheduler.ControlPlane;
 
-/// <summary>Compresses and seals the objects of an export: Brotli, then AES-256-GCM under a key that is derived from the recovery key, bound
-/// to the object's name.</summary>
+/// <summary>Compresses and seals the objects of an export: Brotli, then AES-256-GCM under a key that is derived from the recovery key,
+/// bound to the object's name.</summary>
 /// <remarks>An object is one version byte, a 12-byte nonce, a 16-byte tag and the cipher text. Names of parts are a keyed hash of their
 /// content: who sees the location learns nothing from them, and the same content is stored once.</remarks>
 sealed class ExportBox
@@ -82,6 +82,7 @@ sealed class ExportBox
         return unpacked.ToArray();
     }
 
-    static ConflictException Unopened(string name) => new("export.unopened", $"{name} does not open with this recovery key, or was changed.",
+    static ConflictException Unopened(string name) => new("export.unopened",
+        $"{name} does not open with this recovery key, or was changed.",
         "Compare the key with the recovery kit; if it is right, name an older entry, or another location.");
 }

@@ -91,7 +91,7 @@ sealed record SignedEntry(string Entry, byte[] Signature, byte[] PublicKey)
                     "It was changed after it was signed. Name an older entry, or another location.");
             if (signer is not null && !string.Equals(signer, signed.Fingerprint, StringComparison.OrdinalIgnoreCase))
                 throw new ConflictException("export.signature", $"{name} is signed by the key {signed.Fingerprint}, not by {signer}.",
-                    "Compare the fingerprint with the recovery kit's. Somebody who has the recovery key but not the installation wrote this.");
+                    "Compare the fingerprint with the recovery kit's. Somebody else, who has the recovery key, wrote it.");
             var entry = JsonSerializer.Deserialize(signed.Entry, ExportJson.Default.ExportEntry)!;
             if (entry.Format != ExportEntry.CurrentFormat)
                 throw new ConflictException("export.newer", $"{name} has the form {entry.Format}, which this version does not know.",

@@ -37,7 +37,8 @@ sealed class ExportPlace(string key, LocationId? location, IObjectStore? store, 
 
 /// <summary>Opens the places that a node itself can write to: object stores, the folders that nodes serve, and the one of the
 /// setting.</summary>
-public sealed class ExportPlaces(Postgres db, LocationSecrets secrets, GatewayStores gateway, ControlPlaneOptions options, TimeProvider clock)
+public sealed class ExportPlaces(Postgres db, LocationSecrets secrets, GatewayStores gateway, ControlPlaneOptions options,
+    TimeProvider clock)
 {
     /// <summary>Key of the folder of the setting ControlPlane:ExportFolder.</summary>
     internal const string FolderKey = "folder";

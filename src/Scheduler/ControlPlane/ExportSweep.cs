@@ -5,14 +5,15 @@ using BackupDr.Storage;
 namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>Removes entries that are older than anybody goes back, and parts that no entry needs, once a day and place.</summary>
-/// <remarks>A part goes only when two sweeps in a row, a day apart, found that nothing needs it: an export that another node is in the middle
-/// of may name it. A place that refuses deletions keeps everything; that is no fault.</remarks>
+/// <remarks>A part goes only when two sweeps in a row, a day apart, found that nothing needs it: an export that another node is in the
+/// middle of may name it. A place that refuses deletions keeps everything; that is no fault.</remarks>
 sealed class ExportSweep(Postgres db, Guid installation, ExportBox box)
 {
     /// <summary>Entries that stay in any case: the newest.</summary>
     public const int Newest = 100;
 
-    /// <summary>Of the older ones every so many-th, and of these so many: at twelve an hour about three states of each day, for a month.</summary>
+    /// <summary>Of the older ones every so many-th, and of these so many: at twelve an hour about three states of each day, for a
+    /// month.</summary>
     const int Stride = 100, MostOlder = 100;
 
     /// <summary>Sweeps the places where it is due.</summary>
@@ -24,7 +25,8 @@ sealed class ExportSweep(Postgres db, Guid installation, ExportBox box)
             try { await ExportTable.Swept(db, place.Key, await Sweep(place, due[place.Key], ct), ct); }
             catch (Exception e) when (e is StoreException or ConflictException)
             {
-                // Append-only places refuse, and an entry of somebody else's does not open: both keep what they have, and are asked tomorrow.
+                // Append-only places refuse, and an entry of somebody else's does not open: both keep what they have, and are asked
+                // tomorrow.
                 await ExportTable.Swept(db, place.Key, [], ct);
             }
         }

@@ -18,7 +18,7 @@ static class ExportedTables
         new("location"), new("repository"), new("replica"), new("policy"), new("item"), new("recovery_point", IsLarge: true),
         new("recovery_point_place", IsLarge: true), new("run", IsLarge: true), new("gateway_user"), new("recovery_kit"), new("duty"),
         new("log_stretch"), new("found_source"), new("retention_look"), new("retention_hold"), new("garbage"), new("alert"),
-        new("channel"),
+        new("channel"), new("item_day"), new("policy_version"), new("host_label"),
     ];
 
     /// <summary>What stays behind, and why.</summary>
@@ -34,6 +34,8 @@ static class ExportedTables
         ["run_event"] = "the lines of each run's log: large, and nothing depends on them",
         ["message"] = "what was told or about to be told; open alerts are told again",
         ["alert_look"] = "which node looks now",
+        ["item_day_look"] = "which node writes the days now",
+        ["assign_look"] = "which node assigns found sources now",
         ["drill_plan"] = "which node plans now",
         ["log_range"] = "the former form of log_stretch",
     };

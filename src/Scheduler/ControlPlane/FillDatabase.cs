@@ -19,12 +19,13 @@ sealed class FillDatabase(Postgres db, Migrator migrator)
     /// <exception cref="ConflictException">It is not empty.</exception>
     public async Task MustBeEmpty(CancellationToken ct)
     {
-        var tables = await db.Query("select tablename::text as name from pg_tables where schemaname = current_schema() order by tablename", [],
+        var tables = await db.Query("select tablename::text as name from pg_tables where schemaname = current_schema() order by 1", [],
             row => row.Text("name"), ct);
         if (tables.Count > 0)
             throw new ConflictException("database.not_empty", $"The database is not empty: it has {tables.Count} tables, "
-                + $"{string.Join(", ", tables.Take(3))} among them.", "Make an empty one (createdb) and name it in Database:ConnectionString; "
-                + "nothing was changed in this one.");
+                + $"{string.Join(", ", tables.Take(3))} among them.",
+                "Make an empty one (createdb) and name it in Database:ConnectionString; nothing was "
+                + "changed in this one.");
     }
 
     /// <summary>Makes the schema of the export, fills it, and brings it up to this version.</summary>
@@ -48,7 +49,8 @@ sealed class FillDatabase(Postgres db, Migrator migrator)
                 insert into control_plane (installation, recovery_key_sealed, term, export_seq, export_hash) values ($1, $2, $3, $4, $5)
                 """, [entry.Installation, RecoveryKey.Seal(secrets, begins.RecoveryKey), begins.Term, entry.Seq, begins.Hash], ct);
             await Audit.Add(tx, Caller.System("rebuild"), "control_plane.rebuild", entry.Installation.ToString(),
-                FormattableString.Invariant($"from entry {entry.Seq} of term {entry.Term}, written {entry.At:u}; term {begins.Term} begins"), ct);
+                FormattableString.Invariant($"from entry {entry.Seq} of term {entry.Term}, of {entry.At:u}; term {begins.Term} begins"),
+                ct);
             await claim();
         }, ct);
         await migrator.Run(ct);
@@ -93,7 +95,7 @@ sealed class FillDatabase(Postgres db, Migrator migrator)
                     "Name an older entry, or another location.");
         }
         foreach (var column in columns.Where(column => column.IsIdentity))
-            await tx.Execute($"select setval(pg_get_serial_sequence($1, $2), coalesce((select max(\"{column.Name}\") from \"{table}\"), 0) + 1, "
-                + "false)", [table, column.Name], ct);
+            await tx.Execute($"select setval(pg_get_serial_sequence($1, $2), "
+                + $"coalesce((select max(\"{column.Name}\") from \"{table}\"), 0) + 1, false)", [table, column.Name], ct);
     }
 }

@@ -85,9 +85,11 @@ public sealed partial record RebuildArguments
 
     RebuildArguments Checked()
     {
-        if (From.Length == 0) throw new BadInputException("--from", "It is not said where the export is.", "Name the location with --from.");
+        if (From.Length == 0)
+            throw new BadInputException("--from", "It is not said where the export is.", "Name the location with --from.");
         if (RecoveryKey.Length == 0)
-            throw new BadInputException("--kit", "The recovery key is missing.", "Name the recovery kit with --kit, or a file with --recovery-key-file.");
+            throw new BadInputException("--kit", "The recovery key is missing.",
+                "Name the recovery kit with --kit, or a file with --recovery-key-file.");
         if (SignedBy is null)
             throw new BadInputException("--signed-by", "It is not said which key must have signed the export.",
                 "Name the recovery kit with --kit, or copy the fingerprint from its line \"Signed by\" to --signed-by.");
@@ -127,6 +129,7 @@ public sealed partial record RebuildArguments
         var parts = text.Split('-');
         return parts.Length == 2 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var term)
             && long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var seq) ? (term, seq)
-            : throw new BadInputException("--entry", $"'{text}' names no entry.", "Write TERM-NUMBER as --list shows it, for example 1-214.");
+            : throw new BadInputException("--entry", $"'{text}' names no entry.",
+                "Write TERM-NUMBER as --list shows it, for example 1-214.");
     }
 }

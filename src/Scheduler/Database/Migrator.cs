@@ -33,7 +33,8 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
                 + "timestamptz not null default now())", ct);
             var applied = await Applied(connection, ct);
             var files = Files();
-            if (applied.Keys.Concat(only ?? []).Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault() is { } unknown)
+            if (applied.Keys.Concat(only ?? []).Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault()
+                is { } unknown)
                 throw new ConflictException("database.newer",
                     $"The database has the migration {unknown}, which this version does not know.",
                     "Start the newer version, or restore the database of this one.");

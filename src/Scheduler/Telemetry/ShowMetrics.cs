@@ -103,7 +103,8 @@ public sealed class ShowMetrics(Postgres db, ListItems listItems, NodeOptions no
         text.Family("process_resident_memory_bytes", MetricKind.Gauge, "Memory of this node.").Value(process.WorkingSet64);
         text.Family("process_start_time_seconds", MetricKind.Gauge, "When this node started, as seconds since 1970.")
             .Value(new DateTimeOffset(process.StartTime).ToUnixTimeMilliseconds() / 1000.0);
-        text.Family("dotnet_gc_heap_bytes", MetricKind.Gauge, "Managed memory in use.").Value(GC.GetTotalMemory(forceFullCollection: false));
+        text.Family("dotnet_gc_heap_bytes", MetricKind.Gauge, "Managed memory in use.")
+            .Value(GC.GetTotalMemory(forceFullCollection: false));
         text.Family("dotnet_gc_pause_seconds_total", MetricKind.Counter, "Time that collections stopped this node.")
             .Value(GC.GetTotalPauseDuration().TotalSeconds);
         text.Family("dotnet_threadpool_queue_length", MetricKind.Gauge, "Work that waits for a thread.")

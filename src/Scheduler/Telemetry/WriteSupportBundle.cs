@@ -22,8 +22,8 @@ public sealed class WriteSupportBundle(Postgres db, NodeSettings settings, Recen
     static readonly (string File, string Sql)[] Tables =
     [
         ("hosts", """
-            select id, name, operating_system, agent_version, protocol_version, is_mover, joined_at, last_seen_at, retired_at, load from host
-            order by id
+            select id, name, operating_system, agent_version, protocol_version, is_mover, joined_at, last_seen_at, retired_at, load
+            from host order by id
             """),
         ("locations", """
             select id, name, kind, path, address, host_id, created_at, credentials_set_at, tested_at, test_lines, quota_bytes, lock_days,
@@ -34,8 +34,12 @@ public sealed class WriteSupportBundle(Postgres db, NodeSettings settings, Recen
                 damage, check_due_at, tier_due_at from repository order by id
             """),
         ("replicas", "select repository_id, location_id, url, added_at, tried_at, equal_at, problem from replica order by 1, 2"),
-        ("policies", "select id, name, spec - 'hooks' as spec, version, created_at, paused_at, pause_reason, removed_at from policy order by id"),
-        ("items", "select id, policy_id, host_id, repository_id, name, source->>'kind' as kind, created_at, retired_at from item order by id"),
+        ("policies", """
+            select id, name, spec - 'hooks' as spec, version, created_at, paused_at, pause_reason, removed_at from policy order by id
+            """),
+        ("items", """
+            select id, policy_id, host_id, repository_id, name, source->>'kind' as kind, created_at, retired_at from item order by id
+            """),
         ("duties", "select item_id, epoch, holder, held_until, version, report, reported_at, ended_at from duty order by item_id"),
         ("alerts", """
             select id, cause, kind, severity, title, effect, raised_at, updated_at, cleared_at, acknowledged_by from alert
@@ -82,7 +86,8 @@ public sealed class WriteSupportBundle(Postgres db, NodeSettings settings, Recen
             await Put(zip, "log.txt", string.Join('\n', log.All), ct);
             foreach (var (file, sql) in Tables) await Put(zip, $"{file}.jsonl", await Rows(sql, ct), ct);
         }
-        return new SupportBundle(string.Create(CultureInfo.InvariantCulture, $"backupdr-support-{now:yyyyMMdd-HHmmss}.zip"), buffer.ToArray());
+        return new SupportBundle(string.Create(CultureInfo.InvariantCulture, $"backupdr-support-{now:yyyyMMdd-HHmmss}.zip"),
+            buffer.ToArray());
     }
 
     static async Task Put(ZipArchive zip, string name, string text, CancellationToken ct)

@@ -8,6 +8,7 @@ using BackupDr.Scheduler.Tests.Fixtures;
 using BackupDr.Storage;
 using BackupDr.TestKit;
 using Npgsql;
+using Command = BackupDr.Scheduler.ControlPlane.Rebuild;
 
 namespace BackupDr.Scheduler.Tests.ControlPlane;
 
@@ -79,7 +80,7 @@ sealed class Exported(SchedulerDatabases databases, Fleet fleet, ScratchFolder s
     {
         var kit = await WriteKit(await Kit());
         using var output = new StringWriter();
-        Assert.Equal(0, await BackupDr.Scheduler.ControlPlane.Rebuild.Run(["--from", Folder, "--kit", kit, "--list"], output, output, NoStop));
+        Assert.Equal(0, await Command.Run(["--from", Folder, "--kit", kit, "--list"], output, output, NoStop));
         return output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..];
     }
 
@@ -109,7 +110,7 @@ sealed class Exported(SchedulerDatabases databases, Fleet fleet, ScratchFolder s
             """);
         using var error = new StringWriter();
         using var output = new StringWriter();
-        var exit = await BackupDr.Scheduler.ControlPlane.Rebuild.Run(
+        var exit = await Command.Run(
             ["--from", Folder, "--kit", await WriteKit(kit), "--settings", settings, .. more], output, error, NoStop);
         return (exit, error.ToString(), database);
     }

@@ -143,7 +143,8 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         }
 
         var key = Regex.Match(kit, "Recovery key  ([0-9a-f-]+)").Groups[1].Value;
-        await Refused("does not open with this recovery key", kit.Replace(key, $"{(key[0] == 'a' ? 'b' : 'a')}{key[1..]}", StringComparison.Ordinal));
+        await Refused("does not open with this recovery key",
+            kit.Replace(key, $"{(key[0] == 'a' ? 'b' : 'a')}{key[1..]}", StringComparison.Ordinal));
         await Refused("The recovery key is missing", null, "--recovery-key-file", "/dev/null");
         await Refused("is signed by the key", null, "--signed-by", new string('a', 64));
         await Refused("does not exist", null, "--entry", "1-77");
@@ -172,7 +173,8 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         await one.Fleet.AddHost();
         await one.Export();
         var entry = await one.Entry();
-        File.Delete(Path.Combine(one.Folder, ExportNames.Part(entry.Installation, entry.Parts.Last(part => part.Table == "host").Object).Value));
+        var part = entry.Parts.Last(part => part.Table == "host");
+        File.Delete(Path.Combine(one.Folder, ExportNames.Part(entry.Installation, part.Object).Value));
 
         var (exit, error, database) = await one.TryRebuild(await one.Kit(), []);
 

@@ -44,7 +44,8 @@ public sealed class SupportBundleTests(SchedulerDatabases databases)
         string[] secrets = ["planted-secret-key", "AKIAPLANTED", TestNode.BootstrapKey, .. SecretsOf(kit)];
         Assert.Equal(6, secrets.Length);
         foreach (var (file, text) in texts)
-            foreach (var secret in secrets) Assert.False(text.Contains(secret, StringComparison.OrdinalIgnoreCase), $"{file} holds a secret");
+            foreach (var secret in secrets)
+                Assert.False(text.Contains(secret, StringComparison.OrdinalIgnoreCase), $"{file} holds a secret");
         var audit = await fleet.Node.Db.Scalar<long>("select count(*) from audit where action = 'support_bundle.write'", [], Fleet.NoStop);
         Assert.Equal(1, audit);
     }
