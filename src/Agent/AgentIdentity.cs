@@ -10,12 +10,13 @@ public sealed class AgentIdentity : IDisposable
 {
     readonly AgentState _state;
     X509Certificate2 _certificate;
+    Membership _membership;
 
     AgentIdentity(AgentState state, Membership membership, X509Certificate2 authority, X509Certificate2 certificate)
-        => (_state, Membership, Authority, _certificate) = (state, membership, authority, certificate);
+        => (_state, _membership, Authority, _certificate) = (state, membership, authority, certificate);
 
-    /// <summary>Which installation.</summary>
-    public Membership Membership { get; }
+    /// <summary>Which installation, and where its nodes are; changes when a node tells another list.</summary>
+    public Membership Membership => Volatile.Read(ref _membership);
 
     /// <summary>Where indexes of repositories are kept between runs.</summary>
     public FilePath CacheFolder => FilePath.FromText(_state.CacheFolder);
@@ -69,6 +70,14 @@ public sealed class AgentIdentity : IDisposable
         File.Move(_state.KeyFile + ".new", _state.KeyFile, overwrite: true);
         File.Move(_state.CertificateFile + ".new", _state.CertificateFile, overwrite: true);
         Interlocked.Exchange(ref _certificate, LoadCertificate(_state));
+    }
+
+    /// <summary>Uses the list of nodes that one of them told, and keeps it on disk.</summary>
+    public void Told(IReadOnlyList<string> urls, string mark)
+    {
+        var membership = Membership.With(urls, mark);
+        Volatile.Write(ref _membership, membership);
+        PrivateFile.Write(_state.MembershipFile, JsonSerializer.Serialize(membership, StateJson.Default.Membership));
     }
 
     /// <summary>Frees the certificates.</summary>

@@ -47,8 +47,23 @@ public sealed class AgentState(string folder)
 /// <summary>Which installation this host belongs to.</summary>
 /// <param name="Host">Our id there.</param>
 /// <param name="HostName">Our name there; also the host name of snapshots.</param>
-/// <param name="Urls">Addresses of the agents' listeners, tried in turn.</param>
-public sealed record Membership(HostId Host, string HostName, IReadOnlyList<string> Urls);
+/// <param name="Urls">Addresses of the agents' listeners, tried in turn: those that nodes told, then the one that joining used.</param>
+/// <param name="Told">How many of them nodes told.</param>
+/// <param name="Mark">The mark of the list that nodes told; empty for none yet.</param>
+public sealed record Membership(HostId Host, string HostName, IReadOnlyList<string> Urls, int Told = 0, string Mark = "")
+{
+    /// <summary>The same with the list that a node told now.</summary>
+    /// <param name="told">Addresses of the agents' listeners; what is no https address is left out.</param>
+    /// <param name="mark">The list's mark.</param>
+    public Membership With(IReadOnlyList<string> told, string mark)
+    {
+        string[] now = [.. told.Where(url => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme == Uri.UriSchemeHttps)
+            .Select(url => new Uri(url).ToString()).Distinct(StringComparer.Ordinal)];
+        // What brought us here stays as the last resort: the nodes' own addresses may not be reachable from this network.
+        string[] others = [.. Urls.Skip(Told).Except(now, StringComparer.Ordinal)];
+        return this with { Urls = [.. now, .. others], Told = now.Length, Mark = mark };
+    }
+}
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(Membership))]

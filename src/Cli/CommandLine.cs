@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
 using BackupDr.Cli.Commands.MariaDb;
+using BackupDr.Cli.Commands.Nodes;
 using BackupDr.Cli.Commands.PostgreSql;
 using BackupDr.Cli.Commands.Sqlite;
 using BackupDr.Cli.Commands.Volumes;
@@ -47,6 +48,7 @@ static class CommandLine
         yield return PolicyCommand.Make();
         yield return ApplyCommand.Make();
         yield return HostCommand.Make();
+        yield return NodeCommand.Make();
         yield return UpCommand.Make();
     }
 

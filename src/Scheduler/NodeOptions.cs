@@ -1,4 +1,5 @@
 using System.Net;
+using BackupDr.Contracts.Rules.Placement;
 using BackupDr.Scheduler.ControlPlane;
 
 namespace BackupDr.Scheduler;
@@ -142,6 +143,9 @@ public sealed record NodeOptions : IChecked
 
     /// <summary>What it does. The console needs the program that has it.</summary>
     public IReadOnlyList<NodeRole> Roles { get; init; } = [NodeRole.Api, NodeRole.Loops, NodeRole.Console];
+
+    /// <summary>How repository work is given to hosts with the role mover; the same on all nodes.</summary>
+    public PlacementStrategy Placement { get; init; } = PlacementStrategy.LeastConnections;
 
     /// <summary>Whether it has the role.</summary>
     public bool Is(NodeRole role) => Roles.Contains(role);

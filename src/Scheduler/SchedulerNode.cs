@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Api;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
@@ -68,6 +69,11 @@ public static class SchedulerNode
         {
             await Console.Error.WriteLineAsync(e.Hint is null ? e.Message : $"{e.Message}\n{e.Hint}");
         }
+        catch (NpgsqlException e) when (Outage.Is(e))
+        {
+            await Console.Error.WriteLineAsync($"The database went away while this node started: {(e.InnerException ?? e).Message}\n"
+                + "Start it again when PostgreSQL answers; nothing was lost.");
+        }
         catch (IOException e) when (e.InnerException is AddressInUseException && settings is not null)
         {
             await Console.Error.WriteLineAsync(PortInUse(settings, e.Message));
@@ -103,7 +109,7 @@ public static class SchedulerNode
             .AddSingleton(settings.Bootstrap).AddSingleton(settings.ControlPlane);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
-        services.AddSingleton(_ => OpenDataSource(settings));
+        services.AddSingleton(_ => DataSource.Open(settings.Database.ConnectionString, settings.Node.NameOrMachine));
         services.AddSingleton<Postgres>().AddSingleton<Migrator>();
         services.AddSingleton<ChannelTable>().AddSingleton<Sinks>().AddSingleton<DeliverMessages>().AddSingleton<PingDeadMan>();
         services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
@@ -111,6 +117,7 @@ public static class SchedulerNode
         services.AddSingleton<RecoveryKey>().AddSingleton<ExportPlaces>().AddSingleton<WriteExport>()
             .AddSingleton<ExportedControlPlane>();
         services.AddHostedService<NodeStartUp>();
+        services.AddSingleton<NodeStanding>().AddSingleton<NodeLoops>().AddSingleton<UpkeepPlacement>().AddHostedService<NodeBeat>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
         services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>();
@@ -157,16 +164,6 @@ public static class SchedulerNode
     static bool IsApi(PathString path) => path.StartsWithSegments("/api", StringComparison.Ordinal)
         || path.StartsWithSegments("/agent", StringComparison.Ordinal)
         || path.StartsWithSegments(GatewayEndpoint.Root, StringComparison.Ordinal);
-
-    internal static NpgsqlDataSource OpenDataSource(NodeSettings settings)
-    {
-        var connection = new NpgsqlConnectionStringBuilder(settings.Database.ConnectionString)
-        {
-            ApplicationName =
-            $"backupdr {settings.Node.NameOrMachine}"
-        };
-        return new NpgsqlDataSourceBuilder(connection.ConnectionString).BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary);
-    }
 
     static void AddLog(ILoggingBuilder logging, LogOptions options)
     {

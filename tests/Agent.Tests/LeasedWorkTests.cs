@@ -141,6 +141,33 @@ public sealed class LeasedWorkTests
         Assert.Equal((null, StopCause.LeaseLost), (result, cause));
     }
 
+    [Theory]
+    [InlineData(9 * 60, StopCause.Cancelled)]   // the database came back, and somebody had asked to cancel
+    [InlineData(11 * 60, StopCause.LeaseLost)]
+    public async Task While_nodes_say_that_their_database_is_away_the_work_goes_on_for_ten_minutes(int seconds, StopCause end)
+    {
+        var isAway = false;
+        var reports = new ScriptedReports(report => !Volatile.Read(ref isAway) ? new ReportAnswer(TtlMs, Cancel: report.Seq > 1)
+            : throw new UnavailableException(AgentProtocol.DatabaseAway, "The database does not answer."));
+        var running = Work(reports).Run(ARun(), async (reporter, ct) =>
+        {
+            Volatile.Write(ref isAway, true);
+            reporter.Event(EventLevel.Info, "test.news", "makes a second report due");
+            return await Endless(reporter, ct);
+        }, CancellationToken.None);
+        await reports.Next();
+
+        var step = TimeSpan.FromSeconds(20);
+        for (var passed = TimeSpan.Zero; passed < TimeSpan.FromSeconds(seconds) && !running.IsCompleted; passed += step)
+        {
+            _clock.Pass(step);
+            await Task.WhenAny(reports.Another(), running);
+        }
+        Volatile.Write(ref isAway, false);
+
+        Assert.Equal((null, end), await InTime(running));
+    }
+
     [Fact]
     public async Task An_agent_that_slept_past_its_lease_stops_before_it_says_anything_more()
     {

@@ -115,7 +115,8 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "mariadb discover", "mariadb preflight",
         "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console",
         "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
-        "policy versions", "policy restore-version", "apply", "host list", "host label"];
+        "policy versions", "policy restore-version", "apply", "host list", "host label",
+        "node add", "node join", "node list", "node drain", "node remove"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =

@@ -27,6 +27,12 @@ public sealed class WireTextTests
         ["renew-request"] = new RenewRequest("-----BEGIN CERTIFICATE REQUEST-----"),
         ["renew-answer"] = new RenewAnswer("-----BEGIN CERTIFICATE-----", Samples.Noon),
         ["lease-request"] = new LeaseRequest { Slots = 2, WaitSeconds = 25, Load = 0.5, AgentVersion = "0.1.0", Running = [Samples.Run] },
+        ["lease-request-addresses"] = new LeaseRequest { Slots = 0, WaitSeconds = 10, AddressesMark = "00112233445566ff" },
+        ["lease-answer-addresses"] = new LeaseAnswer
+        {
+            Addresses = ["https://node1.example:8421", "https://node2.example:8421"],
+            AddressesMark = "00112233445566ff",
+        },
         ["lease-answer-backup"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 3, 30_000, Samples.Backup) },
         ["lease-answer-restore"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Restore) },
         ["lease-answer-drill"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Drill) },

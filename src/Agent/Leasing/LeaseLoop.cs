@@ -11,11 +11,11 @@ using Microsoft.Extensions.Logging;
 namespace BackupDr.Agent.Leasing;
 
 /// <summary>Polls for work and questions, and runs what it gets: up to two runs at once, questions at any time.</summary>
-public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs, RequestAnswers answers, AgentState state,
-    Inventory inventory, ILogger<LeaseLoop> log) : BackgroundService
+public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity identity, JobRunner jobs, RequestAnswers answers,
+    AgentState state, Inventory inventory, ILogger<LeaseLoop> log) : BackgroundService
 {
     const int Slots = 2;
-    const int WaitSeconds = 25;
+    const int WaitSeconds = 10;   // a node that freezes is left at its end
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15), InventoryEvery = TimeSpan.FromMinutes(10);
 
     readonly Dictionary<RunId, Task> _running = [];
@@ -40,7 +40,6 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
             catch (BackupDrException e)
             {
                 if (failures++ == 0 || failures % 20 == 0) LogAway(log, e.Message);
-                connection.Renew();
                 await Pause(failures, stoppingToken);
             }
         }
@@ -61,7 +60,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
             WaitSeconds = WaitSeconds,
             Load = Inventory.Load(),
             AgentVersion = AgentCommand.Version,
-            Running = [.. _running.Keys]
+            Running = [.. _running.Keys],
+            AddressesMark = identity.Membership.Mark,
         }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
         if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(polling));
@@ -78,8 +78,16 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
     void Take(LeaseAnswer? answer, CancellationToken ct)
     {
         if (answer is null) return;
+        if (answer is { Addresses: { Count: > 0 } urls, AddressesMark: { } mark })
+        {
+            try { identity.Told(urls, mark); }
+            // They are used all the same; the next start asks for them again.
+            catch (Exception e) when (e is BackupDrException or IOException) { LogAway(log, e.Message); }
+            LogTold(log, urls.Count, string.Join(", ", urls));
+            connection.Renew();
+        }
         foreach (var request in answer.Requests) _answering.Add(answers.Answer(connection.Client, request, ct));
-        if (answer.Run is { } run) _running[run.RunId] = Execute(run, ct);
+        if (answer.Run is { } run && !_running.ContainsKey(run.RunId)) _running[run.RunId] = Execute(run, ct);
     }
 
     async Task Execute(LeasedRun run, CancellationToken stopping)
@@ -100,7 +108,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
     /// <summary>Tells the end until the node has heard it, or the lease must be over.</summary>
     async Task Tell(LeasedRun run, JobResult result, CancellationToken stopping)
     {
-        var begun = BootClock.Instance.GetTimestamp();
+        var (begun, first) = (BootClock.Instance.GetTimestamp(), BootClock.Instance.GetTimestamp());
         for (var attempt = 1; BootClock.Instance.GetElapsedTime(begun) < TimeSpan.FromMilliseconds(run.TtlMs); attempt++)
         {
             try
@@ -112,7 +120,13 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
             catch (Exception e) when (e is ConflictException or DeniedException
                 or BadInputException)
             { LogRefused(log, run.RunId.ToString(), e.Message); return; }
-            catch (BackupDrException e) { LogAway(log, e.Message); }
+            catch (BackupDrException e)
+            {
+                LogAway(log, e.Message);
+                // While its database is away the lease neither goes on nor ends.
+                if (e.Code == AgentProtocol.DatabaseAway && BootClock.Instance.GetElapsedTime(first) < AgentProtocol.LongestOutage)
+                    begun = BootClock.Instance.GetTimestamp();
+            }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { continue; }   // one more try on the way out
             await Pause(attempt, CancellationToken.None);
         }
@@ -156,6 +170,9 @@ public sealed partial class LeaseLoop(NodeConnection connection, JobRunner jobs,
 
     [LoggerMessage(3101, LogLevel.Warning, "{Reason}")]
     static partial void LogAway(ILogger log, string reason);
+
+    [LoggerMessage(3106, LogLevel.Information, "The installation has {Count} address(es) of nodes now: {Urls}")]
+    static partial void LogTold(ILogger log, int count, string urls);
 
     [LoggerMessage(3105, LogLevel.Information, "Dropped {Count} snapshot(s) of file systems that a killed run left")]
     static partial void LogDropped(ILogger log, int count);

@@ -52,7 +52,7 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
     TimeProvider wallClock)
 {
     static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(1), HeartbeatEvery = TimeSpan.FromSeconds(5), LongestReport =
-        TimeSpan.FromSeconds(5);
+        TimeSpan.FromSeconds(6);   // longer than the client's own patience, which turns to another node
 
     /// <summary>Does the work; gives what it gave, or why it was stopped.</summary>
     public async Task<(JobResult? Result, StopCause Cause)> Run(LeasedRun run, Func<RunReporter, CancellationToken, Task<JobResult>> work,
@@ -91,7 +91,7 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
     async Task Report(LeasedRun run, RunReporter reporter, TaskCompletionSource accepted, CancellationTokenSource lost,
         CancellationTokenSource cancelled, CancellationToken done)
     {
-        var (extended, sent) = (clock.GetTimestamp(), clock.GetTimestamp());
+        var (extended, sent, acknowledged) = (clock.GetTimestamp(), clock.GetTimestamp(), clock.GetTimestamp());
         var fence = TimeSpan.FromMilliseconds(run.TtlMs) * 3 / 4;
         var (seq, lastProgress) = (0L, (JobProgress?)null);
         ReportRequest? pending = null;   // sent again as it was until it is acknowledged: the node ignores a number that it has seen
@@ -121,7 +121,7 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
                 using var late = new CancellationTokenSource(left < LongestReport ? left : LongestReport, TimeProvider.System);
                 var answer = await report(pending, late.Token);
                 // Counted from the moment of sending: the node cannot have extended it for longer.
-                (extended, sent, lastProgress) = (begun, begun, pending.Progress);
+                (extended, acknowledged, sent, lastProgress) = (begun, begun, begun, pending.Progress);
                 seq++;
                 pending = null;
                 accepted.TrySetResult();
@@ -131,6 +131,12 @@ public sealed class LeasedWork(Func<ReportRequest, CancellationToken, Task<Repor
             }
             catch (ConflictException) { await lost.CancelAsync(); return; }
             catch (DeniedException) { await lost.CancelAsync(); return; }
+            // A node is there and its database is not: nobody can extend the lease, and nobody can end it. Time stands still for both.
+            catch (UnavailableException e) when (e.Code == AgentProtocol.DatabaseAway
+                && clock.GetElapsedTime(acknowledged) < AgentProtocol.LongestOutage)
+            {
+                extended = begun;
+            }
             catch (BackupDrException) { continue; }   // the node is away: tried again at the next tick until the fence falls
             catch (OperationCanceledException) { continue; }
         }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
@@ -12,15 +13,21 @@ namespace BackupDr.Contracts.Agents;
 /// fingerprint.</summary>
 public sealed class AgentApiClient : IDisposable
 {
-    static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10), CallTimeout = TimeSpan.FromSeconds(20);
+    // A node that vanished without a word is left within 15 seconds, also by those that wait in a long poll.
+    static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(4), CallTimeout = TimeSpan.FromSeconds(20),
+        PollSlack = TimeSpan.FromSeconds(4), ReportTimeout = TimeSpan.FromSeconds(5);
+    // Behind a balancer or a name with several addresses: a node that is added has its share within half a minute.
+    static readonly TimeSpan ConnectionLifetime = TimeSpan.FromSeconds(25);
+    const int KeepAliveSeconds = 4, KeepAlivePause = 2, KeepAliveTries = 3;
     const string ServerAuth = "1.3.6.1.5.5.7.3.1";
 
     readonly HttpClient _http;
     readonly Uri _url;
+    readonly Action<AgentApiClient>? _failed;
 
-    AgentApiClient(Uri url, X509Certificate2 authority, X509Certificate2? certificate)
+    AgentApiClient(Uri url, X509Certificate2 authority, X509Certificate2? certificate, Action<AgentApiClient>? failed = null)
     {
-        _url = url;
+        (_url, _failed) = (url, failed);
         _http = Connect(url, leaf => IsTrusted(leaf, authority), certificate);
     }
 
@@ -30,14 +37,36 @@ public sealed class AgentApiClient : IDisposable
         {
             ConnectTimeout = ConnectTimeout,
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+            PooledConnectionLifetime = ConnectionLifetime,
             AllowAutoRedirect = false,
             UseProxy = false,
-            UseCookies = false
+            UseCookies = false,
+            ConnectCallback = OpenWatched,
         };
         handler.SslOptions.RemoteCertificateValidationCallback = (_, presented, _, _) => presented is X509Certificate2 leaf
             && isTrusted(leaf);
         if (certificate is not null) handler.SslOptions.ClientCertificates = [certificate];
         return new HttpClient(handler) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    /// <summary>A connection whose other end is asked whether it is still there while nothing is said.</summary>
+    static async ValueTask<Stream> OpenWatched(SocketsHttpConnectionContext context, CancellationToken ct)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, KeepAliveSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, KeepAlivePause);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, KeepAliveTries);
+            await socket.ConnectAsync(context.DnsEndPoint, ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The node's address.</summary>
@@ -47,8 +76,9 @@ public sealed class AgentApiClient : IDisposable
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="authority">The authority's certificate, as join gave it.</param>
     /// <param name="certificate">The agent's certificate with its key.</param>
-    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate) =>
-        new(url, authority, certificate);
+    /// <param name="failed">Told when this node cannot be reached, or says that it cannot serve now.</param>
+    public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate,
+        Action<AgentApiClient>? failed = null) => new(url, authority, certificate, failed);
 
     /// <summary>For joining: only the authority's fingerprint is known, so its certificate is fetched first. Nothing else is sent or
     /// believed on that connection.</summary>
@@ -106,19 +136,23 @@ public sealed class AgentApiClient : IDisposable
     public Task<JoinAnswer> Join(JoinRequest request, CancellationToken ct) => Call("join", request, WireJson.Default.JoinRequest,
         WireJson.Default.JoinAnswer, CallTimeout, ct)!;
 
+    /// <summary>Fetches what a further node needs.</summary>
+    public Task<JoinNodeAnswer> JoinNode(JoinNodeRequest request, CancellationToken ct) => Call("nodes/join", request,
+        WireJson.Default.JoinNodeRequest, WireJson.Default.JoinNodeAnswer, CallTimeout, ct)!;
+
     /// <summary>Renews the certificate.</summary>
     public Task<RenewAnswer> Renew(RenewRequest request, CancellationToken ct) =>
         Call("renew", request, WireJson.Default.RenewRequest, WireJson.Default.RenewAnswer, CallTimeout, ct)!;
 
     /// <summary>Long poll; null where there is nothing.</summary>
     public Task<LeaseAnswer?> Lease(LeaseRequest request, CancellationToken ct)
-        => Call("lease", request, WireJson.Default.LeaseRequest, WireJson.Default.LeaseAnswer, CallTimeout
+        => Call("lease", request, WireJson.Default.LeaseRequest, WireJson.Default.LeaseAnswer, PollSlack
             + TimeSpan.FromSeconds(request.WaitSeconds), ct);
 
-    /// <summary>Progress and events.</summary>
+    /// <summary>Progress and events. Given up after a few seconds, so that another node can be told in time.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
     public Task<ReportAnswer> Report(ReportRequest request, CancellationToken ct) =>
-        Call("report", request, WireJson.Default.ReportRequest, WireJson.Default.ReportAnswer, CallTimeout, ct)!;
+        Call("report", request, WireJson.Default.ReportRequest, WireJson.Default.ReportAnswer, ReportTimeout, ct)!;
 
     /// <summary>The end of a run.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
@@ -138,6 +172,17 @@ public sealed class AgentApiClient : IDisposable
         Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);
 
     async Task<TAnswer?> Call<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> requestShape,
+        JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
+    {
+        try { return await Send(path, request, requestShape, answerShape, timeout, ct); }
+        catch (UnavailableException)
+        {
+            _failed?.Invoke(this);
+            throw;
+        }
+    }
+
+    async Task<TAnswer?> Send<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> requestShape,
         JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);

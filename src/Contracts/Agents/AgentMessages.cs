@@ -15,6 +15,10 @@ public static class AgentProtocol
     public static readonly TimeSpan LeaseDuration = TimeSpan.FromSeconds(30);
     /// <summary>How long a request to an agent waits for its answer.</summary>
     public static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(15);
+    /// <summary>The code with which a node says that its database is away: it can extend no lease, and nobody can end one.</summary>
+    public const string DatabaseAway = "database.unavailable";
+    /// <summary>How long an agent goes on with a run while nodes say so.</summary>
+    public static readonly TimeSpan LongestOutage = TimeSpan.FromMinutes(10);
     /// <summary>Events in one report at most; more are sent with the next.</summary>
     public const int MaximumEvents = 500;
     /// <summary>Where the messages go, below the agents' URL.</summary>
@@ -77,6 +81,8 @@ public sealed record LeaseRequest
     /// <summary>Runs that this agent process executes now. A run leased to this host that is not among them was lost by a
     /// restart.</summary>
     public IReadOnlyList<RunId> Running { get; init; } = [];
+    /// <summary>Mark of the list of nodes that this agent keeps; null where it keeps none, empty where it was told none yet.</summary>
+    public string? AddressesMark { get; init; }
 }
 
 /// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>
@@ -86,6 +92,10 @@ public sealed record LeaseAnswer
     public LeasedRun? Run { get; init; }
     /// <summary>Requests to answer within 15 seconds each.</summary>
     public IReadOnlyList<AgentRequest> Requests { get; init; } = [];
+    /// <summary>Addresses of all nodes' agents' listeners, where the agent's list is another; null for no change.</summary>
+    public IReadOnlyList<string>? Addresses { get; init; }
+    /// <summary>The mark of <see cref="Addresses"/>.</summary>
+    public string? AddressesMark { get; init; }
 }
 
 /// <summary>A run that is ours until the lease ends.</summary>

@@ -73,6 +73,18 @@ public sealed partial class ApiClient : IDisposable
         => Send(HttpMethod.Post, $"repositories/{id}/reveal", new RevealRepositoryPasswordRequest(id),
             WireJson.Default.RevealRepositoryPasswordRequest, WireJson.Default.RepositoryEscape, ct);
 
+    /// <summary>GET nodes.</summary>
+    public Task<IReadOnlyList<Node>> Nodes(CancellationToken ct) => Get("nodes", WireJson.Default.IReadOnlyListNode, ct);
+    /// <summary>POST nodes/tokens.</summary>
+    public Task<NodeToken> CreateNodeToken(CancellationToken ct) => Send(HttpMethod.Post, "nodes/tokens", new CreateNodeTokenRequest(),
+        WireJson.Default.CreateNodeTokenRequest, WireJson.Default.NodeToken, ct);
+    /// <summary>POST nodes/{name}/drain.</summary>
+    public Task DrainNode(DrainNodeRequest request, CancellationToken ct) => Tell(HttpMethod.Post,
+        $"nodes/{Uri.EscapeDataString(request.Name)}/drain", request, WireJson.Default.DrainNodeRequest, ct);
+    /// <summary>DELETE nodes/{name}.</summary>
+    public Task RemoveNode(string name, CancellationToken ct) => Tell(HttpMethod.Delete, $"nodes/{Uri.EscapeDataString(name)}",
+        new RemoveNodeRequest(name), WireJson.Default.RemoveNodeRequest, ct);
+
     /// <summary>GET evidence/export, written as it comes. On an exception <paramref name="into"/> holds a part that does not
     /// verify.</summary>
     public async Task ExportEvidence(ExportEvidenceRequest request, Stream into, CancellationToken ct)
@@ -112,7 +124,19 @@ public sealed partial class ApiClient : IDisposable
         return Call(new HttpRequestMessage(method, new Uri(Root + path, UriKind.Relative)) { Content = content }, shape, ct);
     }
 
-    async Task<T> Call<T>(HttpRequestMessage message, JsonTypeInfo<T> shape, CancellationToken ct)
+    /// <summary>A call that is answered with nothing.</summary>
+    Task Tell<TRequest>(HttpMethod method, string path, TRequest request, JsonTypeInfo<TRequest> shape, CancellationToken ct)
+    {
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(request, shape));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return Exchange(new HttpRequestMessage(method, new Uri(Root + path, UriKind.Relative)) { Content = content }, _ => true, ct);
+    }
+
+    Task<T> Call<T>(HttpRequestMessage message, JsonTypeInfo<T> shape, CancellationToken ct) => Exchange(message, body =>
+        JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed",
+            $"The node at {_http.BaseAddress} answered with nothing."), ct);
+
+    async Task<T> Exchange<T>(HttpRequestMessage message, Func<byte[], T> read, CancellationToken ct)
     {
         using var request = message;
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
@@ -122,8 +146,7 @@ public sealed partial class ApiClient : IDisposable
             using var response = await _http.SendAsync(request, late.Token);
             var body = await response.Content.ReadAsByteArrayAsync(late.Token);
             if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
-            return JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed",
-                $"The node at {_http.BaseAddress} answered with nothing.");
+            return read(body);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {

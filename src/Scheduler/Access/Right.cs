@@ -33,6 +33,8 @@ public enum Right
     RestoreRead,
     RestoreStart,
     SafetyRead,
+    NodeRead,
+    NodeManage,
 }
 
 /// <summary>Named sets of rights.</summary>

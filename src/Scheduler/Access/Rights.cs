@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Health;
@@ -33,6 +34,15 @@ public static class Rights
         [typeof(RenewCertificate)] = Right.AgentWork,
         [typeof(ReportRun)] = Right.AgentWork,
         [typeof(JoinAgent)] = Right.JoinHost,
+    };
+
+    static readonly Dictionary<Type, Right> OfNodes = new()
+    {
+        [typeof(ListNodes)] = Right.NodeRead,
+        [typeof(DrainNode)] = Right.NodeManage,
+        [typeof(RemoveNode)] = Right.NodeManage,
+        [typeof(CreateNodeToken)] = Right.NodeManage,
+        [typeof(JoinNode)] = Right.JoinHost,
     };
 
     static readonly Dictionary<Type, Right> OfHosts = new()
@@ -154,7 +164,7 @@ public static class Rights
     };
 
     static readonly FrozenDictionary<Type, Right> Table
-        = OfMachines.Concat(OfHosts).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
+        = OfMachines.Concat(OfNodes).Concat(OfHosts).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

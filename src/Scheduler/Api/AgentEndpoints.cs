@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runs;
@@ -28,7 +29,7 @@ static class AgentEndpoints
         agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
         {
             var answer = await handler.Handle(caller, request, ct);
-            return answer.Run is null && answer.Requests.Count == 0 ? Results.NoContent()
+            return answer.Run is null && answer.Requests.Count == 0 && answer.Addresses is null ? Results.NoContent()
                 : Results.Json(answer, WireJson.Default.LeaseAnswer);
         }).For<LeaseRun>().ExcludeFromDescription();
         agent.MapPost("report", (Caller caller, ReportRequest request, ReportRun handler, CancellationToken ct) =>
@@ -44,6 +45,7 @@ static class AgentEndpoints
             await handler.Handle(caller, RequestId.Parse(id), answer, ct);
             return Results.NoContent();
         }).For<AnswerRequest>().ExcludeFromDescription();
+        NodeEndpoints.MapJoin(agent);
         agent.MapGet("authority", (CertificateAuthority authority) => Results.Text(authority.AuthorityPem, "application/x-pem-file"))
             .ExcludeFromDescription();
         app.MapGet("/install.sh", async (InstallScript script, CancellationToken ct, string token = "")

@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Health;
@@ -34,6 +35,7 @@ static class ApiEndpoints
         PolicyEndpoints.Map(api);
         EvidenceEndpoints.Map(api);
         AlertEndpoints.Map(api);
+        NodeEndpoints.Map(api);
         LiveEndpoint.Map(api);
     }
 

@@ -1,5 +1,5 @@
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
-using Npgsql;
 
 namespace BackupDr.Scheduler.Api;
 
@@ -14,9 +14,10 @@ public static class HealthEndpoints
         routes.MapGet("/health/ready", Ready).ExcludeFromDescription();
     }
 
-    static async Task<IResult> Ready(Postgres db, IHostApplicationLifetime lifetime, CancellationToken ct)
+    static async Task<IResult> Ready(Postgres db, NodeStanding standing, IHostApplicationLifetime lifetime, CancellationToken ct)
     {
         if (lifetime.ApplicationStopping.IsCancellationRequested) return Refused("stopping");
+        if (standing.IsDraining) return Refused("draining");
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(DatabasePatience);
         try
@@ -24,7 +25,7 @@ public static class HealthEndpoints
             await db.Scalar<DateTimeOffset>("select clock()", [], late.Token);
             return Results.Text("ready\n");
         }
-        catch (Exception e) when (e is NpgsqlException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (Outage.Is(e) || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return Refused("the database does not answer");
         }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Database;
 using BackupDr.Storage;
 using Npgsql;
 
@@ -48,30 +49,9 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
         UnavailableException e => Named(503, e),
         StoreException e => Named(StatusOf(e.Fault), e),
         BadHttpRequestException e => OfBadRequest(e),
-        NpgsqlException { IsTransient: true } or NpgsqlException
-        {
-            InnerException: IOException or System.Net.Sockets.SocketException
-            or TimeoutException
-        } => new ApiProblem
-        {
-            Status = 503,
-            Code = "database.unavailable",
-            Title = "The database does not answer.",
-            Hint =
-                "Nothing was lost; try again in a few seconds.",
-        },
-        PostgresException
-        {
-            SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
-            or PostgresErrorCodes.CannotConnectNow
-        } => new ApiProblem
-        {
-            Status = 503,
-            Code = "database.unavailable",
-            Title = "The database is restarting.",
-            Hint =
-                "Nothing was lost; try again in a few seconds.",
-        },
+        PostgresException e when IsRestarting(e.SqlState) => Away("The database is restarting."),
+        PostgresException { IsTransient: true } => Away("The database does not answer."),
+        _ when Outage.Is(exception) => Away("The database does not answer."),
         _ => new ApiProblem
         {
             Status = 500,
@@ -80,6 +60,17 @@ public sealed partial class Problems(RequestDelegate next, ILogger<Problems> log
             Hint =
             "The node's log has the details at this time."
         },
+    };
+
+    static bool IsRestarting(string state) => state is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
+        or PostgresErrorCodes.CannotConnectNow;
+
+    static ApiProblem Away(string title) => new()
+    {
+        Status = 503,
+        Code = "database.unavailable",
+        Title = title,
+        Hint = "Nothing was lost; try again in a few seconds.",
     };
 
     static int StatusOf(StoreFault fault) => fault switch

@@ -36,6 +36,9 @@ static class ExportedTables
         ["alert_look"] = "which node looks now",
         ["item_day_look"] = "which node writes the days now",
         ["assign_look"] = "which node assigns found sources now",
+        ["commit_mark"] = "whether a commit of the last minutes took place",
+        ["node"] = "nodes enter themselves when they start",
+        ["node_token"] = "lets a node in within half an hour: made anew",
         ["drill_plan"] = "which node plans now",
         ["log_range"] = "the former form of log_stretch",
     };

@@ -74,7 +74,7 @@ public static class Rebuild
         if (file.Exists && !(await file.Read(ct)).AsSpan().SequenceEqual(key))
             throw KeyFile.Wrong($"The key file {settings.Secrets.KeyFile} is another installation's.",
                 "Name a file that does not exist yet in Secrets:KeyFile; nothing was changed.");
-        await using var source = SchedulerNode.OpenDataSource(settings);
+        await using var source = DataSource.Open(settings.Database.ConnectionString, settings.Node.NameOrMachine);
         var db = new Postgres(source);
         var fill = new FillDatabase(db, new Migrator(source, TimeProvider.System, NullLogger<Migrator>.Instance));
         await fill.MustBeEmpty(ct);

@@ -13,7 +13,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     const string WakeChannel = "backupdr_wake";
     const string LiveChannel = "backupdr_live";
     const int LiveBacklog = 256;
-    static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1), Quiet = TimeSpan.FromSeconds(10);
+    const int AnswerSeconds = 5;
 
     readonly ConcurrentDictionary<Waiter, string> _waiters = new();
     readonly ConcurrentDictionary<Channel<LiveChange>, byte> _feeds = new();
@@ -65,29 +66,38 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var isAway = false;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await ListenUntilBroken(stoppingToken);
+                await ListenUntilBroken(() => isAway = false, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
-                log.LogWarning("Lost the connection that listens for changes ({Message}); connecting again", e.Message);
+                if (!isAway) log.LogWarning("Lost the connection that listens for changes ({Message}); connecting again", e.Message);
+                isAway = true;   // said once for an outage, however long it lasts
                 await Task.Delay(BetweenTries, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    async Task ListenUntilBroken(CancellationToken ct)
+    async Task ListenUntilBroken(Action connected, CancellationToken ct)
     {
         await using var connection = await db.Connect(ct);
         connection.Notification += (_, e) => Deliver(e.Channel, e.Payload);
         await using (var command = new NpgsqlCommand($"listen {WakeChannel}; listen {LiveChannel}",
             connection)) await command.ExecuteNonQueryAsync(ct);
+        connected();
         Everybody();   // what was said while nobody listened is unknown
-        while (true) await connection.WaitAsync(ct);
+        while (true)
+        {
+            if (await connection.WaitAsync(Quiet, ct)) continue;
+            // Silence may be a server that is gone without a word: it has to answer.
+            await using var still = new NpgsqlCommand("select 1", connection) { CommandTimeout = AnswerSeconds };
+            await still.ExecuteNonQueryAsync(ct);
+        }
     }
 
     void Deliver(string channel, string payload)

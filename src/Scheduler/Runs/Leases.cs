@@ -3,6 +3,7 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Repositories;
@@ -11,8 +12,8 @@ using BackupDr.Scheduler.Retention;
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>An agent's long poll: hands out one run with a fresh epoch, and the questions to this host.</summary>
-public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, TimeProvider clock,
-    IHostApplicationLifetime lifetime)
+public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, NodeStanding standing,
+    UpkeepPlacement placement, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
@@ -24,19 +25,22 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         if (request.ProtocolVersion is > AgentProtocol.Version or < 1)
             throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks "
                 + $"{AgentProtocol.Version}.", "Install the agent that this node offers.");
+        if (standing.IsDraining) throw new UnavailableException("node.draining", "This node takes no new work: it is being emptied.",
+            "Ask another node.");
         var wait = TimeSpan.FromSeconds(Math.Clamp(request.WaitSeconds, 0, AgentProtocol.MaximumWaitSeconds));
         var since = clock.GetTimestamp();
         await Seen(host, request, ct);
         using var told = notifications.ListenHost(host);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping);
+        using var held = standing.HoldAgent();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping, standing.Draining);
         while (true)
         {
-            var answer = await Take(host, request.Slots > 0, ct);
+            var answer = await Take(host, request, ct);
             var left = wait - clock.GetElapsedTime(since);
-            if (answer.Run is not null || answer.Requests.Count > 0 || left <= TimeSpan.Zero
-                || lifetime.ApplicationStopping.IsCancellationRequested) return answer;
+            if (answer.Run is not null || answer.Requests.Count > 0 || answer.Addresses is not null || left <= TimeSpan.Zero
+                || stop.IsCancellationRequested) return answer;
             try { await told.Wait(left < LookAgain ? left : LookAgain, stop.Token); }
-            // the node stops: one last look, then an empty answer
+            // the node stops or drains: one last look, then an empty answer
             catch (OperationCanceledException) when (!ct.IsCancellationRequested) { continue; }
         }
     }
@@ -56,14 +60,14 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         await Notifications.Changed(tx, "joins", null, ct);
     }, ct);
 
-    async Task<LeaseAnswer> Take(HostId host, bool wantsRun, CancellationToken ct)
+    async Task<LeaseAnswer> Take(HostId host, LeaseRequest request, CancellationToken ct)
     {
-        try { return await db.InTransaction(tx => Take(tx, host, wantsRun, ct), ct); }
+        try { return await db.InTransaction(tx => Take(tx, host, request, ct), ct); }
         // Another poll of this host took a run of the same item between our look and our write: nothing for now.
         catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation) { return new LeaseAnswer(); }
     }
 
-    async Task<LeaseAnswer> Take(Transaction tx, HostId host, bool wantsRun, CancellationToken ct)
+    async Task<LeaseAnswer> Take(Transaction tx, HostId host, LeaseRequest request, CancellationToken ct)
     {
         var asked = await tx.Query("""
             update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
@@ -85,10 +89,26 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
                 Repository = question.Repository is { } repository
                     ? (await repositories.Access(tx, repository, ct)).WithoutLimits() : null,
             });
-        return new LeaseAnswer { Requests = requests, Run = wantsRun ? await Claim(tx, host, ct) : null };
+        var news = News(request);
+        if (request.Slots > 0) await placement.Place(tx, host, ct);
+        return new LeaseAnswer
+        {
+            Requests = requests,
+            Run = request.Slots > 0 ? await Claim(tx, host, request.Running, ct) : null,
+            Addresses = news?.Urls,
+            AddressesMark = news?.Mark,
+        };
     }
 
-    async Task<LeasedRun?> Claim(Transaction tx, HostId host, CancellationToken ct)
+    /// <summary>The nodes' addresses, for an agent that can keep them and has others.</summary>
+    AgentAddresses? News(LeaseRequest request) => request.AddressesMark is { } known && standing.Addresses is { Mark.Length: > 0 } now
+        && known != now.Mark ? now : null;
+
+    /// <param name="tx">The poll's.</param>
+    /// <param name="host">Who asks.</param>
+    /// <param name="running">What its process still does, perhaps under a lease that has ended: not handed to it a second time.</param>
+    /// <param name="ct">Cancels.</param>
+    async Task<LeasedRun?> Claim(Transaction tx, HostId host, IReadOnlyList<RunId> running, CancellationToken ct)
     {
         var (id, kind, epoch, job, repository) = await tx.First("""
             update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at =
@@ -96,12 +116,12 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
             where id = (
                 select r.id from run r join repository s on s.id = r.repository_id
                 where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
-                  and (s.upkeep_allowed or not r.kind = any($3))
+                  and (s.upkeep_allowed or not r.kind = any($3)) and not r.id = any($4)
                   and (r.kind <> 'Backup' or not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and
                   o.state in ('Leased', 'Running')))
                 order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1)
             returning id, kind, lease_epoch, job, repository_id
-            """, [host, AgentProtocol.LeaseDuration, RepositoryTable.UpkeepKinds],
+            """, [host, AgentProtocol.LeaseDuration, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray()],
             row => (row.Id<RunId>(0), row.Word<JobKind>(1), row.Long(2), row.Text(3), row.Id<RepositoryId>(4)), ct);
         if (id.Value == Guid.Empty) return null;
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
@@ -114,13 +134,14 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
 }
 
 /// <summary>Progress and events of a run under way; extends its lease.</summary>
-public sealed class ReportRun(Postgres db)
+public sealed class ReportRun(Postgres db, LeaseExpiry leases)
 {
     /// <summary>Takes a report.</summary>
     /// <exception cref="ConflictException">"run.lease_lost": the epoch is not the run's any more, or its lease ended.</exception>
     public async Task<ReportAnswer> Handle(Caller caller, ReportRequest request, CancellationToken ct)
     {
         caller.Must(Right.AgentWork);
+        leases.MustKnow();
         if (request.Events.Count > AgentProtocol.MaximumEvents) throw new BadInputException("events",
             $"A report carries {request.Events.Count} events.", $"Send at most {AgentProtocol.MaximumEvents} and the rest with the next.");
         return await db.InTransaction(async tx =>
@@ -149,13 +170,14 @@ public sealed class ReportRun(Postgres db)
 }
 
 /// <summary>The end of a run, told by its agent.</summary>
-public sealed class CompleteRun(Postgres db, RunEffects effects)
+public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry leases)
 {
     /// <summary>Takes the result. Told twice for the same lease, it changes nothing the second time.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
     public async Task Handle(Caller caller, CompleteRequest request, CancellationToken ct)
     {
         caller.Must(Right.AgentWork);
+        leases.MustKnow();
         // Snapshots that were found are kept as recovery points, which a list of runs need not read.
         var kept = request.Result.Adopt is { } look ? request.Result with { Adopt = look with { Snapshots = [] } } : request.Result;
         await db.InTransaction(async tx =>
@@ -269,11 +291,44 @@ public sealed class AnswerRequest(Postgres db)
 
 /// <summary>Puts runs whose lease ended back into the queue, with a pause, or ends them after too many tries. Any node may do it at any
 /// time.</summary>
-public sealed class LeaseExpiry(Postgres db)
+/// <remarks>While the database is away nobody can extend a lease, and nobody can end one: the time stands still for both. Agents that were
+/// told so by a node go on; so leases that would have ended meanwhile get a fresh time once.</remarks>
+public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
 {
-    /// <summary>Deals with all expired leases; gives their number.</summary>
-    public async Task<int> Run(CancellationToken ct) => await db.InTransaction(async tx =>
+    /// <summary>The loop's own pace: a lease may have ended that long before the outage was noticed.</summary>
+    static readonly TimeSpan Notice = TimeSpan.FromSeconds(3);
+
+    long? _awaySince;
+    volatile bool _isAway;
+
+    /// <summary>Between the return of the database and the first look at the leases, nobody may say that one is lost.</summary>
+    /// <exception cref="UnavailableException">"database.unavailable": that is now.</exception>
+    internal void MustKnow()
     {
+        if (_isAway) throw new UnavailableException("database.unavailable", "The database was away, and the leases are not looked at yet.",
+            "Nothing was lost; try again in a few seconds.");
+    }
+
+    /// <summary>Deals with all expired leases; gives their number.</summary>
+    public async Task<int> Run(CancellationToken ct)
+    {
+        var began = clock.GetTimestamp();
+        try
+        {
+            var ended = await db.InTransaction(tx => Expire(tx, ct), ct);
+            (_awaySince, _isAway) = (null, false);
+            return ended;
+        }
+        catch (Exception e) when (Outage.Is(e))
+        {
+            (_awaySince, _isAway) = (_awaySince ?? began, true);
+            throw;
+        }
+    }
+
+    async Task<int> Expire(Transaction tx, CancellationToken ct)
+    {
+        if (_awaySince is { } since) await StandStill(tx, clock.GetElapsedTime(since) + Notice, ct);
         var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id, looks "
             + "from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row =>
                 (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4),
@@ -300,7 +355,17 @@ public sealed class LeaseExpiry(Postgres db)
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         }
         return expired.Count;
-    }, ct);
+    }
+
+    static async Task StandStill(Transaction tx, TimeSpan away, CancellationToken ct)
+    {
+        var paused = await tx.Query("update run set lease_until = clock() + $1 where state in ('Leased', 'Running') and lease_until "
+            + "between clock() - $2 and clock() returning id, lease_epoch", [AgentProtocol.LeaseDuration, away],
+            row => (Id: row.Id<RunId>(0), Epoch: row.Long(1)), ct);
+        foreach (var run in paused)
+            await RunTable.Event(tx, run.Id, run.Epoch, EventLevel.Info, "run.lease_paused", "The database was away, so nobody could "
+                + $"report for {away.TotalSeconds:0} s: the agent has {AgentProtocol.LeaseDuration.TotalSeconds:0} s more.", ct);
+    }
 
     static readonly JobResult GaveUp = new()
     {

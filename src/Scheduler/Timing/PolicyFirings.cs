@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
 using BackupDr.Scheduler.Policies;
@@ -12,12 +13,12 @@ namespace BackupDr.Scheduler.Timing;
 /// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs, checks and test-restores, and lets retention
 /// look. Every node with the role runs them; the tables decide.</summary>
 public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
-    ChecksDue checks, DrillDue drills, RetentionDue retention, AssignLook assigning, TimeProvider clock, ILogger<PolicyFirings> log)
+    ChecksDue checks, DrillDue drills, RetentionDue retention, AssignLook assigning, NodeLoops loops, ILogger<PolicyFirings> log)
         : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
-        RetentionEvery = TimeSpan.FromSeconds(10);
+        RetentionEvery = TimeSpan.FromSeconds(10), ReconcileEvery = TimeSpan.FromMinutes(5);
     static readonly Caller Schedule = Caller.System("schedule");
 
     /// <summary>The key under which a policy is scheduled.</summary>
@@ -27,50 +28,34 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var firing = engine.Run(Fire, stoppingToken);
-        await Reconcile(stoppingToken);
-        await Task.WhenAll(firing, Every(LeasesEvery, expiry.Run, stoppingToken),
-            Every(UpkeepEvery, tiering.Run, stoppingToken), Every(UpkeepEvery, checks.Run, stoppingToken),
-            Every(UpkeepEvery, drills.Run, stoppingToken), Every(RetentionEvery, retention.Run, stoppingToken),
-            Every(UpkeepEvery, assigning.Run, stoppingToken));
+        await Task.WhenAll(firing, loops.Insist(Reconcile, stoppingToken),
+            loops.Every(ReconcileEvery, Reconcile, stoppingToken), loops.Every(LeasesEvery, expiry.Run, stoppingToken),
+            loops.Every(UpkeepEvery, tiering.Run, stoppingToken), loops.Every(UpkeepEvery, checks.Run, stoppingToken),
+            loops.Every(UpkeepEvery, drills.Run, stoppingToken), loops.Every(RetentionEvery, retention.Run, stoppingToken),
+            loops.Every(UpkeepEvery, assigning.Run, stoppingToken));
     }
 
-    /// <summary>Schedules what should be: a policy that was saved when the node died before it was scheduled is not forgotten.</summary>
-    async Task Reconcile(CancellationToken ct)
+    /// <summary>Schedules what should be: a policy that was saved when the node died, or the database went away, before it was scheduled
+    /// is not forgotten.</summary>
+    async Task<int> Reconcile(CancellationToken ct)
     {
-        foreach (var policy in await PolicyTable.List(db, "p.paused_at is null and $1::uuid is null", null,
-            ct)) await engine.ScheduleOrReplace(Key(policy.Id), policy.Spec.Schedule, ct);
+        var policies = await PolicyTable.List(db, "p.paused_at is null and $1::uuid is null", null, ct);
+        foreach (var policy in policies) await engine.ScheduleOrReplace(Key(policy.Id), policy.Spec.Schedule, ct);
+        return policies.Count;
     }
 
     async Task Fire(Firing firing, CancellationToken ct)
     {
         if (!firing.Key.StartsWith(Prefix, StringComparison.Ordinal) || !TypedId.TryParse<PolicyId>(firing.Key[Prefix.Length..],
             out var policy)) return;
-        var started = await firePolicy.Handle(Schedule, policy, firing.NominalAt, ct);
-        LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
-    }
-
-    async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct)
-    {
-        using var timer = new PeriodicTimer(time, clock);
-        try
+        // A firing whose time came while the database was away is made when it is back. Made twice, it makes nothing the second time.
+        await loops.Insist(async stop =>
         {
-            while (await timer.WaitForNextTickAsync(ct))
-            {
-                try { await work(ct); }
-                catch (Npgsql.NpgsqlException e) { LogPaused(log, e.Message); }
-                // One thing of one repository that nobody thought of must not end all loops of the node: told, and tried again.
-                catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
-            }
-        }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+            var started = await firePolicy.Handle(Schedule, policy, firing.NominalAt, stop);
+            LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
+        }, ct);
     }
 
     [LoggerMessage(2001, LogLevel.Information, "{Policy} fired for {NominalAt:u}: {Runs} runs")]
     static partial void LogFired(ILogger log, string policy, DateTimeOffset nominalAt, int runs);
-
-    [LoggerMessage(2002, LogLevel.Warning, "What is due waits for the database: {Reason}")]
-    static partial void LogPaused(ILogger log, string reason);
-
-    [LoggerMessage(2003, LogLevel.Error, "Something in what is due is broken")]
-    static partial void LogBroken(ILogger log, Exception exception);
 }

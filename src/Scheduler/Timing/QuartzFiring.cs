@@ -15,6 +15,7 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
 {
     const string Group = "firing";
     static readonly JobKey Job = new("fire", Group);
+    static readonly TimeSpan BetweenStarts = TimeSpan.FromSeconds(1);
 
     /// <summary>Adds Quartz with the store to a node.</summary>
     /// <param name="services">The node's.</param>
@@ -93,12 +94,27 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
         await scheduler.UnscheduleJob(new TriggerKey(key, Group), ct);
     }
 
+    /// <summary>Starts as soon as the database lets it.</summary>
+    async Task<IScheduler> Started(Func<Firing, CancellationToken, Task> fire, CancellationToken ct)
+    {
+        while (true)
+        {
+            try
+            {
+                var scheduler = await factory.GetScheduler(ct);
+                FiringTarget.Set(scheduler, fire);
+                await scheduler.Start(ct);
+                return scheduler;
+            }
+            // The database is away at the very start: the other loops say it, and this one comes when it is back.
+            catch (Exception e) when (e is SchedulerException or NpgsqlException) { await Task.Delay(BetweenStarts, clock, ct); }
+        }
+    }
+
     /// <inheritdoc/>
     public async Task Run(Func<Firing, CancellationToken, Task> fire, CancellationToken ct)
     {
-        var scheduler = await factory.GetScheduler(ct);
-        FiringTarget.Set(scheduler, fire);
-        await scheduler.Start(ct);
+        var scheduler = await Started(fire, ct);
         try { await Task.Delay(Timeout.InfiniteTimeSpan, clock, ct); }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { await scheduler.Shutdown(true, CancellationToken.None); }
     }

@@ -49,6 +49,15 @@ public static class Tones
         _ => (Tone.Off, "Retired"),
     };
 
+    public static (Tone Tone, string Word) Of(NodeState state) => state switch
+    {
+        NodeState.Online => (Tone.Proven, "Online"),
+        NodeState.Draining => (Tone.Running, "Draining"),
+        NodeState.Drained => (Tone.Off, "Drained"),
+        NodeState.Stopped => (Tone.Off, "Stopped"),
+        _ => (Tone.Broken, "Silent"),
+    };
+
     public static (Tone Tone, string Word) Of(RepositoryState state) => state switch
     {
         RepositoryState.Ready => (Tone.Proven, "Ready"),

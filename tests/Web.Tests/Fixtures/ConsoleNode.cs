@@ -9,6 +9,7 @@ using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Runs;
 using BackupDr.TestKit;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -28,8 +29,23 @@ public sealed class ConsoleNode : IAsyncDisposable
 
     readonly WebApplication _app;
     readonly ScratchFolder _folder;
+    readonly NodeSettings _settings;
+    readonly bool _isSecond;
 
-    ConsoleNode(WebApplication app, ScratchFolder folder) => (_app, _folder) = (app, folder);
+    ConsoleNode(WebApplication app, ScratchFolder folder, NodeSettings settings, bool isSecond)
+        => (_app, _folder, _settings, _isSecond) = (app, folder, settings, isSecond);
+
+    /// <summary>Starts a further node over the same database with the same key.</summary>
+    public async Task<ConsoleNode> Second(string name)
+    {
+        var settings = _settings with { Node = _settings.Node with { Name = name } };
+        var app = SchedulerNode.Create(settings, ConsoleRole.Add, ConsoleRole.Map);
+        await app.StartAsync();
+        return new ConsoleNode(app, _folder, settings, isSecond: true);
+    }
+
+    /// <summary>Its listeners close and its connections break, as when its process is killed.</summary>
+    public Task Vanish() => _app.Services.GetRequiredService<IServer>().StopAsync(new CancellationToken(canceled: true));
 
     /// <summary>Does what a person or a loop with every right would do.</summary>
     public static Caller System { get; } = Caller.System("test");
@@ -59,7 +75,7 @@ public sealed class ConsoleNode : IAsyncDisposable
         };
         var app = SchedulerNode.Create(settings, ConsoleRole.Add, ConsoleRole.Map);
         await app.StartAsync();
-        var node = new ConsoleNode(app, folder);
+        var node = new ConsoleNode(app, folder, settings, isSecond: false);
         await node.Get<CreateUser>().Handle(System, new CreateUserRequest("admin", OneTimePassword), CancellationToken.None);
         return node;
     }
@@ -104,6 +120,6 @@ public sealed class ConsoleNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
-        _folder.Dispose();
+        if (!_isSecond) _folder.Dispose();
     }
 }

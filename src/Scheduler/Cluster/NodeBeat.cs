@@ -1,0 +1,82 @@
+using System.Reflection;
+using BackupDr.Scheduler.Database;
+
+namespace BackupDr.Scheduler.Cluster;
+
+/// <summary>Says every two seconds that this node lives, and learns whether it is to drain and where the others are.</summary>
+public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSettings settings, Listeners listeners, TimeProvider clock,
+    IHostApplicationLifetime lifetime, ILogger<NodeBeat> log) : BackgroundService
+{
+    static readonly TimeSpan Every = TimeSpan.FromSeconds(2), CleanEvery = TimeSpan.FromMinutes(1), Farewell = TimeSpan.FromSeconds(2);
+
+    /// <summary>The program's version.</summary>
+    internal static string Version { get; } = typeof(NodeBeat).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    long _cleaned;
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!await Started(stoppingToken)) return;
+        using var timer = new PeriodicTimer(Every, clock);
+        try
+        {
+            do
+            {
+                try { await Beat(stoppingToken); }
+                catch (Exception e) when (Outage.Is(e)) { continue; }   // the loops say it; the next beat comes anyway
+                // A bug in what is only told must not end the node.
+                catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
+            }
+            while (await timer.WaitForNextTickAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+    }
+
+    /// <summary>Waits until the listeners are bound: their ports may be any free ones.</summary>
+    async Task<bool> Started(CancellationToken ct)
+    {
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var ready = lifetime.ApplicationStarted.Register(started.SetResult);
+        await using var stopped = ct.Register(() => started.TrySetCanceled(ct));
+        await started.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return started.Task.IsCompletedSuccessfully;
+    }
+
+    async Task Beat(CancellationToken ct)
+    {
+        var toDrain = await NodeTable.Beat(db, standing, clock.GetUtcNow(), ct);
+        if (toDrain is null)
+        {
+            await db.InTransaction(tx => NodeTable.Enter(tx, standing.Instance, Face(), ct), ct);
+            toDrain = false;
+        }
+        if (toDrain.Value != standing.IsDraining) LogDrain(log, toDrain.Value ? "drains: it takes no new work" : "takes work again");
+        standing.Drain(toDrain.Value);
+        standing.Know(await NodeTable.AgentUrls(db, ct));
+        if (_cleaned != 0 && clock.GetElapsedTime(_cleaned) < CleanEvery) return;
+        _cleaned = clock.GetTimestamp();
+        await CommitMark.Clean(db, ct);
+    }
+
+    NodeFace Face() => new(settings.Node.NameOrMachine, Version, [.. settings.Node.Roles.Select(role => role.ToString())],
+        settings.Node.Is(NodeRole.Api) ? listeners.AgentsPublicUrl : "", listeners.Console.ToString().TrimEnd('/'));
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(Farewell);
+        try { await NodeTable.Left(db, standing.Instance, late.Token); }
+        // It is shown as silent then, which is true as well.
+        catch (Exception e) when (Outage.Is(e) || e is OperationCanceledException or ObjectDisposedException) { return; }
+    }
+
+    [LoggerMessage(2201, LogLevel.Information, "This node {What}")]
+    static partial void LogDrain(ILogger log, string what);
+
+    [LoggerMessage(2202, LogLevel.Error, "Something in the beat of this node is broken")]
+    static partial void LogBroken(ILogger log, Exception exception);
+}

@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
+using BackupDr.TestKit;
+
+namespace BackupDr.SystemTests;
+
+/// <summary>Nodes, the primary and the whole database are killed while runs go on: every run ends exactly once in the right state, and no
+/// firing is lost or made twice. In the long form with 20 agents, 500 runs and a minute without a database.</summary>
+public sealed class ClusterTests
+{
+    static readonly int Agents = Nightly.Or(3, 20), Items = Nightly.Or(2, 4), Seconds = Nightly.Or(12, 60);
+
+    static readonly TimeSpan TakeoverLimit = TimeSpan.FromSeconds(15), FailoverLimit = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData("haproxy")]
+    [InlineData("nginx")]
+    public async Task Every_run_ends_once_whatever_is_killed(string balancer)
+    {
+        Assert.SkipWhen(balancer != "haproxy" && !Nightly.IsOn, "in the long form only");
+        await using var cluster = HaCluster.Start(balancer, whole: Nightly.IsOn);
+        using var api = cluster.Api();
+        var policies = new List<PolicyId>();
+        for (var agent = 1; agent <= Agents; agent++) policies.Add(await Protect(cluster, api, $"web-{agent}"));
+        var runs = new HashSet<RunId>();
+        await cluster.Until(async () => await Open(cluster) == 0, "the first backups end");
+
+        for (var node = 1; node <= 3; node++)
+        {
+            await RunAll(api, policies, runs);
+            cluster.Do("kill", $"node{node}");
+            var killed = await cluster.Ask<string>("select clock_timestamp()::text");
+            var asking = RunAll(api, policies, runs);
+            var agents = await cluster.Until(async () => await cluster.Ask<long>($"select count(*) from host where last_seen_at > "
+                + $"'{killed}'") == Agents, $"all agents ask the others after node{node} is gone");
+            await asking;
+            HaCluster.Say($"node{node} killed: all agents were elsewhere after {agents.TotalSeconds:0.0} s");
+            await cluster.Until(async () => await Open(cluster) == 0, $"the runs end without node{node}");
+            cluster.Do("start", $"node{node}");
+            await cluster.Until(() => IsReady(cluster.NodeConsole(node)), $"node{node} is ready again");
+            if (!Nightly.IsOn) continue;
+            Assert.True(agents < TakeoverLimit, $"{agents}");
+        }
+
+        await RunAll(api, policies, runs);
+        var primary = cluster.Primary();
+        cluster.Do("kill", $"patroni-{primary}");
+        var writes = await cluster.Until(async () => await RunOne(api, policies[0], runs), "a node writes again");
+        HaCluster.Say($"primary {primary} killed: writes went on after {writes.TotalSeconds:0.0} s on {cluster.Primary()}");
+        await RunAll(api, policies, runs);
+        await cluster.Until(async () => await Open(cluster) == 0, "the runs end after the failover");
+        cluster.Do("start", $"patroni-{primary}");
+
+        var away = await TakeDatabaseAway(cluster, api, policies, runs);
+        HaCluster.Say($"the database was away for {away.TotalSeconds:0.0} s");
+        await RunAll(api, policies, runs);
+        await cluster.Until(async () => await Open(cluster) == 0, "the runs end after the outage");
+        await cluster.Until(async () => await cluster.Ask<long>("select count(distinct nominal_at) from run where nominal_at is not null")
+            >= 2, "policies fire after all that");
+        await cluster.Until(async () => await Open(cluster) == 0, "what was fired ends");
+
+        await DrainUnderLoad(cluster, api, policies, runs);
+        await ShowThatItIsSo(cluster, runs);
+        if (Nightly.IsOn) Assert.True(writes < FailoverLimit, $"{writes}");
+    }
+
+    static async Task<PolicyId> Protect(HaCluster cluster, ApiClient api, string name)
+    {
+        var host = await cluster.AddAgent(name, direct: name[^1] % 2 == 0);
+        var location = await HaCluster.Insist(() => api.CreateLocation(new CreateLocationRequest
+        {
+            Name = name,
+            Path = FilePath.FromText(cluster.Folder($"store/{name}")),
+            Host = host,
+        }, CancellationToken.None));
+        var items = Enumerable.Range(1, Items).Select(item =>
+        {
+            var folder = cluster.Folder($"data/{name}/{item}");
+            File.WriteAllText(Path.Combine(folder, "file"), $"{name} {item}\n");
+            var files = new FilesSpec { Paths = [FilePath.FromText(folder)] };
+            return new NewItem(host, new SourceSpec { Kind = SourceKind.Files, Files = files });
+        }).ToList();
+        return (await HaCluster.Insist(() => api.CreatePolicy(new CreatePolicyRequest
+        {
+            Location = location.Id,
+            Items = items,
+            Spec = new PolicySpec
+            {
+                Rpo = TimeSpan.FromHours(1),
+                Schedule = new ScheduleSpec { Every = TimeSpan.FromMinutes(1) },
+                Proof = new ProofSpec { DrillAfterFirst = false, DrillEvery = TimeSpan.Zero },
+            },
+        }, CancellationToken.None))).Id;
+    }
+
+    static async Task RunAll(ApiClient api, List<PolicyId> policies, HashSet<RunId> runs)
+    {
+        foreach (var policy in policies)
+            foreach (var run in (await HaCluster.Insist(() => api.RunPolicy(policy, CancellationToken.None))).Runs) runs.Add(run);
+    }
+
+    static async Task<bool> RunOne(ApiClient api, PolicyId policy, HashSet<RunId> runs)
+    {
+        foreach (var run in (await api.RunPolicy(policy, CancellationToken.None)).Runs) runs.Add(run);
+        return true;
+    }
+
+    static Task<long> Open(HaCluster cluster)
+        => cluster.Ask<long>("select count(*) from run where state in ('Queued', 'Leased', 'Running')");
+
+    /// <summary>A node leaves by drain and comes back; its agents ask others meanwhile, and it has its share again.</summary>
+    static async Task DrainUnderLoad(HaCluster cluster, ApiClient api, List<PolicyId> policies, HashSet<RunId> runs)
+    {
+        async Task<Node?> Second() => (await api.Nodes(CancellationToken.None)).LastOrDefault(node => node.Name == "node2");
+        await RunAll(api, policies, runs);
+        await cluster.Until(async () => { await api.DrainNode(new DrainNodeRequest("node2"), CancellationToken.None); return true; },
+            "node2 is asked to drain");
+        var drained = await cluster.Until(async () => await Second() is { State: NodeState.Drained }, "node2 is drained");
+        cluster.Do("kill", "node2");   // it holds nothing, so however it ends is the same
+        await RunAll(api, policies, runs);
+        await cluster.Until(async () => await Open(cluster) == 0, "the runs end without node2");
+        cluster.Do("start", "node2");
+        await cluster.Until(async () => await Second() is { State: NodeState.Online, DrainingAt: null }, "node2 is back");
+        var share = await cluster.Until(async () => await Second() is { Agents: > 0 }, "agents ask node2 again");
+        HaCluster.Say($"node2 was drained after {drained.TotalSeconds:0.0} s, and had agents {share.TotalSeconds:0.0} s after it was back");
+    }
+
+    static async Task<bool> IsReady(Uri console)
+    {
+        using var http = new HttpClient { BaseAddress = console, Timeout = TimeSpan.FromSeconds(3) };
+        try { return (await http.GetAsync("/health/ready")).IsSuccessStatusCode; }
+        catch (TaskCanceledException) { return false; }
+    }
+
+    static async Task<TimeSpan> TakeDatabaseAway(HaCluster cluster, ApiClient api, List<PolicyId> policies, HashSet<RunId> runs)
+    {
+        string[] servers = Nightly.IsOn ? ["node1", "node2", "node3"] : ["node1", "node2"];
+        await RunAll(api, policies, runs);
+        var begun = Stopwatch.GetTimestamp();
+        foreach (var server in servers) cluster.Do("kill", $"patroni-{server}");
+        using var http = new HttpClient { BaseAddress = cluster.Console, Timeout = TimeSpan.FromSeconds(15) };
+        await cluster.Until(async () => (await http.GetAsync("/sign-in")) is { } page
+            && (await http.GetAsync("/api/v1/safety")) is { StatusCode: System.Net.HttpStatusCode.ServiceUnavailable } refused
+            && (await refused.Content.ReadAsStringAsync()).Contains("database.unavailable", StringComparison.Ordinal),
+            "a node says through the balancer that the database is away");
+        while (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(Seconds)) await Task.Delay(100);
+        foreach (var server in servers) cluster.Do("start", $"patroni-{server}");
+        await cluster.Until(() => RunOne(api, policies[0], runs), "a node writes after the outage");
+        return Stopwatch.GetElapsedTime(begun);
+    }
+
+    /// <summary>The queries of docs/operate/high-availability.md.</summary>
+    static async Task ShowThatItIsSo(HaCluster cluster, HashSet<RunId> runs)
+    {
+        var all = await cluster.Ask<long>("select count(*) from run");
+        var complete = await cluster.Ask<long>("select count(*) from run where state = 'Complete'");
+        var endedTwice = await cluster.Ask<long>("select count(*) from (select run_id from run_event where code in ('run.complete', "
+            + "'run.incomplete', 'run.failed', 'run.cancelled') group by run_id having count(*) > 1) x");
+        var withoutEnd = await cluster.Ask<long>("select count(*) from run where not exists (select from run_event where run_id = run.id "
+            + "and code in ('run.complete', 'run.incomplete', 'run.failed', 'run.cancelled'))");
+        var doubled = await cluster.Ask<long>("select count(*) - count(distinct (policy_id, item_id, nominal_at)) from run "
+            + "where nominal_at is not null");
+        var points = await cluster.Ask<long>("select count(*) - count(distinct run_id) from recovery_point where run_id is not null");
+        var again = await cluster.Ask<long>("select count(*) from run where lease_epoch > 1");
+        var paused = await cluster.Ask<long>("select count(*) from run_event where code = 'run.lease_paused'");
+        var fired = await cluster.Ask<long>("select count(distinct (policy_id, nominal_at)) from run where nominal_at is not null");
+        HaCluster.Say($"{all} runs, {complete} complete, {again} leased more than once, {paused} leases paused by the outage, "
+            + $"{fired} firings; ended twice {endedTwice}, without an end {withoutEnd}, firings doubled {doubled}, "
+            + $"points doubled {points}");
+        Assert.Equal((all, 0L, 0L, 0L, 0L), (complete, endedTwice, withoutEnd, doubled, points));
+        var known = await cluster.Ask<string[]>("select array_agg(replace(id::text, '-', '')) from run");
+        Assert.Empty(runs.Select(run => run.Value.ToString("n")).Except(known));
+    }
+}

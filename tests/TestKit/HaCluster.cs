@@ -1,0 +1,185 @@
+using System.Diagnostics;
+using System.Globalization;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using Npgsql;
+using Xunit;
+
+namespace BackupDr.TestKit;
+
+/// <summary>Three nodes behind a balancer over a PostgreSQL that fails over, as deploy/ha/cluster.sh makes them, with hosts whose agents
+/// are processes.</summary>
+public sealed class HaCluster : IAsyncDisposable
+{
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(100);
+
+    readonly ScratchFolder _scratch = new();
+    readonly List<Process> _agents = [];
+    readonly Dictionary<string, string> _environment;
+    readonly int _offset = FreePorts.Find(30) - 2379;
+
+    HaCluster(Dictionary<string, string> environment) => _environment = environment;
+
+    /// <summary>Starts one.</summary>
+    /// <param name="balancer">"haproxy" or "nginx".</param>
+    /// <param name="whole">etcd and PostgreSQL on all three, as in earnest; else one etcd and two servers.</param>
+    /// <exception cref="Xunit.Sdk.SkipException">A program is missing.</exception>
+    public static HaCluster Start(string balancer = "haproxy", bool whole = false)
+    {
+        Tool.Need("patroni", "patroni");
+        Tool.Need("etcd", "etcd-server");
+        Tool.Need("curl", "curl");
+        if (!File.Exists($"/usr/sbin/{balancer}")) Tool.Need(balancer, balancer);
+        var cluster = new HaCluster(new Dictionary<string, string>
+        {
+            ["BACKUPDR_HA_APP"] = Path.GetDirectoryName(PublishedProgram.Path)!,
+            ["BACKUPDR_HA_ETCD"] = whole ? "node1 node2 node3" : "node1",
+            ["BACKUPDR_HA_DATABASES"] = whole ? "node1 node2 node3" : "node1 node2",
+            ["BACKUPDR_HA_BALANCER"] = balancer,
+            ["BACKUPDR_HA_FSYNC"] = "off",
+            ["BACKUPDR_HA_ETCD_OPTIONS"] = "--unsafe-no-fsync",
+            ["BACKUPDR_HA_SHARED_BUFFERS"] = "32MB",
+        });
+        cluster._environment["BACKUPDR_HA_OFFSET"] = cluster._offset.ToString(CultureInfo.InvariantCulture);
+        try { cluster.Up(); }
+        catch
+        {
+            cluster.Down();
+            throw;
+        }
+        return cluster;
+    }
+
+    /// <summary>A path in the scratch folder.</summary>
+    public string At(string relative) => _scratch.At(relative);
+
+    /// <summary>A new folder in the scratch folder.</summary>
+    public string Folder(string relative) => _scratch.Folder(relative);
+
+    /// <summary>The balancer's address of console and API.</summary>
+    public Uri Console => new($"http://127.0.0.1:{8480 + _offset}");
+
+    /// <summary>The balancer's address for agents.</summary>
+    public Uri Agents => new($"https://127.0.0.1:{8481 + _offset}");
+
+    /// <summary>A node's own address of console and API.</summary>
+    public Uri NodeConsole(int node) => new($"http://127.0.0.1:{8420 + _offset + 10 * (node - 1)}");
+
+    /// <summary>The key that every node admits.</summary>
+    public Secret Key => Secret.FromText(File.ReadAllText(At("ha/api-key")).Trim());
+
+    /// <summary>A client of the API through the balancer.</summary>
+    public ApiClient Api() => new(Console, Key);
+
+    void Up()
+    {
+        File.SetUnixFileMode(_scratch.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+            | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        var begun = Stopwatch.GetTimestamp();
+        var result = Tool.Run(Script, ["up", At("ha")], _environment, Patience);
+        Assert.True(result.ExitCode == 0, $"{result.Output}{result.Errors}\n{Logs()}");
+        Say($"three nodes over Patroni stood after {Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s");
+    }
+
+    static string Script => Path.Combine(Service.Checkout(), "deploy", "ha", "cluster.sh");
+
+    /// <summary>Says something in the test's output.</summary>
+    public static void Say(string line) => TestContext.Current.TestOutputHelper?.WriteLine(line);
+
+    /// <summary>kill, start: of "node1", "patroni-node1", "haproxy" …</summary>
+    public string Do(string verb, string what = "")
+    {
+        var result = Tool.Run(Script, what.Length == 0 ? [verb, At("ha")] : [verb, At("ha"), what], _environment);
+        Assert.True(result.ExitCode == 0, $"{verb} {what}: {result.Output}{result.Errors}");
+        return result.Output.Trim();
+    }
+
+    /// <summary>The member that is the primary now; empty for none.</summary>
+    public string Primary() => Tool.Run(Script, ["primary", At("ha")], _environment).Output.Trim();
+
+    /// <summary>Joins a host and starts its agent.</summary>
+    public async Task<HostId> AddAgent(string name, bool direct = false)
+    {
+        using var api = Api();
+        var token = await Insist(() => api.CreateJoinToken(new CreateJoinTokenRequest(direct ? null : Agents.ToString().TrimEnd('/')),
+            CancellationToken.None));
+        var agent = Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent");
+        var state = At($"agents/{name}");
+        _scratch.Folder("agents");
+        var joined = Tool.Run(agent, ["join", token.AgentsUrl, "--token", token.Token, "--state", state, "--name", name],
+            patience: Patience);
+        Assert.True(joined.ExitCode == 0, joined.Errors);
+        StartAgent(name);
+        return HostId.Parse(joined.Output.Trim().Split(' ')[^1].TrimEnd('.'));
+    }
+
+    /// <summary>Starts the agent of a host that joined.</summary>
+    public Process StartAgent(string name)
+    {
+        const string line = "exec \"$0\" run --state \"$1\" --hooks /nonexistent --stdin-lifetime >>\"$1.log\" 2>&1";
+        var start = new ProcessStartInfo("sh", ["-c", line,
+            Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent"), At($"agents/{name}")])
+        { RedirectStandardInput = true };
+        var agent = Process.Start(start)!;
+        _agents.Add(agent);
+        return agent;
+    }
+
+    /// <summary>Calls until it is answered: what a program does that speaks to a cluster.</summary>
+    public static async Task<T> Insist<T>(Func<Task<T>> call)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); ;)
+        {
+            try { return await call(); }
+            catch (UnavailableException) when (Stopwatch.GetElapsedTime(begun) < Patience) { await Task.Delay(LookEvery); }
+        }
+    }
+
+    /// <summary>Waits until it is so, through failures of the way there; says how long it took.</summary>
+    public async Task<TimeSpan> Until(Func<Task<bool>> isSo, string what)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); ;)
+        {
+            try { if (await isSo()) return Stopwatch.GetElapsedTime(begun); }
+            // While something is being killed, not being answered is the ordinary case.
+            catch (Exception e) when (e is UnavailableException or HttpRequestException or NpgsqlException) { await Task.Delay(LookEvery); }
+            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
+            await Task.Delay(LookEvery);
+        }
+    }
+
+    /// <summary>Asks the database one question, on the primary.</summary>
+    public async Task<T> Ask<T>(string sql)
+    {
+        var hosts = string.Join(',', _environment["BACKUPDR_HA_DATABASES"].Split(' ')
+            .Select(name => $"127.0.0.1:{5432 + _offset + 10 * (name[^1] - '1')}"));
+        var password = File.ReadLines(At("ha/ha.env")).First(line => line.StartsWith("BACKUPDR_HA_PASSWORD=", StringComparison.Ordinal))
+            .Split('=')[1];
+        var connection = $"Host={hosts};Username=backupdr;Password={password};Database=backupdr;Timeout=5";
+        await using var source = new NpgsqlDataSourceBuilder(connection).BuildMultiHost()
+            .WithTargetSession(TargetSessionAttributes.Primary);
+        await using var command = source.CreateCommand(sql);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>The ends of all logs.</summary>
+    public string Logs() => string.Concat(new[] { At("ha/run"), At("agents") }.Where(Directory.Exists)
+        .SelectMany(folder => Directory.EnumerateFiles(folder, "*.log"))
+        .Select(file => $"--- {Path.GetFileName(file)}\n{string.Join('\n', File.ReadLines(file).TakeLast(15))}\n"));
+
+    void Down() => Tool.Run(Script, ["down", At("ha")], _environment);
+
+    /// <summary>Ends everything and removes it.</summary>
+    public ValueTask DisposeAsync()
+    {
+        foreach (var agent in _agents)
+        {
+            if (!agent.HasExited) agent.Kill();
+            agent.WaitForExit();
+            agent.Dispose();
+        }
+        Down();
+        _scratch.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
