@@ -6,6 +6,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -162,19 +163,46 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 Timeline = 1,
                 StartLsn = "2/10000028",
                 StopLsn = "2/10000100",
-                StartedAt = TimeProvider.System.GetUtcNow(),
-                StoppedAt = TimeProvider.System.GetUtcNow(),
+                StartedAt = TimeProvider.System.GetUtcNow().AddHours(-1),
+                StoppedAt = TimeProvider.System.GetUtcNow().AddHours(-1),
                 HasChecksums = true,
                 Databases = [new DatabaseFound("orders", 812)],
             });
             var policy = await node.Get<CreatePolicy>().Handle(ConsoleNode.System, new CreatePolicyRequest
             {
                 Name = "Orders",
-                Items = [new NewItem(agent.Host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = new PostgreSqlSpec() })],
+                Items = [new NewItem(agent.Host, new SourceSpec
+                {
+                    Kind = SourceKind.PostgreSql,
+                    PostgreSql = new PostgreSqlSpec { Log = new LogSpec() },
+                })],
             }, default);
             await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Backup, State: RunState.Complete }
                 && run.Policy == policy.Id));
+            await Receives(node, agent, policy.Items[0].Id);
             return policy.Items[0];
+        }
+
+        /// <summary>A log, so that there is a track of moments.</summary>
+        static async Task Receives(ConsoleNode node, ScriptedAgent agent, ItemId item)
+        {
+            var me = Caller.Agent(agent.Host);
+            var duty = Assert.Single((await node.Get<TellDuties>().Handle(me, new DutiesRequest { Process = "first" }, default)).Duties);
+            await node.Get<TellDuties>().Handle(me, new DutiesRequest
+            {
+                Process = "first",
+                Reports = [new DutyReport(item, duty.Epoch, duty.Version, new LogReport
+                {
+                    IsReceiving = true,
+                    Slot = $"backupdr_{item.Value:N}",
+                    SystemIdentifier = "7301234567890123456",
+                    Timeline = 1,
+                    Begin = "2/10000000",
+                    Received = "2/50000000",
+                    Stored = "2/50000000",
+                    SettledAt = TimeProvider.System.GetUtcNow(),
+                })],
+            }, default);
         }
 
         public async ValueTask DisposeAsync()

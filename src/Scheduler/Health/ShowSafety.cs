@@ -51,6 +51,7 @@ public static class SafetyRule
                 + $"is silent: {Names(unknown)}."),
             (_, _, > 0, _) => (SafetyAnswer.No, $"No. {broken.Count} of {Count(items.Count, "item")} cannot be restored inside "
                 + $"{(broken.Count == 1 ? "its" : "their")} objective: {Names(broken)}."),
+            (1, _, _, > 0) => (SafetyAnswer.Mostly, $"Mostly. The one protected item is not proven: {Names(rest)}."),
             (_, _, _, > 0) => (SafetyAnswer.Mostly, $"Mostly. {proven} of {Count(items.Count, "item")} {(proven == 1 ? "is" : "are")} "
                 + $"proven; {Names(rest)} {(rest.Count == 1 ? "is" : "are")} not."),
             _ => (SafetyAnswer.Yes, items.Count == 1 ? "Yes. The one protected item can be restored."

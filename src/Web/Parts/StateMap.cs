@@ -99,7 +99,8 @@ public sealed class StateMap
         ItemState.Overdue => "h-overdue",
         ItemState.Failed => "h-broken",
         ItemState.Unknown => "h-unknown",
-        ItemState.New or ItemState.Off => "h-off",
+        ItemState.New => "h-new",
+        ItemState.Off => "h-off",
         _ => "h-none",
     };
 }

@@ -26,6 +26,7 @@ public sealed class SafetyRuleTests
     public void The_sentence_begins_with_the_answer_and_names_what_is_wrong()
     {
         Assert.Equal("Yes. All 2 items can be restored.", SafetyRule.Of([Of(ItemState.Proven), Of(ItemState.Proven)], Now).Sentence);
+        Assert.Equal("Mostly. The one protected item is not proven: Unproven.", SafetyRule.Of([Of(ItemState.Unproven)], Now).Sentence);
         Assert.Equal("No. 1 of 2 items cannot be restored inside its objective: Overdue.",
             SafetyRule.Of([Of(ItemState.Proven), Of(ItemState.Overdue)], Now).Sentence);
     }
