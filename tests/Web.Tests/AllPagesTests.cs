@@ -136,6 +136,8 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 ["/items/hide"] = [$"/items/hide?host={web.Host}&kind=Sqlite&path=/srv/app/data.db"],
                 ["/policies/{Id}"] = [$"/policies/{files.Id}"],
                 ["/policies/{Id}/edit"] = [$"/policies/{files.Id}/edit", $"/policies/{cluster.Policy}/edit"],
+                ["/policies/{Id}/versions"] = [$"/policies/{files.Id}/versions"],
+                ["/policies/{Id}/yaml"] = [$"/policies/{files.Id}/yaml"],
                 ["/policies/{Id}/report"] = [$"/policies/{files.Id}/report"],
                 ["/agents/{Id}"] = [$"/agents/{web.Host}"],
                 ["/agents/{Id}/restore"] = [$"/agents/{db.Host}/restore"],

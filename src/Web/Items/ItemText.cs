@@ -9,6 +9,9 @@ public static class ItemText
 {
     public static string Paths(Item item) => item.Source.Files is { } files ? string.Join(", ", files.Paths) : item.Source.Title;
 
+    /// <summary>What it is of and where; null where its name says so already.</summary>
+    public static string? Where(Item item) => $"{Paths(item)} on {item.HostName}" is var where && where == item.Name ? null : where;
+
     /// <summary>What kind of thing was found.</summary>
     public static string Of(FoundKind kind) => kind switch
     {
