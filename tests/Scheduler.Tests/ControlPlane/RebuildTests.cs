@@ -71,6 +71,36 @@ public sealed class RebuildTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_hundred_hosts_with_ten_thousand_points_come_back_row_for_row()
+    {
+        await using var one = await Exported.Start(databases);
+        var (hosts, points) = Nightly.IsOn ? (100, 100) : (5, 100);
+        for (var at = 0; at < hosts; at++) await one.Fleet.ProtectReady(await one.Fleet.AddHost($"host-{at}"), "/srv/data");
+        await one.Node.Db.Execute("""
+            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, received_at, is_complete, backup)
+            select (lpad(to_hex((extract(epoch from clock() - n * interval '1 day') * 1000)::bigint), 12, '0') || '70008'
+                || left(md5(i.id::text || n), 15))::uuid, i.id, i.repository_id, gen_random_uuid(), md5(i.id::text || n) || md5(n::text), clock() - n * interval
+                '1 day', clock() - n * interval '1 day', true, jsonb_build_object('files', n, 'bytes', n * 1000, 'note', repeat('x', 300))
+            from item i, generate_series(1, $1) n
+            """, [points], NoStop);
+        var from = TimeProvider.System.GetTimestamp();
+        await one.Export();
+        var exported = TimeProvider.System.GetElapsedTime(from);
+        from = TimeProvider.System.GetTimestamp();
+        var (exit, error, database) = await one.TryRebuild(await one.Kit(), []);
+        var rebuilt = TimeProvider.System.GetElapsedTime(from);
+
+        Assert.Equal((0, ""), (exit, error));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{hosts} hosts, {hosts * points} points: exported in {exported}, rebuilt in {rebuilt}");
+        await using var source = NpgsqlDataSource.Create(database);
+        var there = await one.Rows(new Postgres(source));
+        Assert.Equal((await one.Rows(one.Node.Db))["recovery_point"], there["recovery_point"]);
+        Assert.Equal(hosts * points, there["recovery_point"].Count);
+        Assert.Equal(hosts, there["host"].Count);
+    }
+
+    [Fact]
     public async Task Only_what_changed_is_stored_again_and_nothing_where_nothing_did()
     {
         await using var one = await Exported.Start(databases);
@@ -150,7 +180,7 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         await Refused("does not exist", null, "--entry", "1-77");
         await Refused("names no entry", null, "--entry", "newest");
         await Refused("'--fromm' is no argument", null, "--fromm");
-        await Refused("does not exist", null, "--from", Path.Combine(one.Folder, "nowhere"));
+        await Refused("there is no such folder", null, "--from", Path.Combine(one.Folder, "nowhere"));
 
         var newest = Directory.GetFiles(one.Folder, "000001-0000000002", SearchOption.AllDirectories).Single();
         var bytes = await File.ReadAllBytesAsync(newest);
