@@ -43,6 +43,10 @@ public sealed record ChannelSettings
     public string? From { get; init; }
     /// <summary>For e-mail: who gets it; 1 to 20.</summary>
     public IReadOnlyList<string> To { get; init; } = [];
+    /// <summary>Certificates in PEM of authorities that may vouch for the mail server, or for the address over https, beside those that
+    /// this machine knows; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? AuthorityPem { get; init; }
     /// <summary>What is told: warnings too, or only what is broken.</summary>
     public AlertSeverity Least { get; init; } = AlertSeverity.Warning;
     /// <summary>How long a message waits for others, so that a bad minute is one message. 0 to 15 minutes; default 30 seconds.</summary>

@@ -36,13 +36,7 @@ static class StoreHttp
             handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => shown();   // also where the server names no issuers
         if (options.Authority is { } authority)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => IsSignedBy(authority, certificate);
-        else
-        {
-            var authorities = Own(options);
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors)
-                => errors == SslPolicyErrors.None || IsTrusted(authorities, certificate, chain, errors) ? true
-                    : throw RefusedCertificate.Of(certificate, chain, errors, authorities.Count > 0);
-        }
+        else handler.SslOptions.RemoteCertificateValidationCallback = ServerTrust.By(Own(options));
         HttpMessageHandler way = options.Bandwidth is { } limits ? new PacedTraffic(limits) { InnerHandler = handler } : handler;
         clock?.InnerHandler = way;
         return new HttpClient(clock ?? way, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
@@ -75,20 +69,6 @@ static class StoreHttp
         chain.ChainPolicy.CustomTrustStore.Add(authority);
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerUsage));
-        return chain.Build(server);
-    }
-
-    // The host's name is always checked; only who may vouch for it is exchanged.
-    static bool IsTrusted(X509Certificate2Collection authorities, X509Certificate? certificate, X509Chain? seen, SslPolicyErrors errors)
-    {
-        if (authorities.Count == 0 || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0
-            || certificate is not X509Certificate2 server) return false;
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;   // private authorities seldom answer for revocation
-        if (seen is not null)
-            foreach (var element in seen.ChainElements) chain.ChainPolicy.ExtraStore.Add(element.Certificate);
         return chain.Build(server);
     }
 }

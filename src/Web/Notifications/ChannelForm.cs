@@ -22,6 +22,7 @@ public sealed class ChannelForm
     public string? QuietTo { get; set; }
     public string? TimeZone { get; set; }
     public string? Every { get; set; }
+    public string? Authority { get; set; }
     public string? Paused { get; set; }
 
     /// <summary>The form of a channel as it is.</summary>
@@ -43,6 +44,7 @@ public sealed class ChannelForm
             QuietTo = ChannelText.Time(settings.QuietTo),
             TimeZone = settings.TimeZone,
             Every = settings.Every.TotalMinutes.ToString(CultureInfo.InvariantCulture),
+            Authority = settings.AuthorityPem,
             Paused = channel?.IsPaused == true ? "on" : null,
         };
     }
@@ -63,6 +65,7 @@ public sealed class ChannelForm
             SmtpPort = kind == ChannelKind.Email ? Number("smtpPort", SmtpPort, "587") : 587,
             SmtpSecurity = Enum.TryParse<SmtpSecurity>(SmtpSecurity, out var security) ? security : default,
             SmtpUser = SmtpUser,
+            AuthorityPem = string.IsNullOrWhiteSpace(Authority) ? null : Authority,
             From = From?.Trim(),
             To = [.. (To ?? "").Split(['\n', ',', ';', ' ', '\r'], StringSplitOptions.RemoveEmptyEntries)],
             Least = Enum.TryParse<AlertSeverity>(Least, out var least) ? least : default,

@@ -22,15 +22,18 @@ public sealed class ChannelTests(SchedulerDatabases databases)
             Secret = secret,
         }, default);
 
-    static Task<AlertChannel> Mail(TestNode node, MailServer server, SmtpSecurity security = SmtpSecurity.None)
+    static Task<AlertChannel> Mail(TestNode node, MailServer server, SmtpSecurity security = SmtpSecurity.None,
+        string? authority = null, (string User, string Password)? account = null, string name = "ops")
         => Save(node, ChannelKind.Email, new ChannelSettings
         {
+            AuthorityPem = authority,
+            SmtpUser = account?.User,
             SmtpHost = "127.0.0.1",
             SmtpPort = server.Port,
             SmtpSecurity = security,
             From = "backup@example.org",
             To = ["ops@example.org", "boss@example.org"],
-        });
+        }, account?.Password, name);
 
     static async Task Raise(TestNode node, string cause, AlertSeverity severity = AlertSeverity.Warning)
     {
@@ -111,6 +114,59 @@ public sealed class ChannelTests(SchedulerDatabases databases)
 
         Assert.Equal((false, "127.0.0.1 offers no STARTTLS, so nothing was sent."), (answer.IsGood, answer.Text));
         Assert.All(server.Heard, line => Assert.StartsWith("EHLO", line, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(SmtpSecurity.StartTls, "AUTH PLAIN")]
+    [InlineData(SmtpSecurity.StartTls, "AUTH LOGIN")]
+    [InlineData(SmtpSecurity.Tls, "AUTH LOGIN PLAIN")]
+    public async Task A_mail_goes_encrypted_to_a_server_that_an_authority_of_ones_own_vouches_for(SmtpSecurity security, string ways)
+    {
+        await using var node = await TestNode.Start(databases);
+        using var authority = new TestAuthority("the firm");
+        using var certificate = authority.Sign("127.0.0.1");
+        await using var server = new MailServer
+        {
+            Certificate = certificate,
+            EncryptsAtOnce = security == SmtpSecurity.Tls,
+            Wants = ("ops", "pässword"),
+            Abilities = [ways],
+        };
+        var channel = await Mail(node, server, security, authority.Pem, ("ops", "pässword"));
+
+        await Raise(node, "a");
+        channel = await Settle(node, channel.Id);
+
+        Assert.Equal("250 2.0.0 queued as 1", Assert.Single(channel.Messages).Answer);
+        Assert.Contains("a is held.", Assert.Single(server.Mails).Text, StringComparison.Ordinal);
+        Assert.Equal(authority.Pem.ReplaceLineEndings("\n").Trim(), channel.Settings.AuthorityPem!.Trim());
+
+        var wrong = await Mail(node, server, security, authority.Pem, ("ops", "password"), "wrong");
+        var refused = await node.Get<TestChannel>().Handle(TestNode.Admin, new TestChannelRequest(wrong.Id), default);
+        Assert.Equal((false, "535 5.7.8 user or password are wrong"), (refused.IsGood, refused.Text));
+        Assert.Single(server.Mails);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", false, false, "it is signed by 'the firm'")]
+    [InlineData("mail.elsewhere.test", false, true, "it is for mail.elsewhere.test")]
+    [InlineData("127.0.0.1", true, true, "does not count now")]
+    public async Task A_mail_server_that_nobody_vouches_for_is_told_nothing_and_the_answer_says_why(string host, bool isOver, bool isGiven,
+        string expected)
+    {
+        await using var node = await TestNode.Start(databases);
+        using var authority = new TestAuthority("the firm");
+        using var certificate = authority.Sign(host, isOver);
+        await using var server = new MailServer { Certificate = certificate };
+        var channel = await Mail(node, server, SmtpSecurity.StartTls, isGiven ? authority.Pem : null, ("ops", "password"));
+
+        var answer = await node.Get<TestChannel>().Handle(TestNode.Admin, new TestChannelRequest(channel.Id), default);
+
+        Assert.False(answer.IsGood);
+        Assert.StartsWith("The certificate of 127.0.0.1 is not trusted: ", answer.Text, StringComparison.Ordinal);
+        Assert.Contains(expected, answer.Text, StringComparison.Ordinal);
+        Assert.EndsWith("Nothing was sent.", answer.Text, StringComparison.Ordinal);
+        Assert.All(server.Heard, line => Assert.True(line.StartsWith("EHLO", StringComparison.Ordinal) || line == "STARTTLS", line));
     }
 
     [Fact]

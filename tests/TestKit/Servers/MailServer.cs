@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace BackupDr.TestKit.Servers;
@@ -44,6 +47,15 @@ public sealed class MailServer : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
+    /// <summary>What it shows for TLS; null where it does not encrypt.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>Whether it encrypts from the first byte; else after STARTTLS, where it has a certificate.</summary>
+    public bool EncryptsAtOnce { get; init; }
+
+    /// <summary>The user and password that it wants before a mail; null for nobody's.</summary>
+    public (string User, string Password)? Wants { get; init; }
+
     /// <summary>Abilities beside the greeting, for example "AUTH PLAIN".</summary>
     public IReadOnlyList<string> Abilities { get; set; } = [];
 
@@ -70,28 +82,55 @@ public sealed class MailServer : IAsyncDisposable
         using var connection = client;
         try
         {
-            await using var stream = client.GetStream();
-            using var reader = new StreamReader(stream, Encoding.UTF8);
+            await using var plain = client.GetStream();
+            Stream stream = EncryptsAtOnce ? await Encrypted(plain) : plain;
             await Say(stream, "220 mail.test ready");
-            await Converse(stream, reader, Moods.TryDequeue(out var mood) ? mood : MailMood.Takes);
+            var mood = Moods.TryDequeue(out var next) ? next : MailMood.Takes;
+            if (!await Converse(stream, mood)) return;
+            await using var encrypted = await Encrypted(plain);
+            await Converse(encrypted, mood);
         }
-        catch (IOException) { return; }   // the other side went away
+        catch (Exception e) when (e is IOException or AuthenticationException)
+        {
+            return;   // the other side went away, or does not trust us
+        }
     }
 
-    async Task Converse(NetworkStream stream, StreamReader reader, MailMood mood)
+    async Task<SslStream> Encrypted(Stream plain)
     {
-        var (from, to) = ("", new List<string>());
+        var encrypted = new SslStream(plain);
+        await encrypted.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = Certificate }, _stop.Token);
+        return encrypted;
+    }
+
+    IReadOnlyList<string> AbilitiesOf(Stream stream) => stream is SslStream || Certificate is null ? Abilities : ["STARTTLS"];
+
+    /// <summary>True where it is to go on encrypted.</summary>
+    async Task<bool> Converse(Stream stream, MailMood mood)
+    {
+        using var reader = new StreamReader(stream, Encoding.UTF8, leaveOpen: true);
+        var (from, to, isIn) = ("", new List<string>(), Wants is null);
         while (await reader.ReadLineAsync(_stop.Token) is { } line)
         {
             Heard.Enqueue(line);
             var verb = line.Split(' ', ':')[0].ToUpperInvariant();
             if (verb == "EHLO")
             {
-                string[] lines = ["mail.test", .. Abilities];
+                string[] lines = ["mail.test", .. AbilitiesOf(stream)];
                 foreach (var (text, at) in lines.Select((text, at) => (text, at)))
                     await Say(stream, $"250{(at == lines.Length - 1 ? ' ' : '-')}{text}");
             }
-            else if (verb == "AUTH") await Say(stream, "235 welcome");
+            else if (verb == "STARTTLS" && Certificate is not null)
+            {
+                await Say(stream, "220 go ahead");
+                return true;
+            }
+            else if (verb == "AUTH")
+            {
+                isIn = Wants is null || await SaidRightly(stream, reader, line);
+                await Say(stream, isIn ? "235 welcome" : "535 5.7.8 user or password are wrong");
+            }
+            else if (!isIn && verb != "QUIT") await Say(stream, "530 5.7.0 sign in first");
             else if (verb == "MAIL")
             {
                 from = line[(line.IndexOf('<') + 1)..line.IndexOf('>')];
@@ -111,17 +150,31 @@ public sealed class MailServer : IAsyncDisposable
             {
                 await Say(stream, "354 go ahead");
                 Mails.Enqueue(await Mail(reader, from, to));
-                if (mood == MailMood.CutAfterData) return;
+                if (mood == MailMood.CutAfterData) return false;
                 await Say(stream, $"250 2.0.0 queued as {Mails.Count}");
             }
             else if (verb == "QUIT")
             {
                 await Say(stream, "221 bye");
-                return;
+                return false;
             }
             else await Say(stream, "502 not understood");
         }
+        return false;
     }
+
+    /// <summary>AUTH PLAIN with everything in its line, or AUTH LOGIN with two questions.</summary>
+    async Task<bool> SaidRightly(Stream stream, StreamReader reader, string line)
+    {
+        var (user, password) = Wants!.Value;
+        if (line.StartsWith("AUTH PLAIN ", StringComparison.Ordinal)) return Plain(line["AUTH PLAIN ".Length..]) == $"\0{user}\0{password}";
+        await Say(stream, "334 VXNlcm5hbWU6");
+        var name = Plain(await reader.ReadLineAsync(_stop.Token) ?? "");
+        await Say(stream, "334 UGFzc3dvcmQ6");
+        return (name, Plain(await reader.ReadLineAsync(_stop.Token) ?? "")) == (user, password);
+    }
+
+    static string Plain(string text) => Encoding.UTF8.GetString(Convert.FromBase64String(text));
 
     async Task<TakenMail> Mail(StreamReader reader, string from, List<string> to)
     {
@@ -131,7 +184,7 @@ public sealed class MailServer : IAsyncDisposable
         return new TakenMail(from, to, string.Join("\r\n", lines.Take(split)), string.Join("\r\n", lines.Skip(split + 1)));
     }
 
-    static async Task Say(NetworkStream stream, string line) => await stream.WriteAsync(Encoding.ASCII.GetBytes(line + "\r\n"));
+    static async Task Say(Stream stream, string line) => await stream.WriteAsync(Encoding.ASCII.GetBytes(line + "\r\n"));
 
     public async ValueTask DisposeAsync()
     {

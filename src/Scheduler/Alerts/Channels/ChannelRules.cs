@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Storage.Http;
 
 namespace BackupDr.Scheduler.Alerts.Channels;
 
@@ -23,6 +24,11 @@ static class ChannelRules
             throw Wrong("quietTo", "Quiet hours need a beginning and an end.", "Or leave both empty.");
         if (!TimeZoneInfo.TryFindSystemTimeZoneById(settings.TimeZone, out _))
             throw Wrong("timeZone", $"'{settings.TimeZone}' is no time zone known here.", "For example Europe/Berlin or UTC.");
+        settings = settings with
+        {
+            AuthorityPem = string.IsNullOrWhiteSpace(settings.AuthorityPem) ? null
+                : Authorities.Text(Authorities.Parse("authority", settings.AuthorityPem)),
+        };
         if (kind == ChannelKind.Email) return Mail(settings) with { Url = null };
         var address = Egress.Url(url);
         if (kind == ChannelKind.DeadMan && (settings.Every < ShortestPing || settings.Every > LongestPing))

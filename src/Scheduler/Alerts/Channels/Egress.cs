@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Storage.Http;
 
 namespace BackupDr.Scheduler.Alerts.Channels;
 
@@ -14,9 +17,16 @@ static class Egress
     // The metadata service of one cloud has an address that is not link-local.
     static readonly IPAddress OtherMetadata = IPAddress.Parse("fd00:ec2::254");
 
+    /// <summary>Who may vouch for a channel's server beside those that this machine knows.</summary>
+    public static X509Certificate2Collection Authorities(ChannelSettings settings)
+        => settings.AuthorityPem is { } pem ? Storage.Http.Authorities.Parse("authority", pem) : [];
+
     /// <summary>A client that follows no redirect, asks no proxy and keeps no cookie.</summary>
-    public static HttpClient Client(TimeSpan timeout) => new(new SocketsHttpHandler
+    /// <param name="timeout">Longest request.</param>
+    /// <param name="authorities">Who may vouch for servers besides; empty for none.</param>
+    public static HttpClient Client(TimeSpan timeout, X509Certificate2Collection authorities) => new(new SocketsHttpHandler
     {
+        SslOptions = { RemoteCertificateValidationCallback = ServerTrust.By(authorities) },
         AllowAutoRedirect = false,
         UseProxy = false,
         UseCookies = false,

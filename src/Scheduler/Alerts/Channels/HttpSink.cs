@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -29,10 +30,10 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
     const int MostOfBody = 300;
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
-    readonly HttpClient _http = Egress.Client(Limit);
+    readonly HttpClient _usual = Egress.Client(Limit, []);
 
     /// <summary>Posts the message as it was frozen, signed where there is a key.</summary>
-    public Task<SinkAnswer> Webhook(Uri url, string? secret, MessageContent content, CancellationToken ct)
+    public Task<SinkAnswer> Webhook(Uri url, string? secret, ChannelSettings settings, MessageContent content, CancellationToken ct)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.MessageContent);
         var request = Post(url, body, content.Id);
@@ -42,7 +43,7 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
             request.Headers.Add(TimestampHeader, timestamp);
             request.Headers.Add(SignatureHeader, "sha256=" + Signature(secret, timestamp, body));
         }
-        return Send(request, ct);
+        return Send(request, settings, ct);
     }
 
     /// <summary>Signs a body.</summary>
@@ -51,7 +52,7 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
             (byte[])[.. Encoding.ASCII.GetBytes(timestamp + "."), .. body]));
 
     /// <summary>Posts the words.</summary>
-    public Task<SinkAnswer> Chat(Uri url, MessageContent content, CancellationToken ct)
+    public Task<SinkAnswer> Chat(Uri url, ChannelSettings settings, MessageContent content, CancellationToken ct)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
@@ -60,7 +61,7 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
             json.WriteString("text", Plain($"{content.Subject}\n{content.Text}"));
             json.WriteEndObject();
         }
-        return Send(Post(url, buffer.ToArray(), content.Id), ct);
+        return Send(Post(url, buffer.ToArray(), content.Id), settings, ct);
     }
 
     /// <summary>Names from hosts are no markup of a chat, and call nobody: not "&lt;!channel&gt;", not "@all".</summary>
@@ -69,7 +70,8 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
         .Replace("@", "@\u200b", StringComparison.Ordinal);
 
     /// <summary>Calls the address; any answer of 200 to 299 is good.</summary>
-    public Task<SinkAnswer> Ping(Uri url, CancellationToken ct) => Send(new HttpRequestMessage(HttpMethod.Get, url), ct);
+    public Task<SinkAnswer> Ping(Uri url, ChannelSettings settings, CancellationToken ct)
+        => Send(new HttpRequestMessage(HttpMethod.Get, url), settings, ct);
 
     static HttpRequestMessage Post(Uri url, byte[] body, MessageId id)
     {
@@ -80,16 +82,23 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
         return request;
     }
 
-    async Task<SinkAnswer> Send(HttpRequestMessage message, CancellationToken ct)
+    async Task<SinkAnswer> Send(HttpRequestMessage message, ChannelSettings settings, CancellationToken ct)
     {
         using var request = message;
+        // Who vouches for one channel's server does not for another's, so its connections are its own.
+        using var own = settings.AuthorityPem is null ? null : Egress.Client(Limit, Egress.Authorities(settings));
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("BackupDr", "1"));
         try
         {
-            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+            using var response = await (own ?? _usual).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
             var status = (int)response.StatusCode;
             var text = $"HTTP {status} {response.ReasonPhrase}".Trim() + await Beginning(response, ct);
             return new SinkAnswer(status is >= 200 and < 300, text, RetryAfter(response));
+        }
+        catch (HttpRequestException e) when (e.InnerException is AuthenticationException refused)
+        {
+            return new SinkAnswer(false, $"The certificate of {request.RequestUri!.Host} is not trusted: {refused.Message}. Nothing was "
+                + "sent.");
         }
         catch (HttpRequestException e) { return new SinkAnswer(false, e.InnerException?.Message ?? e.Message); }
         catch (IOException e) { return new SinkAnswer(false, e.Message); }
@@ -115,5 +124,5 @@ sealed class HttpSink(TimeProvider clock) : IDisposable
         _ => null,
     };
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _usual.Dispose();
 }

@@ -15,9 +15,9 @@ public sealed class Sinks(Postgres db, ChannelTable channels, TimeProvider clock
         return channel.Kind switch
         {
             ChannelKind.Email => await _smtp.Send(channel.Settings, secret.Secret, content, ct),
-            ChannelKind.Webhook => await _http.Webhook(new Uri(secret.Url!), secret.Secret, content, ct),
-            ChannelKind.Chat => await _http.Chat(new Uri(secret.Url!), content, ct),
-            _ => await _http.Ping(new Uri(secret.Url!), ct),
+            ChannelKind.Webhook => await _http.Webhook(new Uri(secret.Url!), secret.Secret, channel.Settings, content, ct),
+            ChannelKind.Chat => await _http.Chat(new Uri(secret.Url!), channel.Settings, content, ct),
+            _ => await _http.Ping(new Uri(secret.Url!), channel.Settings, ct),
         };
     }
 

@@ -1,6 +1,9 @@
 using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using BackupDr.Contracts.Api;
+using BackupDr.Storage.Http;
 
 namespace BackupDr.Scheduler.Alerts.Channels;
 
@@ -18,11 +21,12 @@ sealed class SmtpSession : IAsyncDisposable
 {
     const int LongestReply = 8 << 10, LongestLine = 2 << 10;
 
+    readonly X509Certificate2Collection _authorities;
     Stream _stream;
     readonly byte[] _buffer = new byte[4 << 10];
     int _at, _filled;
 
-    SmtpSession(Stream stream) => _stream = stream;
+    SmtpSession(Stream stream, X509Certificate2Collection authorities) => (_stream, _authorities) = (stream, authorities);
 
     /// <summary>What the server can do, by the last EHLO.</summary>
     public IReadOnlyList<string> Abilities { get; private set; } = [];
@@ -31,11 +35,17 @@ sealed class SmtpSession : IAsyncDisposable
     public bool IsEncrypted => _stream is SslStream;
 
     /// <summary>Connects, greets and encrypts as wanted.</summary>
+    /// <param name="host">The server.</param>
+    /// <param name="port">Its port.</param>
+    /// <param name="security">How it is encrypted.</param>
+    /// <param name="authorities">Who may vouch for it beside those that this machine knows.</param>
+    /// <param name="ct">Cancels.</param>
     /// <exception cref="SmtpRefusedException">The server refuses, or offers no STARTTLS.</exception>
     /// <exception cref="IOException">There is no connection, or its certificate is not trusted.</exception>
-    public static async Task<SmtpSession> Open(string host, int port, SmtpSecurity security, CancellationToken ct)
+    public static async Task<SmtpSession> Open(string host, int port, SmtpSecurity security, X509Certificate2Collection authorities,
+        CancellationToken ct)
     {
-        var session = new SmtpSession(await Egress.Connect(host, port, ct));
+        var session = new SmtpSession(await Egress.Connect(host, port, ct), authorities);
         try
         {
             if (security == SmtpSecurity.Tls) await session.Encrypt(host, ct);
@@ -62,10 +72,15 @@ sealed class SmtpSession : IAsyncDisposable
     {
         var encrypted = new SslStream(_stream, leaveInnerStreamOpen: false);
         _stream = encrypted;
-        try { await encrypted.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = host }, ct); }
-        catch (System.Security.Authentication.AuthenticationException e)
+        var options = new SslClientAuthenticationOptions
         {
-            throw new IOException($"The certificate of {host} is not trusted: {e.Message}", e);
+            TargetHost = host,
+            RemoteCertificateValidationCallback = ServerTrust.By(_authorities),
+        };
+        try { await encrypted.AuthenticateAsClientAsync(options, ct); }
+        catch (AuthenticationException e)
+        {
+            throw new IOException($"The certificate of {host} is not trusted: {e.Message}. Nothing was sent.", e);
         }
     }
 

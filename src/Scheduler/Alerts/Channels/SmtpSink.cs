@@ -17,7 +17,8 @@ sealed class SmtpSink(TimeProvider clock)
         late.CancelAfter(Limit);
         try
         {
-            await using var session = await SmtpSession.Open(settings.SmtpHost!, settings.SmtpPort, settings.SmtpSecurity, late.Token);
+            await using var session = await SmtpSession.Open(settings.SmtpHost!, settings.SmtpPort, settings.SmtpSecurity,
+                Egress.Authorities(settings), late.Token);
             if (settings.SmtpUser is { Length: > 0 } user) await session.SignIn(user, password ?? "", late.Token);
             var reply = await session.Send(settings.From!, settings.To, Mail(settings, content, clock.GetUtcNow()), late.Token);
             using var goodbye = CancellationTokenSource.CreateLinkedTokenSource(ct);
