@@ -28,13 +28,19 @@ sealed class Scratch : IDisposable
     {
         if (!below.StartsWith('/') || !Disk.Exists(below))
             throw new BadInputException("--scratch", $"There is no folder {below}.", "Name a folder on a disk with room for the copy.");
-        foreach (var (name, kind) in Disk.List(below))
-            if (kind == FileKind.Folder && name.StartsWith(Start, StringComparison.Ordinal))
-                RemoveIfLeft(System.IO.Path.Combine(below, name));
+        RemoveLeft(below);
         var path = System.IO.Path.Combine(below, Start + RandomNumberGenerator.GetHexString(16, lowercase: true));
         var folder = PrivateFolder.Open(FilePath.FromText(path));
         FileLock.TryTake(folder);
         return new Scratch(path, folder);
+    }
+
+    /// <summary>Removes what killed runs left in a folder, with the servers in it.</summary>
+    public static void RemoveLeft(string below)
+    {
+        foreach (var (name, kind) in Disk.List(below))
+            if (kind == FileKind.Folder && name.StartsWith(Start, StringComparison.Ordinal))
+                RemoveIfLeft(System.IO.Path.Combine(below, name));
     }
 
     static void RemoveIfLeft(string path)
@@ -72,5 +78,16 @@ sealed class Scratch : IDisposable
     {
         Disk.RemoveTree(Path);
         _folder.Dispose();
+    }
+}
+
+/// <summary>What killed runs left of servers that nobody else can reach, beside their data: the folders of their sockets.</summary>
+public static class LeftScratch
+{
+    /// <summary>Removes it. What a run that lives holds, and what is another user's, stays.</summary>
+    public static void Remove()
+    {
+        foreach (var folder in (string[])[PostgreSql.PrivateServer.SocketFolder, MariaDb.PrivateMariaDb.SocketFolder])
+            Scratch.RemoveLeft(folder);
     }
 }

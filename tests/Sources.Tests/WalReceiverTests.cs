@@ -222,6 +222,15 @@ public sealed class WalReceiverTests : IDisposable
         var refused = await Assert.ThrowsAsync<SourceException>(()
             => RestoredIds(repository, RecoveryTarget.At(Range(before).End)));
         Assert.Contains("there is a gap behind it", refused.Message, StringComparison.Ordinal);
+        await using var place = PostgresCluster.Prepare();
+        var proof = await ClusterProof.Run(repository, new ClusterProofOptions
+        {
+            Folder = Path.Combine(place.Folder, "proof"),
+            ChecksRelations = false,
+        }, null, _ct);
+        var lost = WalSegment.Of(Range(after).Timeline, Range(after).End, 16 << 20).Name(16 << 20);
+        Assert.StartsWith($"Segment {lost} of the stored log is missing, and no base backup was taken since",
+            proof.Checks.Single(check => !check.Passed).Detail, StringComparison.Ordinal);
     }
 
     [Theory]

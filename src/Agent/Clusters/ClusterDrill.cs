@@ -1,10 +1,10 @@
 using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Leasing;
-using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
+using BackupDr.Engine.Format;
 using BackupDr.Sources;
 using BackupDr.Sources.PostgreSql;
 
@@ -15,25 +15,31 @@ namespace BackupDr.Agent.Clusters;
 static class ClusterDrill
 {
     /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
-    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, PostgreSqlSpec spec, AgentState state,
-        DrillLooks looks, RunReporter reporter, CancellationToken ct)
+    public static async Task<JobResult> Run(DrillScene scene, PostgreSqlSpec spec, CancellationToken ct)
     {
-        var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
-        using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
-        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the cluster in snapshot {snapshotId[..8]} into {sandbox.Folder}.");
+        var snapshot = await scene.Repository.FindSnapshot(scene.SnapshotId, SnapshotFilter.All, ct);
+        using var sandbox = DrillSandbox.Make(scene.State, scene.Run, spec.Scratch ?? DrillScene.UsualScratch);
+        return await sandbox.Space.Watch(token => Run(scene, snapshot, spec, sandbox, token), ct);
+    }
+
+    static async Task<JobResult> Run(DrillScene scene, Snapshot snapshot, PostgreSqlSpec spec, DrillSandbox sandbox, CancellationToken ct)
+    {
+        var reporter = scene.Reporter;
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the cluster in snapshot {scene.ShortId} into {sandbox.Folder}.");
         var begunAt = DrillStory.Now;
-        var report = await ClusterProof.Run(repository, new ClusterProofOptions
+        var report = await ClusterProof.Run(scene.Repository, new ClusterProofOptions
         {
             Folder = sandbox.Folder,
             SystemIdentifier = RecoverySet.SystemOf(snapshot),
-            Base = snapshotId,
+            Base = scene.SnapshotId,
+            Reserve = sandbox.Space.Reserve,
             // Where the log is received a person restores to its end, and that is what has to be proven.
             Target = spec.Log is null ? RecoveryTarget.EndOfBackup : RecoveryTarget.Latest,
             OnPhase = phase => reporter.Progress(new JobProgress { Phase = phase }),
-            Assertions = looks.Assertions,
-            Look = looks.Script,
+            Assertions = scene.Looks.Assertions,
+            Look = scene.Looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
-        return Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
+        return Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(scene.Repository, reporter) };
     }
 
     /// <summary>What a look through a started copy of a database server found, in the log and as a result.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Leasing;
 using BackupDr.Agent.MariaDb;
@@ -22,59 +23,74 @@ namespace BackupDr.Agent.Jobs;
 /// from the network.</remarks>
 static class DrillJobRun
 {
-    static readonly TimeSpan Longest = TimeSpan.FromHours(12);
-
-    public static async Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, DrillLooks looks,
+    /// <summary>Opens the repository and drills.</summary>
+    public static Task<JobResult> Run(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, DrillLooks looks,
         RunReporter reporter, CancellationToken ct)
+        => Run(token => jobs.OpenToRead(run, reporter, token), run.RunId, job, state, looks, reporter, ct);
+
+    /// <summary>Drills within the time that the policy gives. What had no room says nothing of the point; what takes too long, and what is
+    /// wrong, makes it failed.</summary>
+    internal static async Task<JobResult> Run(Func<CancellationToken, Task<Repository>> open, RunId run, DrillJob job, AgentState state,
+        DrillLooks looks, RunReporter reporter, CancellationToken ct)
     {
         var begun = Stopwatch.GetTimestamp();
+        var limit = job.Limit ?? ProofSpec.DefaultDrillLimit;
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        late.CancelAfter(Longest);
-        try { return await Drill(jobs, run, job, state, looks, reporter, begun, late.Token); }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-        {
-            return Result(new DrillResult
-            {
-                Result =
-            ProofResult.Failed,
-                Reason = $"It took longer than {Longest.TotalHours:0} hours.",
-                Seconds = Seconds(begun)
-            });
-        }
-    }
-
-    /// <summary>A thaw costs, and nobody asked for one: such a point is neither proven nor disproved.</summary>
-    static JobResult Archived(RepositoryException why, RunReporter reporter, long begun)
-    {
-        var reason = $"{why.Message} A drill does not thaw, because that costs: thaw with a restore, then drill while it is readable.";
-        reporter.Event(EventLevel.Warning, "drill.archived", reason);
-        return Result(new DrillResult { Result = ProofResult.Skipped, Reason = reason, Seconds = Seconds(begun) });
-    }
-
-    static async Task<JobResult> Drill(JobRunner jobs, LeasedRun run, DrillJob job, AgentState state, DrillLooks looks,
-        RunReporter reporter, long begun, CancellationToken ct)
-    {
-        using var repository = await jobs.OpenToRead(run, reporter, ct);
+        late.CancelAfter(limit);
         try
         {
-            return job.LiveSource switch
-            {
-                { PostgreSql: { } cluster }
-                    => await ClusterDrill.Run(repository, run.RunId, job.SnapshotId, cluster, state, looks, reporter, ct),
-                { MariaDb: { } server }
-                    => await MariaDbDrill.Run(repository, run.RunId, job.SnapshotId, server, state, looks, reporter, ct),
-                { Kind: SourceKind.Sqlite } => await SqliteDrill.Run(repository, run.RunId, job.SnapshotId, state, looks, reporter, ct),
-                _ => await Files(repository, run.RunId, job, state, looks, reporter, begun, ct),
-            };
+            using var repository = await open(late.Token);
+            return await Drill(new DrillScene(repository, run, job, state, looks, reporter), begun, late.Token);
         }
-        catch (RepositoryException e) when (e.Archived is not null) { return Archived(e, reporter, begun); }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return NotMade(ProofResult.Failed, "drill.late", $"It was not finished within {Words(limit)}.", reporter, begun);
+        }
+        catch (SourceException e) when (DrillSpace.IsMeant(e))
+        {
+            return NotMade(ProofResult.Skipped, e.Code, $"{e.Message} {e.Hint}", reporter, begun, isFull: true);
+        }
+        // A thaw costs, and nobody asked for one: such a point is neither proven nor disproved.
+        catch (RepositoryException e) when (e.Archived is not null)
+        {
+            return NotMade(ProofResult.Skipped, "drill.archived", $"{e.Message} A drill does not thaw, because that costs: thaw with a "
+                + "restore, then drill while it is readable.", reporter, begun);
+        }
     }
 
-    static async Task<JobResult> Files(Repository repository, RunId run, DrillJob job, AgentState state, DrillLooks looks,
-        RunReporter reporter, long begun, CancellationToken ct)
+    static JobResult NotMade(ProofResult result, string code, string reason, RunReporter reporter, long begun, bool isFull = false)
     {
-        var snapshot = await repository.FindSnapshot(job.SnapshotId, SnapshotFilter.All, ct);
-        using var sandbox = DrillSandbox.Make(state, run);
+        reporter.Event(result == ProofResult.Failed ? EventLevel.Error : EventLevel.Warning, code, reason);
+        return Result(new DrillResult { Result = result, Reason = reason, HadNoRoom = isFull, Seconds = Seconds(begun) });
+    }
+
+    static string Words(TimeSpan time) => time switch
+    {
+        { TotalMinutes: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s"),
+        { TotalHours: >= 1, Minutes: 0 } => $"{(int)time.TotalHours} h",
+        _ => $"{(int)time.TotalMinutes} min",
+    };
+
+    static Task<JobResult> Drill(DrillScene scene, long begun, CancellationToken ct) => scene.Job.LiveSource switch
+    {
+        { PostgreSql: { } cluster } => ClusterDrill.Run(scene, cluster, ct),
+        { MariaDb: { } server } => MariaDbDrill.Run(scene, server, ct),
+        { Kind: SourceKind.Sqlite } => SqliteDrill.Run(scene, ct),
+        _ => Files(scene, begun, ct),
+    };
+
+    static async Task<JobResult> Files(DrillScene scene, long begun, CancellationToken ct)
+    {
+        var snapshot = await scene.Repository.FindSnapshot(scene.SnapshotId, SnapshotFilter.All, ct);
+        using var sandbox = DrillSandbox.Make(scene.State, scene.Run);
+        await sandbox.Space.Need(scene.Repository, snapshot, ct);
+        return await sandbox.Space.Watch(token => Files(scene, snapshot, sandbox, begun, token), ct);
+    }
+
+    static async Task<JobResult> Files(DrillScene scene, Engine.Format.Snapshot snapshot, DrillSandbox sandbox, long begun,
+        CancellationToken ct)
+    {
+        var (repository, reporter) = (scene.Repository, scene.Reporter);
         var begunAt = DrillStory.Now;
         reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of snapshot {snapshot.ShortId} into a sandbox.");
         RestoreSummary restored;
@@ -84,11 +100,11 @@ static class DrillJobRun
         var (restoreSeconds, restoredAt) = (Seconds(begun), DrillStory.Now);
         reporter.Event(EventLevel.Info, "drill.restored", $"Restored {restored.Files} files in {restoreSeconds:0.0} s; comparing each "
             + $"with the snapshot.");
-        var (findings, liveProblem) = await Compare(repository, snapshot, sandbox, job, restored, reporter, ct);
+        var (findings, liveProblem) = await Compare(scene, snapshot, sandbox, restored, ct);
         var problems = restored.Failed.Concat(findings.Mismatches).ToList();
         foreach (var problem in problems.Take(100)) reporter.Event(EventLevel.Error, "drill.mismatch",
             $"{problem.Path}: {problem.Message}");
-        var look = await Look(looks, sandbox, reporter, ct);
+        var look = await Look(scene.Looks, sandbox, reporter, ct);
         var proven = problems.Count == 0 && look is not { Passed: false };
         reporter.Event(proven ? EventLevel.Info : EventLevel.Error, "drill.done", proven
             ? $"Proven: {findings.FilesCompared} files equal the snapshot; {findings.LiveEqual} also equal the live source, "
@@ -124,10 +140,10 @@ static class DrillJobRun
         return look;
     }
 
-    static async Task<(ProofFindings Findings, string? LiveProblem)> Compare(Repository repository,
-        Engine.Format.Snapshot snapshot, DrillSandbox sandbox, DrillJob job, RestoreSummary restored, RunReporter reporter,
-        CancellationToken ct)
+    static async Task<(ProofFindings Findings, string? LiveProblem)> Compare(DrillScene scene,
+        Engine.Format.Snapshot snapshot, DrillSandbox sandbox, RestoreSummary restored, CancellationToken ct)
     {
+        var (job, reporter) = (scene.Job, scene.Reporter);
         var silent = new Silent();
         using var restoredTree = FileSource.OpenTree(FilePath.FromText(sandbox.Folder));
         using var live = job is { IsElsewhere: false, LiveSource.Files: { } files } ? FileSource.Open(files) : null;
@@ -139,7 +155,7 @@ static class DrillJobRun
             FilesDone = files,
             FilesTotal = restored.Files
         }));
-        return (await ProofComparison.Execute(repository, snapshot, restoredTree, liveRoot, progress, ct), liveProblem);
+        return (await ProofComparison.Execute(scene.Repository, snapshot, restoredTree, liveRoot, progress, ct), liveProblem);
     }
 
     /// <summary>A live source that is gone does not make a restore wrong: it is told, and only the snapshot is compared.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using BackupDr.Contracts;
+using BackupDr.Sources;
 
 namespace BackupDr.Agent.Jobs;
 
@@ -14,9 +15,11 @@ sealed class DrillSandbox : IDisposable
 
     readonly string _own;
 
-    DrillSandbox(string own, string folder) => (_own, Folder) = (own, folder);
+    DrillSandbox(string own, string folder) => (_own, Folder, Space) = (own, folder, new DrillSpace(Path.GetDirectoryName(folder)!));
 
     public string Folder { get; }
+    /// <summary>The room that it has.</summary>
+    public DrillSpace Space { get; }
 
     /// <summary>In the agent's own folder.</summary>
     public static DrillSandbox Make(AgentState state, RunId run)
@@ -50,6 +53,7 @@ sealed class DrillSandbox : IDisposable
             if (Path.Combine(own, Elsewhere) is var name && File.Exists(name) && File.ReadAllText(name) is var folder
                 && Path.GetFileName(folder).StartsWith(Prefix, StringComparison.Ordinal)) RemoveElsewhere(folder);
         Remove(state.SandboxFolder);
+        LeftScratch.Remove();
     }
 
     // A server that outlived its agent works in there.

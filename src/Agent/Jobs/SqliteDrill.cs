@@ -1,5 +1,3 @@
-using BackupDr.Agent.Leasing;
-using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Engine;
@@ -13,18 +11,25 @@ namespace BackupDr.Agent.Jobs;
 static class SqliteDrill
 {
     /// <exception cref="SourceException">It could not be restored.</exception>
-    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, AgentState state, DrillLooks looks,
-        RunReporter reporter, CancellationToken ct)
+    public static async Task<JobResult> Run(DrillScene scene, CancellationToken ct)
     {
-        using var sandbox = DrillSandbox.Make(state, run);
-        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the database in snapshot {snapshotId[..8]}.");
+        var snapshot = await scene.Repository.FindSnapshot(scene.SnapshotId, SnapshotFilter.All, ct);
+        using var sandbox = DrillSandbox.Make(scene.State, scene.Run);
+        await sandbox.Space.Need(scene.Repository, snapshot, ct);
+        return await sandbox.Space.Watch(token => Run(scene, sandbox, token), ct);
+    }
+
+    static async Task<JobResult> Run(DrillScene scene, DrillSandbox sandbox, CancellationToken ct)
+    {
+        var reporter = scene.Reporter;
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the database in snapshot {scene.ShortId}.");
         var begunAt = DrillStory.Now;
-        var report = await SqliteProof.Run(repository, new SqliteProofOptions
+        var report = await SqliteProof.Run(scene.Repository, new SqliteProofOptions
         {
-            Snapshot = snapshotId,
+            Snapshot = scene.SnapshotId,
             Scratch = sandbox.Folder,
-            Assertions = looks.Assertions,
-            Look = looks.Script,
+            Assertions = scene.Looks.Assertions,
+            Look = scene.Looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
         foreach (var check in report.Checks)
             reporter.Event(check.Passed ? EventLevel.Info : EventLevel.Error, "drill.check",
@@ -32,7 +37,7 @@ static class SqliteDrill
         return new JobResult
         {
             Outcome = JobOutcome.Complete,
-            Healed = JobRunner.Healed(repository, reporter),
+            Healed = JobRunner.Healed(scene.Repository, reporter),
             Drill = DrillStory.OfDatabase(report, begunAt, startsServer: false) with
             {
                 RestoreSeconds = Math.Round(report.RestoreTime.TotalSeconds, 3),

@@ -1,11 +1,10 @@
 using BackupDr.Agent.Clusters;
 using BackupDr.Agent.Jobs;
-using BackupDr.Agent.Leasing;
-using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Engine;
+using BackupDr.Engine.Format;
 using BackupDr.Sources;
 using BackupDr.Sources.MariaDb;
 
@@ -16,23 +15,29 @@ namespace BackupDr.Agent.MariaDb;
 static class MariaDbDrill
 {
     /// <exception cref="SourceException">It could not be restored, or the server's programs are missing.</exception>
-    public static async Task<JobResult> Run(Repository repository, RunId run, string snapshotId, MariaDbSpec spec, AgentState state,
-        DrillLooks looks, RunReporter reporter, CancellationToken ct)
+    public static async Task<JobResult> Run(DrillScene scene, MariaDbSpec spec, CancellationToken ct)
     {
-        var snapshot = await repository.FindSnapshot(snapshotId, SnapshotFilter.All, ct);
-        using var sandbox = DrillSandbox.Make(state, run, spec.Scratch ?? FilePath.FromText("/var/tmp"));
-        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the server in snapshot {snapshotId[..8]}, and of the log behind "
+        var snapshot = await scene.Repository.FindSnapshot(scene.SnapshotId, SnapshotFilter.All, ct);
+        using var sandbox = DrillSandbox.Make(scene.State, scene.Run, spec.Scratch ?? DrillScene.UsualScratch);
+        return await sandbox.Space.Watch(token => Run(scene, snapshot, sandbox, token), ct);
+    }
+
+    static async Task<JobResult> Run(DrillScene scene, Snapshot snapshot, DrillSandbox sandbox, CancellationToken ct)
+    {
+        var reporter = scene.Reporter;
+        reporter.Event(EventLevel.Info, "drill.begin", $"Test restore of the server in snapshot {scene.ShortId}, and of the log behind "
             + $"it, into {sandbox.Folder}.");
         var begunAt = DrillStory.Now;
-        var report = await MariaDbProof.Run(repository, new MariaDbProofOptions
+        var report = await MariaDbProof.Run(scene.Repository, new MariaDbProofOptions
         {
             Folder = sandbox.Folder,
             Server = MariaDbRecoverySet.ServerOf(snapshot),
-            Base = snapshotId,
+            Base = scene.SnapshotId,
+            Reserve = sandbox.Space.Reserve,
             Target = BinlogTarget.Latest,
-            Assertions = looks.Assertions,
-            Look = looks.Script,
+            Assertions = scene.Looks.Assertions,
+            Look = scene.Looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);
-        return ClusterDrill.Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(repository, reporter) };
+        return ClusterDrill.Result(report, begunAt, reporter) with { Healed = JobRunner.Healed(scene.Repository, reporter) };
     }
 }

@@ -181,6 +181,9 @@ public sealed record DrillJob
     /// <summary>As <see cref="ProofSpec.ScriptLimit"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public TimeSpan? ScriptLimit { get; init; }
+    /// <summary>As <see cref="ProofSpec.DrillLimit"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeSpan? Limit { get; init; }
 }
 
 /// <summary>Check a repository.</summary>
@@ -191,6 +194,9 @@ public sealed record CheckJob
     /// <summary>The part of a round that is read; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CheckRound? Round { get; init; }
+    /// <summary>Whether the unmodified restic program looks through as well, where the host has it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WithRestic { get; init; }
 }
 
 /// <summary>The next part of a round through all packs, in the order of their names.</summary>

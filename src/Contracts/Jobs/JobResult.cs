@@ -195,6 +195,9 @@ public sealed record DrillResult
     public double Seconds { get; init; }
     /// <summary>Whether the sandbox was isolated (own user, no network).</summary>
     public bool Isolated { get; init; }
+    /// <summary>Whether it was not made, or stopped, because there was no room on the host: another one may have it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool HadNoRoom { get; init; }
 }
 
 /// <summary>One look at a database that was restored for a test.</summary>
@@ -232,6 +235,22 @@ public sealed record CheckResult
     /// <summary>Of a round: the last pack that was read; null at its end.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reached { get; init; }
+    /// <summary>What the unmodified restic program said; null where it was not asked. Its errors are among <see cref="Errors"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ResticCheck? Restic { get; init; }
+}
+
+/// <summary>What the unmodified restic program said of a repository.</summary>
+public sealed record ResticCheck
+{
+    /// <summary>Its version, "0.14.0"; null where it is not installed on the host.</summary>
+    public string? Version { get; init; }
+    /// <summary>Why it said nothing; null where it looked through.</summary>
+    public string? Problem { get; init; }
+    /// <summary>What it found; at most 20. Empty is good where there is no problem.</summary>
+    public IReadOnlyList<string> Errors { get; init; } = [];
+    /// <summary>Seconds that it took.</summary>
+    public double Seconds { get; init; }
 }
 
 /// <summary>What was done to bring the places of a repository to the same state.</summary>

@@ -95,6 +95,13 @@ public sealed record ProofSpec
     /// <summary>How long that may take: 1 second to 6 hours, null for <see cref="DefaultScriptLimit"/>.</summary>
     public TimeSpan? ScriptLimit { get; init; }
 
+    /// <summary>How long a whole test restore may take before it is stopped, and the point failed: 5 minutes to 48 hours, null for
+    /// <see cref="DefaultDrillLimit"/>.</summary>
+    public TimeSpan? DrillLimit { get; init; }
+
+    /// <summary>How long a test restore may take: where nothing is said, at least, at most.</summary>
+    public static readonly TimeSpan DefaultDrillLimit = TimeSpan.FromHours(12), ShortestDrillLimit = TimeSpan.FromMinutes(5),
+        LongestDrillLimit = TimeSpan.FromHours(48);
     /// <summary>How long a program may look at a copy.</summary>
     public static readonly TimeSpan DefaultScriptLimit = TimeSpan.FromMinutes(10);
     /// <summary>Most queries, and most characters of one.</summary>

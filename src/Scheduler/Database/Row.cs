@@ -46,6 +46,10 @@ public readonly struct Row(NpgsqlDataReader reader)
     /// <summary>A typed id, or null.</summary>
     public T? IdOrNull<T>(string column) where T : struct, ITypedId<T> => IsNull(column) ? null : Id<T>(column);
 
+    /// <summary>An array of typed ids.</summary>
+    public IReadOnlyList<T> Ids<T>(string column) where T : struct, ITypedId<T>
+        => Array.ConvertAll(reader.GetFieldValue<Guid[]>(reader.GetOrdinal(column)), T.From);
+
     /// <summary>An enum stored as its word.</summary>
     /// <exception cref="InvalidOperationException">The column holds a word that this version does not know.</exception>
     public T Word<T>(string column) where T : struct, Enum => Enum.TryParse<T>(Text(column), out var value) && Enum.IsDefined(value) ? value

@@ -15,14 +15,13 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
     /// <summary>Starts them; gives their number.</summary>
     public Task<int> Run(CancellationToken ct) => db.InTransaction(async tx =>
     {
-        if (await tx.First("select clock() from drill_plan for update skip locked", [], row => (DateTimeOffset?)row.Time(0), ct)
+        if (await tx.First("select clock() from drill_plan where one for update skip locked", [], row => (DateTimeOffset?)row.Time(0), ct)
             is not { } now) return 0;   // another node plans
         var items = await Items(tx, now, ct);
         if (items.Count == 0) return 0;
         var planned = DrillPlan.Make([.. items.Values.Select(item => item.Candidate)], await Hosts(tx, ct), now);
         foreach (var drill in planned)
             await DrillRuns.Start(tx, RunId.New(clock), items[drill.Item].What, drill.Host, "schedule", ct);
-        await tx.Execute("update drill_plan set planned_at = $1", [now], ct);
         return planned.Count;
     }, ct);
 
@@ -32,6 +31,9 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
         var found = await tx.Query("""
             select i.id, i.policy_id, i.name, i.host_id, i.repository_id, i.source, p.spec, n.id, n.snapshot_id, n.first_at,
                    (n.backup->>'bytes')::bigint as bytes, v.proof_at, v.seconds, d.created_at as tried_at, coalesce(d.open, false) as open,
+                   coalesce(d.no_room, false) as no_room,
+                   array(select f.host_id from run f where f.item_id = i.id and f.kind = 'Drill' and f.created_at > clock() - $1
+                       and (f.result->'drill'->>'hadNoRoom')::boolean) as full_hosts,
                    exists (select from repository r join location l on l.id = r.location_id where r.id = i.repository_id
                        and l.kind = 'Folder') as is_local
             from item i join policy p on p.id = i.policy_id join host h on h.id = i.host_id
@@ -40,10 +42,11 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
             left join lateral (select r.proof_at, extract(epoch from w.finished_at - w.started_at)::double precision as seconds
                 from recovery_point r left join run w on w.id = r.proof_run_id
                 where r.item_id = i.id and r.proof is not null order by r.proof_at desc limit 1) v on true
-            left join lateral (select w.created_at, w.state in ('Queued', 'Leased', 'Running') as open from run w
+            left join lateral (select w.created_at, w.state in ('Queued', 'Leased', 'Running') as open,
+                    (w.result->'drill'->>'hadNoRoom')::boolean as no_room from run w
                 where w.item_id = i.id and w.kind = 'Drill' order by w.created_at desc limit 1) d on true
             where i.retired_at is null and p.removed_at is null and p.paused_at is null and h.retired_at is null
-            """, [], row => Read(row, now), ct);
+            """, [TryAgain], row => Read(row, now), ct);
         return found.Where(one => one.Candidate.Every > TimeSpan.Zero).ToDictionary(one => one.Candidate.Item);
     }
 
@@ -53,17 +56,21 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
         var host = row.Id<HostId>(3);
         var what = new DrilledPoint(row.Id<ItemId>(0), row.Id<PolicyId>(1), row.Text(2), host, row.Id<RepositoryId>(4),
             JsonSerializer.Deserialize(row.Text(5), WireJson.Default.SourceSpec)!, row.Id<RecoveryPointId>(7), row.Text(8), proof);
-        var tried = row.TimeOrNull("tried_at");
+        var pause = proof.DrillInterval < TryAgain ? proof.DrillInterval : TryAgain;
+        var named = proof.DrillHosts.Count > 0 && !row.Bool("is_local") ? proof.DrillHosts : [host];
+        var roomy = named.Except(row.Ids<HostId>("full_hosts")).ToList();
+        // Where the newest one had no room, another host that may do it need not wait.
+        var goesOn = row.Bool("no_room") && roomy.Count > 0;
         return (new DrillCandidate
         {
             Item = row.Id<ItemId>(0),
-            Hosts = proof.DrillHosts.Count > 0 && !row.Bool("is_local") ? proof.DrillHosts : [host],
+            Hosts = roomy.Count > 0 ? roomy : named,
             // One whose first point is not to be proven at once waits its time like all others.
             Last = row.TimeOrNull("proof_at") ?? (proof.DrillAfterFirst ? null : row.Time("first_at")),
             Every = proof.DrillInterval,
             Estimate = Estimate(row.IsNull("seconds") ? null : row.Double("seconds"), row.IsNull("bytes") ? 0 : row.Long("bytes")),
             IsBusy = row.Bool("open"),
-            NotBefore = tried is { } at && at <= now ? at + (proof.DrillInterval < TryAgain ? proof.DrillInterval : TryAgain) : null,
+            NotBefore = !goesOn && row.TimeOrNull("tried_at") is { } at && at <= now ? at + pause : null,
         }, what);
     }
 

@@ -53,6 +53,7 @@ static class DrillRuns
                 } ? what.Proof.Assertions : null,
                 Script = what.Proof?.Script,
                 ScriptLimit = what.Proof?.ScriptLimit,
+                Limit = what.Proof?.DrillLimit,
             }),
         }, ct);
 }

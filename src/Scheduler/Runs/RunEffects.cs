@@ -51,16 +51,18 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, Anomal
         var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete, ct);
         await ReplicaTable.Holds(tx, point, result.Backup!.Location, run.Repository, ct);
         await ReplicaTable.Start(tx, run.Repository, RunId.New(clock), "system: after a backup", false, TimeSpan.Zero, ct);
-        var (spec, source, name, hasProof) = await tx.First("""
+        var (spec, source, name, hasProof, isLocal) = await tx.First("""
             select p.spec, i.source, i.name, exists (select 1 from recovery_point r where r.item_id = i.id and r.proof is not null)
                    or exists (select 1 from run d where d.item_id = i.id and d.kind = 'Drill' and d.state in ('Queued', 'Leased',
-                   'Running'))
-            from item i join policy p on p.id = i.policy_id where i.id = $1
-            """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3)), ct);
+                   'Running')), l.kind = 'Folder'
+            from item i join policy p on p.id = i.policy_id join repository o on o.id = i.repository_id
+            join location l on l.id = o.location_id where i.id = $1
+            """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3), row.Bool(4)), ct);
         var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
         if (result.Outcome == JobOutcome.Complete)
             await anomalies.Check(tx, run, item, name, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
-        if (hasProof || !policy.Proof.DrillAfterFirst) return;
+        // Where the policy names hosts for drills, the planner chooses among them; a folder on the item's host is reached from there only.
+        if (hasProof || !policy.Proof.DrillAfterFirst || (policy.Proof.DrillHosts.Count > 0 && !isLocal)) return;
         var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
             JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId,
             policy.Proof);

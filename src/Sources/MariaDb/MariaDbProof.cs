@@ -25,6 +25,8 @@ public sealed record MariaDbProofOptions
     public bool ChecksTables { get; init; } = true;
     /// <summary>Folder of the server's programs; null for the usual ones.</summary>
     public string? Programs { get; init; }
+    /// <summary>Bytes that stay free beside the copy.</summary>
+    public long Reserve { get; init; }
     /// <summary>Leaves the folder where a check failed, so that a person can look at it.</summary>
     public bool KeepsFailed { get; init; }
 }
@@ -70,10 +72,12 @@ public sealed class MariaDbProof
             Base = _options.Base,
             Programs = _options.Programs,
             IsDurable = false,
+            Reserve = _options.Reserve,
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
         Pass("restore", $"{restored.Files.Files} files, prepared.");
-        if (restored.HasLog && _options.Target.Kind != BinlogTargetKind.EndOfBackup) Pass("log", Log(restored));
+        if (restored.HasLog && _options.Target.Kind != BinlogTargetKind.EndOfBackup)
+            _checks.Add(new ProofCheck("log", !restored.IsRestLost, Log(restored)));
         var starting = _clock.GetTimestamp();
         PrivateMariaDb server;
         try { server = await PrivateMariaDb.Start(_options.Folder, restored.Manifest, restored.Owner, _options.Programs, _clock, ct); }
@@ -104,11 +108,15 @@ public sealed class MariaDbProof
     static string Log(MariaDbRestoreSummary restored)
     {
         var (stop, end) = (restored.Stop, $"{restored.Stop.File}:{restored.Stop.Position}");
-        if (stop.Transactions == 0) return $"Nothing was committed between the backup and {restored.Target}, {end}.";
+        if (stop.Transactions == 0) return $"Nothing was committed between the backup and {restored.Target}, {end}.{Gap(restored)}";
         return string.Create(CultureInfo.InvariantCulture, $"{stop.Transactions} transaction{(stop.Transactions == 1 ? "" : "s")} "
             + $"replayed, up to {end}; the last one, {stop.Last}, is of {stop.LastAt:u}.")
-            + (restored.EndsInGap ? " More is stored behind a gap." : "");
+            + Gap(restored);
     }
+
+    static string Gap(MariaDbRestoreSummary restored) => restored.IsRestLost
+        ? " More is stored behind a gap, and no base backup was taken since: that cannot be restored."
+        : restored.EndsInGap ? " More is stored behind a gap." : "";
 
     void Pass(string name, string detail) => _checks.Add(new ProofCheck(name, true, detail));
     void Fail(string name, string detail) => _checks.Add(new ProofCheck(name, false, detail));

@@ -39,6 +39,8 @@ public sealed record MariaDbRestoreOptions
     public string? Programs { get; init; }
     /// <summary>False for a test restore that is thrown away.</summary>
     public bool IsDurable { get; init; } = true;
+    /// <summary>Bytes that must stay free beside what is restored.</summary>
+    public long Reserve { get; init; }
     /// <summary>What is done about packs in an archive.</summary>
     public ThawRequest Thaw { get; init; } = new();
 }
@@ -60,6 +62,8 @@ public sealed record MariaDbRestoreSummary(string BaseId, MariaDbManifest Manife
     public bool HasLog { get; init; }
     /// <summary>Whether more log is stored behind a gap.</summary>
     public bool EndsInGap { get; init; }
+    /// <summary>Whether no base backup was taken behind that gap: what was committed later cannot be restored.</summary>
+    public bool IsRestLost { get; init; }
 }
 
 /// <summary>What a restored folder says of itself: <c>backupdr-restored.json</c>.</summary>
@@ -142,8 +146,17 @@ public sealed class MariaDbRestore
             MariaDbJson.Default.RestoredMark), _owner, _options.IsDurable);
         return new MariaDbRestoreSummary(snapshot.Id.ToString(), manifest, stop, files, stop.Transactions > 0 ? range.Files.Count : 0,
             _owner, _remarks)
-        { Target = _options.Target, HasLog = range.Files.Count > 0, EndsInGap = range.EndsInGap && range.Files.Count > 0 };
+        {
+            Target = _options.Target,
+            HasLog = range.Files.Count > 0,
+            EndsInGap = range.EndsInGap && range.Files.Count > 0,
+            IsRestLost = range is { EndsInGap: true, Files.Count: > 0 } && !_set.Bases.Any(from => Bridges(from, range)),
+        };
     }
+
+    // Its own log goes on behind the gap, or begins there.
+    bool Bridges(BaseBackupOfServer from, BinlogRange range)
+        => from.StoppedAt > range.Base.StoppedAt && BinlogPlanner.RangeOf(from, _set.Log).End != range.End;
 
     string At(string name) => Path.Combine(_options.Folder, name);
 
@@ -194,8 +207,9 @@ public sealed class MariaDbRestore
     {
         var (free, needed) = (new DriveInfo(_options.Folder).AvailableFreeSpace, manifest.Bytes + range.Files.Sum(file
             => file.LengthBytes));
-        if (free < needed)
-            throw new SourceException("mariadb.space", $"{_options.Folder} has {free >> 20} MiB free, and {needed >> 20} MiB are needed.",
+        if (free - _options.Reserve < needed)
+            throw new SourceException("mariadb.space", $"{_options.Folder} has {free >> 20} MiB free, and {needed >> 20} MiB are needed"
+                + (_options.Reserve > 0 ? $"; {_options.Reserve >> 20} MiB must stay free." : "."),
                 "Free space there, or choose another folder.");
     }
 

@@ -25,6 +25,9 @@ sealed class PrivateMariaDb : IAsyncDisposable
 
     const string OwnOptions = "client.cnf";
 
+    /// <summary>Where the folders of sockets are made.</summary>
+    internal static string SocketFolder => Path.TrimEndingDirectorySeparator(Path.GetTempPath());
+
     readonly Scratch _folder;
     readonly ToolProcess _process;
     readonly OptionFile _options;
@@ -57,7 +60,7 @@ sealed class PrivateMariaDb : IAsyncDisposable
         TimeProvider clock, CancellationToken ct)
     {
         var program = MariaDbTools.Find(MariaDbTools.Server, programs);
-        var folder = Scratch.Make(Path.TrimEndingDirectorySeparator(Path.GetTempPath()));
+        var folder = Scratch.Make(SocketFolder);
         ToolProcess? process = null;
         OptionFile? options = null;
         try

@@ -28,7 +28,9 @@ public sealed record ClusterProofOptions
     public string? Programs { get; init; }
     /// <summary>Longest recovery. Default 6 h.</summary>
     public TimeSpan RecoveryLimit { get; init; } = TimeSpan.FromHours(6);
-    /// <summary>Told what is being done after the files are back: "recovering", "checking".</summary>
+    /// <summary>Bytes that stay free beside the copy.</summary>
+    public long Reserve { get; init; }
+    /// <summary>Told what is being done after the files are back: "recovering", "checking", "cleaning up".</summary>
     public Action<string>? OnPhase { get; init; }
     /// <summary>Leaves the folder where a check failed, so that a person can look at it.</summary>
     public bool KeepsFailed { get; init; }
@@ -61,7 +63,10 @@ public sealed class ClusterProof
         finally
         {
             if (Disk.Exists(options.Folder) && !(options.KeepsFailed && proof._checks.Any(check => !check.Passed)))
+            {
+                options.OnPhase?.Invoke("cleaning up");
                 Disk.RemoveTree(options.Folder);
+            }
         }
     }
 
@@ -76,6 +81,7 @@ public sealed class ClusterProof
             SystemIdentifier = _options.SystemIdentifier,
             Base = _options.Base,
             IsDurable = false,
+            Reserve = _options.Reserve,
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
         Pass("restore", $"{_restored.Files.Files} files and {_restored.Segments} log segments, to {_restored.Target}.");
@@ -136,7 +142,10 @@ public sealed class ClusterProof
         var commit = await session.Text("select to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')", ct);
         var words = $"{range.Segments.Count} segments from {range.Base.Start} on were replayed to {replayed}"
             + (commit.Length > 0 ? $"; the last commit in it is of {commit} UTC" : "") + (range.HasGap ? "; a gap follows" : "");
-        if (replayed >= reader.End) Pass("log", words + ".");
+        if (_restored.LostSegment is { } lost)
+            Fail("log", $"Segment {lost} of the stored log is missing, and no base backup was taken since: what was committed behind it "
+                + $"cannot be restored. {words}.");
+        else if (replayed >= reader.End) Pass("log", words + ".");
         else Fail("log", $"{words}, but {reader.End} is stored.");
     }
 

@@ -37,6 +37,8 @@ public sealed record ClusterRestoreOptions
     public string Action { get; init; } = "promote";
     /// <summary>False for a test restore that is thrown away.</summary>
     public bool IsDurable { get; init; } = true;
+    /// <summary>Bytes that must stay free beside what is restored.</summary>
+    public long Reserve { get; init; }
     /// <summary>What is done about packs in an archive.</summary>
     public ThawRequest Thaw { get; init; } = new();
 }
@@ -51,7 +53,12 @@ public sealed record ClusterRestoreOptions
 /// <param name="Owner">Whose the folder is.</param>
 /// <param name="Remarks">What a person should know.</param>
 public sealed record ClusterRestoreSummary(string BaseId, ClusterManifest Manifest, RecoveryTarget Target, RecoverableRange Range,
-    RestoreSummary Files, int Segments, (uint Uid, uint Gid) Owner, IReadOnlyList<string> Remarks);
+    RestoreSummary Files, int Segments, (uint Uid, uint Gid) Owner, IReadOnlyList<string> Remarks)
+{
+    /// <summary>The segment of the log at which it ends though more is stored behind, and no base backup was taken since: what was
+    /// committed later cannot be restored. Null for none.</summary>
+    public string? LostSegment { get; init; }
+}
 
 /// <summary>Puts a cluster back: chooses base backup and log for a moment, and lays them into a folder that a server can start
 /// in.</summary>
@@ -125,8 +132,12 @@ public sealed partial class ClusterRestore
         WriteRecovery(snapshot, manifest, label, spaces, target, range);
         await WriteConfig(snapshot, manifest, ct);
         Disk.Write(At(Control.Name.ToString(), "global"), control, _owner);   // last: without it no server starts here
-        return new ClusterRestoreSummary(snapshot.Id.ToString(), manifest, target, range, files, range.Segments.Count, _owner, _remarks);
+        return new ClusterRestoreSummary(snapshot.Id.ToString(), manifest, target, range, files, range.Segments.Count, _owner, _remarks)
+        { LostSegment = Lost(range, manifest.SegmentBytes) };
     }
+
+    string? Lost(RecoverableRange range, int segmentBytes) => !range.HasGap || _set.Bases.Any(from => from.Start >= range.End) ? null
+        : WalSegment.Of(range.Timeline, range.End, segmentBytes).Name(segmentBytes);
 
     // Of a delta restore most is there already, and tablespaces may go elsewhere.
     void MustFit(RecoverableRange range)
@@ -134,9 +145,10 @@ public sealed partial class ClusterRestore
         if (_options.Over || _set[range.Base.Id].Snapshot.Numbers().Bytes is not { } bytes || _options.Tablespaces.Count > 0) return;
         var free = new DriveInfo(_options.Folder).AvailableFreeSpace;
         var needed = bytes + (long)range.Segments.Count * _set.Log.SegmentBytes;
-        if (free < needed)
+        if (free - _options.Reserve < needed)
             throw new SourceException("postgres.space", $"{_options.Folder} has {free >> 20} MiB free, and {needed >> 20} MiB are needed "
-                + $"for the base backup {range.Base.Id[..8]} and {range.Segments.Count} segments of the log.",
+                + $"for the base backup {range.Base.Id[..8]} and {range.Segments.Count} segments of the log"
+                + (_options.Reserve > 0 ? $"; {_options.Reserve >> 20} MiB must stay free." : "."),
                 "Free space there, or choose another folder.");
     }
 

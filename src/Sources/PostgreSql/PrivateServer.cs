@@ -12,7 +12,7 @@ sealed class PrivateServer : IAsyncDisposable
     const int Port = 5432;   // only names the socket
     // The address of a socket has room for 107 bytes, and folders for copies may be deep. Nobody but the server's user can enter what is
     // made there, and everybody who can may do anything in the copy.
-    const string SocketFolder = "/tmp";
+    internal const string SocketFolder = "/tmp";
     const long MostBuffers = 64 << 10;   // blocks: a copy beside its original must not take the memory of two
     static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100), LongestStop = TimeSpan.FromSeconds(30);
     static readonly string[] Dangerous = ["FATAL:", "PANIC:"];

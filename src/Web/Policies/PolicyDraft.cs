@@ -73,6 +73,7 @@ public sealed partial class PolicyDraft
     public string? ProofDays { get; set; }
     public string? DrillDays { get; set; }
     public string? DrillHost { get; set; }
+    public string? DrillMinutes { get; set; }
     public string? Assertions { get; set; }
     public string? Script { get; set; }
     public string? ScriptMinutes { get; set; }
@@ -107,6 +108,7 @@ public sealed partial class PolicyDraft
         ProofDays = Text((int)spec.Proof.MaximumAge.TotalDays),
         DrillDays = Text((int)spec.Proof.DrillInterval.TotalDays),
         DrillHost = string.Join(',', spec.Proof.DrillHosts),
+        DrillMinutes = Text((int)Math.Ceiling((spec.Proof.DrillLimit ?? ProofSpec.DefaultDrillLimit).TotalMinutes)),
         Assertions = string.Join('\n', spec.Proof.Assertions),
         Script = spec.Proof.Script,
         ScriptMinutes = Text((int)Math.Ceiling((spec.Proof.ScriptLimit ?? ProofSpec.DefaultScriptLimit).TotalMinutes)),
@@ -192,6 +194,7 @@ public sealed partial class PolicyDraft
             Assertions = (Assertions ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
             Script = string.IsNullOrWhiteSpace(Script) ? null : Script.Trim(),
             ScriptLimit = string.IsNullOrWhiteSpace(Script) ? null : TimeSpan.FromMinutes(Number("scriptLimit", ScriptMinutes)),
+            DrillLimit = Minutes("drillLimit", DrillMinutes, ProofSpec.DefaultDrillLimit),
             DrillHosts = [.. (DrillHost ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(HostId.Parse)],
         },
         Hooks = string.IsNullOrWhiteSpace(HookBefore) && string.IsNullOrWhiteSpace(HookAfter) ? null : new HooksSpec
@@ -304,6 +307,10 @@ public sealed partial class PolicyDraft
 
     FilePath OnlyPath(string why, string each) => Paths is [var only] ? FilePath.Parse(only)
         : throw new BadInputException("paths", $"{Paths!.Count} paths are chosen, and {why}.", $"Make a policy for each {each}.");
+
+    /// <summary>Null for what goes without saying, also where a form of a script leaves it out.</summary>
+    static TimeSpan? Minutes(string field, string? text, TimeSpan usual)
+        => string.IsNullOrWhiteSpace(text) || TimeSpan.FromMinutes(Number(field, text)) is var time && time == usual ? null : time;
 
     static TimeSpan Time(string field, string? text) => TimeSpan.FromSeconds(Number(field, text));
 

@@ -28,5 +28,6 @@ public static class PolicyText
     public static string Proof(ProofSpec proof)
         => (proof.DrillAfterFirst ? "first point at once; " : "")
             + (proof.DrillInterval > TimeSpan.Zero ? $"test restore every {Words.Duration(proof.DrillInterval)}; " : "")
+            + (proof.DrillLimit is { } limit ? $"stopped after {Words.Duration(limit)}; " : "")
             + $"a proof counts {Words.Duration(proof.MaximumAge)}";
 }

@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
@@ -138,6 +139,66 @@ public sealed class DrillDueTests(SchedulerDatabases databases)
         Assert.Null(await fleet.Lease(host));
         var drill = (await fleet.Lease(other))!;
         Assert.True(drill.Job.Drill is { IsElsewhere: true, LiveSource.Kind: SourceKind.Files });
+    }
+
+    [Fact]
+    public async Task Where_one_host_has_no_room_another_restores_at_once_and_the_item_says_why_until_one_did()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, policy) = await Proven(fleet);
+        HostId[] hosts = [await fleet.AddHost("drill-1"), await fleet.AddHost("drill-2")];
+        await fleet.Get<EditPolicy>().Handle(TestNode.Admin, new EditPolicyRequest(policy.Id, policy.Name,
+            policy.Spec with { Proof = new ProofSpec { DrillHosts = hosts, DrillLimit = TimeSpan.FromHours(2) } }), Fleet.NoStop);
+        await fleet.Node.Db.Execute("update location set kind = 'Gateway', host_id = null", [], Fleet.NoStop);
+        await PassAndBeSeen(fleet, TimeSpan.FromDays(31));
+        await fleet.Node.Db.Execute("update recovery_point set taken_at = clock()", [], Fleet.NoStop);
+
+        Assert.Equal(1, await Look(fleet));
+        var first = await Refuse();
+        Assert.Equal(1, await Look(fleet));
+        var second = await Refuse();
+        Assert.Equal(hosts.ToHashSet(), [first, second]);
+        Assert.Equal(0, await Look(fleet));   // both are full: the next day
+        Assert.EndsWith("The newest try could not be made: /var/tmp has 1 MiB free.", (await fleet.OnlyItem()).StateReason,
+            StringComparison.Ordinal);
+
+        await PassAndBeSeen(fleet, TimeSpan.FromHours(25));
+        Assert.Equal(1, await Look(fleet));
+        var (on, drill) = await Leased();
+        Assert.Equal(TimeSpan.FromHours(2), drill.Job.Drill!.Limit);
+        await fleet.Complete(on, drill, Fleet.Drill(ProofResult.Proven));
+        Assert.DoesNotContain("could not be made", (await fleet.OnlyItem()).StateReason, StringComparison.Ordinal);
+
+        async Task<(HostId, LeasedRun)> Leased()
+            => await fleet.Lease(hosts[0]) is { } there ? (hosts[0], there) : (hosts[1], (await fleet.Lease(hosts[1]))!);
+
+        async Task<HostId> Refuse()
+        {
+            var (full, run) = await Leased();
+            await fleet.Complete(full, run, new JobResult
+            {
+                Outcome = JobOutcome.Complete,
+                Drill = new DrillResult { Result = ProofResult.Skipped, Reason = "/var/tmp has 1 MiB free.", HadNoRoom = true },
+            });
+            return full;
+        }
+    }
+
+    [Fact]
+    public async Task The_first_one_too_is_made_by_a_host_that_the_policy_names()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, other) = (await fleet.AddHost(), await fleet.AddHost("drill-1"));
+        var policy = await fleet.ProtectReady(host, "/srv/data");
+        await fleet.Get<EditPolicy>().Handle(TestNode.Admin, new EditPolicyRequest(policy.Id, policy.Name,
+            policy.Spec with { Proof = new ProofSpec { DrillHosts = [other] } }), Fleet.NoStop);
+        await fleet.Node.Db.Execute("update location set kind = 'Gateway', host_id = null", [], Fleet.NoStop);
+        await fleet.Finish(host, _ => Fleet.Backup());
+
+        Assert.Empty(await fleet.Runs(JobKind.Drill));
+        Assert.Equal(1, await Look(fleet));
+
+        Assert.NotNull((await fleet.Lease(other))!.Job.Drill);
     }
 
     [Fact]

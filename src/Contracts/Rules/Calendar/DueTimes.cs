@@ -50,6 +50,9 @@ public static class DueTimes
             yield return ("script", $"'{script}' is no file name of a program.", "Letters, digits, dots, dashes and underscores.");
         if (proof.ScriptLimit is { } limit && (limit < HooksSpec.ShortestLimit || limit > HooksSpec.LongestLimit))
             yield return ("scriptLimit", $"A time limit of {limit} is outside of 1 second to 6 hours.", "For example 10 minutes.");
+        if (proof.DrillLimit is { } longest && (longest < ProofSpec.ShortestDrillLimit || longest > ProofSpec.LongestDrillLimit))
+            yield return ("drillLimit", $"A time limit of {longest} for a test restore is outside of 5 minutes to 48 hours.",
+                "For example 12 hours.");
         if (proof.DrillEvery is not { } every || every == TimeSpan.Zero) yield break;
         if (every < TimeSpan.FromDays(1) || every > TimeSpan.FromDays(365))
             yield return ("drillEvery", $"A test restore every {every} is outside of 1 day to 365 days.",

@@ -1,0 +1,2 @@
+-- Nobody read when drills were last planned: the runs themselves say when each was made.
+alter table drill_plan drop column planned_at;
