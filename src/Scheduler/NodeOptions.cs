@@ -14,6 +14,7 @@ public sealed record NodeSettings
     public BootstrapOptions Bootstrap { get; init; } = new();
     public ControlPlaneOptions ControlPlane { get; init; } = new();
     public NodeOptions Node { get; init; } = new();
+    public ChecksOptions Checks { get; init; } = new();
     public LogOptions Log { get; init; } = new();
 }
 
@@ -157,6 +158,14 @@ public sealed record NodeOptions : IChecked
     {
         if (Roles.Count == 0) yield return "Node:Roles is empty; a node has at least one of Api, Loops, Console.";
     }
+}
+
+/// <summary>How repositories are read back.</summary>
+public sealed record ChecksOptions
+{
+    /// <summary>Whether the unmodified restic program looks through each repository once a week, where the host that checks it has
+    /// it.</summary>
+    public bool WithRestic { get; init; } = true;
 }
 
 /// <summary>How the log is written.</summary>

@@ -106,7 +106,7 @@ public static class SchedulerNode
         var services = builder.Services;
         services.AddSingleton<RecentLog>().AddSingleton<ILoggerProvider>(provider => provider.GetRequiredService<RecentLog>());
         services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets)
-            .AddSingleton(settings.Bootstrap).AddSingleton(settings.ControlPlane);
+            .AddSingleton(settings.Bootstrap).AddSingleton(settings.ControlPlane).AddSingleton(settings.Checks);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Listeners>().AddSingleton<StdinLifetime>();
         services.AddSingleton(_ => DataSource.Open(settings.Database.ConnectionString, settings.Node.NameOrMachine));
@@ -125,8 +125,8 @@ public static class SchedulerNode
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
             .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<AssignLook>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
-        services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<TierDue>()
-            .AddSingleton<DrillDue>().AddSingleton<ChecksDue>().AddSingleton<RetentionDue>().AddSingleton<AnomalyHold>();
+        services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<Upkeep>()
+            .AddSingleton<DrillDue>().AddSingleton<UpkeepDue>().AddSingleton<RetentionDue>().AddSingleton<AnomalyHold>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");

@@ -38,8 +38,8 @@ public sealed class TierTests(S3Server s3, AzuriteServer azure)
         RecoveryPoint? point = null;
         await service.Until(async () => (point = await Newest(http, item)) is { Proof: ProofResult.Proven }, "the folder is proven");
 
-        var moved = await Start(http, service, $"repositories/{point!.Repository}/tier", new TierRepositoryRequest(default),
-            WireJson.Default.TierRepositoryRequest);
+        var moved = await Start(http, service, $"repositories/{point!.Repository}/tier", new StartUpkeepRequest(default, JobKind.Tier),
+            WireJson.Default.StartUpkeepRequest);
         var packs = await Archived(store);
         Assert.Equal((RunState.Complete, packs), (moved.State, Assert.Single(moved.Result!.Tier!.Places).Moved));
         Assert.True(packs > 0);

@@ -26,12 +26,15 @@ static class CheckJobRun
         var report = await RepositoryCheck.Execute(repository, scope, progress, ct);
         foreach (var error in report.Errors.Take(100)) reporter.Event(EventLevel.Error, "check.error", error);
         foreach (var remark in report.Remarks.Take(100)) reporter.Event(EventLevel.Info, "check.remark", remark);
+        var restic = job.WithRestic ? await jobs.Stock.Look(repository, run, jobs.OwnUrl(run), reporter, ct) : null;
+        List<string> errors = [.. report.Errors, .. (restic?.Errors ?? []).Select(error => $"restic {restic!.Version}: {error}")];
         return new JobResult
         {
-            Outcome = report.IsGood ? JobOutcome.Complete : JobOutcome.Incomplete,
+            Outcome = errors.Count == 0 ? JobOutcome.Complete : JobOutcome.Incomplete,
             Check = new CheckResult
             {
-                Errors = [.. report.Errors.Take(MostTold)],
+                Errors = [.. errors.Take(MostTold)],
+                Restic = restic,
                 Packs = report.Packs,
                 BytesRead = report.BytesRead,
                 DamagedPacks = report.DamagedPacks.Count == 0 ? null : [.. report.DamagedPacks.Take(MostTold).Select(id => id.ToString())],

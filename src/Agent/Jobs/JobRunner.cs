@@ -83,6 +83,13 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     /// <summary>What the stores of a run were asked.</summary>
     StoreCounters Counters(LeasedRun run) => _counters.GetOrAdd(run.RunId, _ => new StoreCounters());
 
+    /// <summary>restic as it is installed here.</summary>
+    internal StockRestic Stock { get; } = new(state, StockRestic.Find());
+
+    /// <summary>The place of a run's repository, as restic writes it and as this host reaches it.</summary>
+    internal string OwnUrl(LeasedRun run) => run.Job.Repository is { IsGateway: true, Url: var gateway }
+        ? AgentStores.OnOurWay(gateway, identity.Membership.Urls) : run.Job.Repository.Url;
+
     /// <summary>The store that a run's repository is to be made in.</summary>
     internal IObjectStore Store(LeasedRun run) => stores.Open(run.Job.Repository, Counters(run));
 

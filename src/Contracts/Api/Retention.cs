@@ -158,7 +158,3 @@ public sealed record SimulatedItem(ItemId? Item, string Name, IReadOnlyList<Fore
 /// <param name="Reasons">What keeps it at the end, or kept it last.</param>
 public sealed record SimulatedPoint(RecoveryPointId? Id, DateTimeOffset ReceivedAt, DateTimeOffset? DroppedAt, DateTimeOffset? ForgottenAt,
     IReadOnlyList<KeepReason> Reasons);
-
-/// <summary>POST repositories/{id}/prune: gives back now what nothing needs.</summary>
-/// <param name="Id">The repository.</param>
-public sealed record PruneRepositoryRequest(RepositoryId Id);

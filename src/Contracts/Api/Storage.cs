@@ -221,6 +221,12 @@ public sealed record RollingCheck
     public DateTimeOffset? CheckedAt { get; init; }
     /// <summary>What the newest check found; null where everything was sound.</summary>
     public CheckResult? Damage { get; init; }
+    /// <summary>What the unmodified restic program said when it was asked last; null where it never was.</summary>
+    public ResticCheck? Restic { get; init; }
+    /// <summary>When that was.</summary>
+    public DateTimeOffset? ResticAt { get; init; }
+    /// <summary>From which check on it is asked again; null where the node's settings turn it off.</summary>
+    public DateTimeOffset? ResticDueAt { get; init; }
     /// <summary>When the next is due; null where one waits or is under way.</summary>
     public DateTimeOffset? DueAt { get; init; }
     /// <summary>The newest run; null where there was none.</summary>
@@ -229,9 +235,10 @@ public sealed record RollingCheck
     public RunState? LastState { get; init; }
 }
 
-/// <summary>POST repositories/{id}/check: checks now.</summary>
+/// <summary>POST repositories/{id}/check, tier or prune: does now what is done to it now and then.</summary>
 /// <param name="Id">The repository.</param>
-public sealed record CheckRepositoryRequest(RepositoryId Id);
+/// <param name="Kind">Check, Tier or Prune.</param>
+public sealed record StartUpkeepRequest(RepositoryId Id, JobKind Kind);
 
 /// <summary>How the data packs of a repository move into cooler classes.</summary>
 public sealed record Tiering
@@ -255,10 +262,6 @@ public sealed record Tiering
 /// <param name="Name">Its name.</param>
 /// <param name="Rule">The rule.</param>
 public sealed record TieredLocation(LocationId Location, string Name, TierRule Rule);
-
-/// <summary>POST repositories/{id}/tier: moves now what is due.</summary>
-/// <param name="Id">The repository.</param>
-public sealed record TierRepositoryRequest(RepositoryId Id);
 
 /// <summary>A further place of a repository, and how far it is behind.</summary>
 public sealed record Replica

@@ -156,9 +156,7 @@ public static class Rights
         [typeof(AddReplica)] = Right.StorageManage,
         [typeof(RemoveReplica)] = Right.StorageManage,
         [typeof(ReplicateRepository)] = Right.RunStart,
-        [typeof(TierRepository)] = Right.RunStart,
-        [typeof(PruneRepository)] = Right.RunStart,
-        [typeof(CheckRepository)] = Right.RunStart,
+        [typeof(StartUpkeep)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };

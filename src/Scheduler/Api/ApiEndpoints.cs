@@ -105,8 +105,8 @@ static class ApiEndpoints
             => handler.Handle(caller, new CreateGatewayUserRequest(RepositoryId.Parse(id)), ct)).For<CreateGatewayUser>();
         api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
-        api.MapPost("repositories/{id}/prune", (Caller caller, string id, PruneRepository handler, CancellationToken ct)
-            => handler.Handle(caller, new PruneRepositoryRequest(RepositoryId.Parse(id)), ct)).For<PruneRepository>();
+        api.MapPost("repositories/{id}/prune", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Prune), ct)).For<StartUpkeep>();
         MapReplicas(api);
         MapAdoption(api);
         api.MapGet("recovery-kit", (Caller caller, ShowRecoveryKit handler, CancellationToken ct) =>
@@ -160,10 +160,10 @@ static class ApiEndpoints
         api.MapPost("repositories/{id}/replicate", (Caller caller, string id, ReplicateRepositoryRequest request,
             ReplicateRepository handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<ReplicateRepository>();
-        api.MapPost("repositories/{id}/check", (Caller caller, string id, CheckRepository handler, CancellationToken ct)
-            => handler.Handle(caller, new CheckRepositoryRequest(RepositoryId.Parse(id)), ct)).For<CheckRepository>();
-        api.MapPost("repositories/{id}/tier", (Caller caller, string id, TierRepository handler, CancellationToken ct)
-            => handler.Handle(caller, new TierRepositoryRequest(RepositoryId.Parse(id)), ct)).For<TierRepository>();
+        api.MapPost("repositories/{id}/check", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Check), ct)).For<StartUpkeep>();
+        api.MapPost("repositories/{id}/tier", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Tier), ct)).For<StartUpkeep>();
     }
 
     static void MapPolicies(RouteGroupBuilder api)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Restic;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Scheduler.Repositories;
@@ -130,13 +131,11 @@ static class RecoveryKitText
     {
         if (kind is LocationKind.S3 or LocationKind.Azure && variables is null)
             text.AppendLine("No credentials are kept here: each machine had its own. Set those of yours first.").AppendLine();
-        foreach (var (name, value) in variables ?? new Dictionary<string, string>()) Shell($"export {name}={ShellWord.Of(value)}");
-        if (variables?.GetValueOrDefault("AZURE_STORAGE_CONNECTION_STRING") is { } words)
-            foreach (var (name, value) in OfConnectionString(words)) Shell($"export {name}={ShellWord.Of(value)}");
+        foreach (var (name, value) in StockCommand.Variables(variables)) Shell($"export {name}={ShellWord.Of(value)}");
         Shell($"export RESTIC_PASSWORD={ShellWord.Of(password)}");
         Shell($"export RESTIC_REPOSITORY={ShellWord.Of(url)}");
         foreach (var line in authorityPem is null ? [] : OfAuthority(authorityPem)) Shell(line);
-        var region = options?.FirstOrDefault(option => option.StartsWith("s3.region=", StringComparison.Ordinal));
+        var region = StockCommand.Region(options);
         var given = (authorityPem is null ? "" : " --cacert authority.pem")
             + (region is null ? "" : $" -o {ShellWord.Of(region)}");
         Shell($"restic snapshots{given}");
@@ -151,21 +150,6 @@ static class RecoveryKitText
     {
         var lines = pem.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return ["printf '%s\\n' \\", .. lines.Select(line => $"  {ShellWord.Of(line)} \\"), "  > authority.pem"];
-    }
-
-    // Stock restic reads no connection string, but its parts.
-    static IEnumerable<(string Name, string Value)> OfConnectionString(string words)
-    {
-        foreach (var part in words.Split(';', StringSplitOptions.RemoveEmptyEntries))
-        {
-            var equals = part.IndexOf('=', StringComparison.Ordinal);
-            if (equals < 0) continue;
-            var value = part[(equals + 1)..];
-            if (part.StartsWith("AccountName=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_NAME", value);
-            if (part.StartsWith("AccountKey=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_KEY", value);
-            if (part.StartsWith("SharedAccessSignature=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ACCOUNT_SAS", value);
-            if (part.StartsWith("EndpointSuffix=", StringComparison.OrdinalIgnoreCase)) yield return ("AZURE_ENDPOINT_SUFFIX", value);
-        }
     }
 
     // What a snapshot of another program calls itself must not look like a command here.

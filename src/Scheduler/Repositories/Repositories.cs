@@ -7,7 +7,7 @@ using BackupDr.Scheduler.Retention;
 namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>All repositories by host and location.</summary>
-public sealed class ListRepositories(Postgres db)
+public sealed class ListRepositories(Postgres db, ChecksOptions options)
 {
     public async Task<IReadOnlyList<RepositorySummary>> Handle(Caller caller, ListRepositoriesRequest request, CancellationToken ct)
     {
@@ -15,7 +15,7 @@ public sealed class ListRepositories(Postgres db)
         var replicas = await ReplicaTable.All(db, ct);
         var tierings = await TierTable.All(db, ct);
         var garbage = await GarbageTable.All(db, ct);
-        var checks = await RollingCheckTable.All(db, ct);
+        var checks = await RollingCheckTable.All(db, options, ct);
         return await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,

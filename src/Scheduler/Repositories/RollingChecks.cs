@@ -2,7 +2,6 @@ using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
-using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Runs;
 
@@ -17,14 +16,19 @@ static class RollingCheckTable
     public const long LeastBytes = 64 << 20;
     /// <summary>From one check to the next, and from a repository's making to its first.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromDays(1);
+    /// <summary>From one look of the unmodified restic program to the next. One that could not look is asked again with the next check, and
+    /// so is one that found something: what the newest check found is all that is known.</summary>
+    static readonly TimeSpan ResticEvery = TimeSpan.FromDays(7);
 
     // A day may fall out.
     const double Share = 1.1 / RollingCheck.DaysOfRound;
     const int MostNames = 1000;
 
-    public static async Task<IReadOnlyDictionary<RepositoryId, RollingCheck>> All(SqlSource db, CancellationToken ct)
+    public static async Task<IReadOnlyDictionary<RepositoryId, RollingCheck>> All(SqlSource db, ChecksOptions options,
+        CancellationToken ct)
         => (await db.Query("""
             select r.id, r.check_after, r.round_began_at, r.last_round_began_at, r.last_round_ended_at, r.checked_at, r.damage,
+                r.restic, r.restic_at, coalesce(r.restic_due_at, r.created_at) as restic_due_at,
                 case when k.state in ('Queued', 'Leased', 'Running') then null
                     else coalesce(r.check_due_at, r.created_at + $1) end as due_at, k.id as run_id, k.state
             from repository r left join lateral (
@@ -38,6 +42,9 @@ static class RollingCheckTable
             LastRoundEndedAt = row.TimeOrNull("last_round_ended_at"),
             CheckedAt = row.TimeOrNull("checked_at"),
             Damage = row.Json("damage", WireJson.Default.CheckResult),
+            Restic = row.Json("restic", WireJson.Default.ResticCheck),
+            ResticAt = row.TimeOrNull("restic_at"),
+            ResticDueAt = options.WithRestic ? row.Time("restic_due_at") : null,
             DueAt = row.TimeOrNull("due_at"),
             LastRun = row.IdOrNull<RunId>("run_id"),
             LastState = row.WordOrNull<RunState>("state"),
@@ -49,10 +56,13 @@ static class RollingCheckTable
 
     /// <summary>Makes a run that checks, unless one waits or is under way.</summary>
     /// <returns>The run, also where it was there already; null where upkeep is not allowed.</returns>
-    public static async Task<RunId?> Start(Transaction tx, RepositoryId repository, RunId run, string requestedBy, CancellationToken ct)
+    public static async Task<RunId?> Start(Transaction tx, RepositoryId repository, RunId run, string requestedBy, ChecksOptions options,
+        CancellationToken ct)
     {
         var found = await tx.First("""
-            select r.host_id, h.name, r.check_after, r.damage from repository r join host h on h.id = r.host_id
+            select r.host_id, h.name, r.check_after, r.damage,
+                coalesce(r.restic_due_at, r.created_at) <= clock() as restic
+            from repository r join host h on h.id = r.host_id
             where r.id = $1 and r.upkeep_allowed and r.state = 'Ready' for update of r
             """, [repository], row => new
         {
@@ -60,6 +70,7 @@ static class RollingCheckTable
             Name = row.Text(1),
             After = row.TextOrNull(2),
             Damage = row.Json("damage", WireJson.Default.CheckResult),
+            WithRestic = row.Bool("restic"),
         }, ct);
         if (found is null) return null;
         if (await RunTable.Open(tx, repository, JobKind.Check, ct) is { } there) return there;
@@ -75,6 +86,7 @@ static class RollingCheckTable
             Job = new StoredJob(Check: new CheckJob
             {
                 Round = new CheckRound(found.After, Share, LeastBytes, [.. (found.Damage?.DamagedPacks ?? []).Take(MostNames)]),
+                WithRestic = found.WithRestic && options.WithRestic,
             }),
         }, ct);
         await Notifications.Changed(tx, "storage", repository.ToString(), ct);
@@ -93,6 +105,10 @@ static class RollingCheckTable
             where id = $1
             """, [repository, result.Reached, result.Errors.Count == 0 ? null : JsonText.Of(result, WireJson.Default.CheckResult)], ct);
         await Notifications.Changed(tx, "storage", repository.ToString(), ct);
+        if (result.Restic is { } restic)
+            await tx.Execute("update repository set restic = $2, restic_at = clock(), restic_due_at = clock() + $3 where id = $1",
+                [repository, JsonText.Of(restic, WireJson.Default.ResticCheck),
+                restic is { Problem: null, Errors.Count: 0 } ? ResticEvery : TimeSpan.Zero], ct);
         await Notifications.Changed(tx, "points", null, ct);
     }
 
@@ -102,39 +118,4 @@ static class RollingCheckTable
         where r.state = 'Ready' and r.upkeep_allowed and h.retired_at is null and coalesce(r.check_due_at, r.created_at + $1) <= clock()
         order by r.id limit $2 for update of r skip locked
         """, [Every, most], row => row.Id<RepositoryId>(0), ct);
-}
-
-/// <summary>Starts the checks that are due. Any node may do it at any time.</summary>
-public sealed class ChecksDue(Postgres db, TimeProvider clock)
-{
-    const int AtOnce = 100;
-
-    /// <summary>Starts them; gives their number.</summary>
-    public Task<int> Run(CancellationToken ct) => db.InTransaction(async tx =>
-    {
-        var due = await RollingCheckTable.Due(tx, AtOnce, ct);
-        foreach (var repository in due) await RollingCheckTable.Start(tx, repository, RunId.New(clock), "schedule", ct);
-        return due.Count;
-    }, ct);
-}
-
-/// <summary>Checks a repository now: its structure, what was damaged, and the next part of its packs.</summary>
-public sealed class CheckRepository(Postgres db, TimeProvider clock)
-{
-    /// <summary>Starts it, or gives the run that waits or is under way.</summary>
-    /// <exception cref="ConflictException">Upkeep is not allowed, or it was never made.</exception>
-    public async Task<RunStarted> Handle(Caller caller, CheckRepositoryRequest request, CancellationToken ct)
-    {
-        caller.Must(Right.RunStart);
-        return await db.InTransaction(async tx =>
-        {
-            if (!await tx.Scalar<bool>("select exists (select from repository where id = $1)", [request.Id], ct))
-                throw new NotFoundException("A repository with this id");
-            await RepositoryTable.MustAllowUpkeep(tx, request.Id, ct);
-            var run = await RollingCheckTable.Start(tx, request.Id, RunId.New(clock), caller.Name, ct) ?? throw new ConflictException(
-                "repository.not_ready", "This repository was not made yet.", "Wait for its first backup.");
-            await Audit.Add(tx, caller, "repository.check", request.Id.ToString(), run.ToString(), ct);
-            return new RunStarted(run);
-        }, ct);
-    }
 }

@@ -1,7 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
-using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Runs;
 
@@ -79,39 +78,4 @@ static class TierTable
                 and w.state in ('Queued', 'Leased', 'Running'))
         order by r.id limit $2 for update of r skip locked
         """, [Every, most], row => row.Id<RepositoryId>(0), ct);
-}
-
-/// <summary>Starts the runs that are due. Any node may do it at any time.</summary>
-public sealed class TierDue(Postgres db, TimeProvider clock)
-{
-    const int AtOnce = 100;
-
-    /// <summary>Starts them; gives their number.</summary>
-    public Task<int> Run(CancellationToken ct) => db.InTransaction(async tx =>
-    {
-        var due = await TierTable.Due(tx, AtOnce, ct);
-        foreach (var repository in due) await TierTable.Start(tx, repository, RunId.New(clock), "schedule", ct);
-        return due.Count;
-    }, ct);
-}
-
-/// <summary>Moves now what the rules of a repository's locations want in a cooler class.</summary>
-public sealed class TierRepository(Postgres db, TimeProvider clock)
-{
-    /// <summary>Starts it, or gives the run that waits or is under way.</summary>
-    /// <exception cref="ConflictException">No location of it has a rule.</exception>
-    public async Task<RunStarted> Handle(Caller caller, TierRepositoryRequest request, CancellationToken ct)
-    {
-        caller.Must(Right.RunStart);
-        return await db.InTransaction(async tx =>
-        {
-            if (!await tx.Scalar<bool>("select exists (select from repository where id = $1)", [request.Id], ct))
-                throw new NotFoundException("A repository with this id");
-            await RepositoryTable.MustAllowUpkeep(tx, request.Id, ct);
-            var run = await TierTable.Start(tx, request.Id, RunId.New(clock), caller.Name, ct) ?? throw new ConflictException(
-                "repository.no_tier", "No location of this repository says into which class its packs move.", "Set that at the location.");
-            await Audit.Add(tx, caller, "repository.tier", request.Id.ToString(), run.ToString(), ct);
-            return new RunStarted(run);
-        }, ct);
-    }
 }

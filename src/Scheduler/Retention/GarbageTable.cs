@@ -58,15 +58,15 @@ static class GarbageTable
         return (run, null);
     }
 
-    /// <summary>Repositories of which a prune is due and in which nothing is being removed.</summary>
-    public static Task<List<RepositoryId>> Due(SqlSource db, int most, CancellationToken ct) => db.Query($"""
+    /// <summary>Repositories of which a prune is due and in which nothing is being removed; another node's are left to it.</summary>
+    public static Task<List<RepositoryId>> Due(Transaction tx, int most, CancellationToken ct) => tx.Query($"""
         select r.id from repository r join location l on l.id = r.location_id join host h on h.id = r.host_id
             left join garbage g on g.repository_id = r.id
         where r.state = 'Ready' and r.upkeep_allowed and l.kind <> 'Gateway' and h.retired_at is null and not {Busy}
             and not exists (select from run u where u.repository_id = r.id and u.kind = 'Prune' and (u.state = 'Failed'
                 and u.finished_at > clock() - interval '1 hour' or u.state = 'Cancelled' and u.finished_at > clock() - interval '1 day'))
             and coalesce(g.prune_due_at, case when {Locked} then coalesce(g.pruned_at, r.created_at) + $1 end) <= clock()
-        order by r.id limit $2
+        order by r.id limit $2 for update of r skip locked
         """, [WhereLocked, most], row => row.Id<RepositoryId>("id"), ct);
 
     /// <summary>A prune is due now.</summary>
@@ -112,24 +112,4 @@ static class GarbageTable
             LastRun = row.IdOrNull<RunId>("prune_run_id"),
             LastResult = row.Json("result", WireJson.Default.PruneResult),
         }), ct)).ToDictionary(one => one.Id, one => one.Garbage);
-}
-
-/// <summary>Gives back now what nothing in a repository needs.</summary>
-public sealed class PruneRepository(Postgres db, TimeProvider clock)
-{
-    /// <summary>Starts it, or gives the run that removes something already.</summary>
-    /// <exception cref="ConflictException">Nobody may remove anything from it: the message says why.</exception>
-    public async Task<RunStarted> Handle(Access.Caller caller, PruneRepositoryRequest request, CancellationToken ct)
-    {
-        caller.Must(Access.Right.RunStart);
-        return await db.InTransaction(async tx =>
-        {
-            if (!await tx.Scalar<bool>("select exists (select from repository where id = $1)", [request.Id], ct))
-                throw new NotFoundException("A repository with this id");
-            var (run, problem) = await GarbageTable.Start(tx, request.Id, JobKind.Prune, RunId.New(clock), caller.Name, ct);
-            if (run is null) throw new ConflictException("repository.no_prune", problem!, "See docs/operate/retention.md.");
-            await Access.Audit.Add(tx, caller, "repository.prune", request.Id.ToString(), run.ToString()!, ct);
-            return new RunStarted(run.Value);
-        }, ct);
-    }
 }

@@ -10,7 +10,7 @@ namespace BackupDr.Scheduler.Retention;
 
 /// <summary>The loop of retention: looks at items once a day, removes what was long enough in the trash, gives back the space. Any node may
 /// do it at any time; each step is a transaction of its own and decides anew.</summary>
-public sealed class RetentionDue(Postgres db, TimeProvider clock)
+public sealed class RetentionDue(Postgres db, UpkeepDue upkeep, TimeProvider clock)
 {
     const int AtOnce = 100;
 
@@ -20,14 +20,10 @@ public sealed class RetentionDue(Postgres db, TimeProvider clock)
         var looks = await RetentionTable.Due(db, AtOnce, ct);
         foreach (var item in looks) await db.InTransaction(tx => RetentionTable.Look(tx, item, ct), ct);
         var forgets = await PointTrash.Due(db, AtOnce, ct);
-        foreach (var repository in forgets) await Start(repository, JobKind.Forget, ct);
-        var prunes = await GarbageTable.Due(db, AtOnce, ct);
-        foreach (var repository in prunes) await Start(repository, JobKind.Prune, ct);
-        return looks.Count + forgets.Count + prunes.Count;
+        foreach (var repository in forgets)
+            await db.InTransaction(tx => GarbageTable.Start(tx, repository, JobKind.Forget, RunId.New(clock), "schedule", ct), ct);
+        return looks.Count + forgets.Count + await upkeep.Run(JobKind.Prune, ct);
     }
-
-    Task<RunId?> Start(RepositoryId repository, JobKind kind, CancellationToken ct) => db.InTransaction(async tx
-        => (await GarbageTable.Start(tx, repository, kind, RunId.New(clock), "schedule", ct)).Run, ct);
 }
 
 /// <summary>What the end of a removal brings about.</summary>

@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
@@ -12,9 +13,8 @@ namespace BackupDr.Scheduler.Timing;
 
 /// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs, checks and test-restores, and lets retention
 /// look. Every node with the role runs them; the tables decide.</summary>
-public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, TierDue tiering,
-    ChecksDue checks, DrillDue drills, RetentionDue retention, AssignLook assigning, NodeLoops loops, ILogger<PolicyFirings> log)
-        : BackgroundService
+public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, UpkeepDue upkeep,
+    DrillDue drills, RetentionDue retention, AssignLook assigning, NodeLoops loops, ILogger<PolicyFirings> log) : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
@@ -30,7 +30,8 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         var firing = engine.Run(Fire, stoppingToken);
         await Task.WhenAll(firing, loops.Insist(Reconcile, stoppingToken),
             loops.Every(ReconcileEvery, Reconcile, stoppingToken), loops.Every(LeasesEvery, expiry.Run, stoppingToken),
-            loops.Every(UpkeepEvery, tiering.Run, stoppingToken), loops.Every(UpkeepEvery, checks.Run, stoppingToken),
+            loops.Every(UpkeepEvery, token => upkeep.Run(JobKind.Tier, token), stoppingToken),
+            loops.Every(UpkeepEvery, token => upkeep.Run(JobKind.Check, token), stoppingToken),
             loops.Every(UpkeepEvery, drills.Run, stoppingToken), loops.Every(RetentionEvery, retention.Run, stoppingToken),
             loops.Every(UpkeepEvery, assigning.Run, stoppingToken));
     }

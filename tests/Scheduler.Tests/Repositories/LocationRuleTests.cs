@@ -111,12 +111,12 @@ public sealed class LocationRuleTests(SchedulerDatabases databases, S3Server s3)
         await fleet.ProtectReady(host, "/srv/data");
         await fleet.Finish(host, _ => Fleet.Backup());
         await fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
-        var due = fleet.Get<TierDue>();
+        var due = fleet.Get<UpkeepDue>();
 
-        Assert.Equal(0, await due.Run(default));
+        Assert.Equal(0, await due.Run(JobKind.Tier, default));
         await fleet.Node.PassTime(TimeSpan.FromHours(25));
-        Assert.Equal(1, await due.Run(default));
-        Assert.Equal(0, await due.Run(default));
+        Assert.Equal(1, await due.Run(JobKind.Tier, default));
+        Assert.Equal(0, await due.Run(JobKind.Tier, default));
         var waiting = (await Repository(fleet)).Tiering!;
         var run = await fleet.Finish(host, _ => new JobResult
         {
@@ -156,13 +156,13 @@ public sealed class LocationRuleTests(SchedulerDatabases databases, S3Server s3)
         });
         await fleet.Node.PassTime(TimeSpan.FromHours(25));
 
-        Assert.Equal(0, await fleet.Get<TierDue>().Run(default));
+        Assert.Equal(0, await fleet.Get<UpkeepDue>().Run(JobKind.Tier, default));
         await fleet.Finish(host, run => new JobResult
         {
             Outcome = JobOutcome.Complete,
             Restore = new RestoreResult { Target = run.Job.Restore!.Target },
         });
-        Assert.Equal(1, await fleet.Get<TierDue>().Run(default));
+        Assert.Equal(1, await fleet.Get<UpkeepDue>().Run(JobKind.Tier, default));
     }
 
     [Fact]
@@ -188,7 +188,8 @@ public sealed class LocationRuleTests(SchedulerDatabases databases, S3Server s3)
         await fleet.Finish(host, _ => Fleet.Backup());
         await fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
         var repository = (await Repository(fleet)).Id;
-        Task<RunStarted> Move() => fleet.Get<TierRepository>().Handle(TestNode.Admin, new TierRepositoryRequest(repository), default);
+        Task<RunStarted> Move() => fleet.Get<StartUpkeep>().Handle(TestNode.Admin,
+            new StartUpkeepRequest(repository, JobKind.Tier), default);
 
         Assert.Equal("repository.no_tier", (await Assert.ThrowsAsync<ConflictException>(Move)).Code);
         await fleet.Get<SetLocationTier>().Handle(TestNode.Admin, new SetLocationTierRequest(location.Id, new TierRule("Cold", 1)),

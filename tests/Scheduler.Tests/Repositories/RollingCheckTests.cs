@@ -11,7 +11,7 @@ public sealed class RollingCheckTests(SchedulerDatabases databases)
 {
     static readonly string Pack = new('8', 64);
 
-    static Task<int> Look(Fleet fleet) => fleet.Get<ChecksDue>().Run(Fleet.NoStop);
+    static Task<int> Look(Fleet fleet) => fleet.Get<UpkeepDue>().Run(JobKind.Check, Fleet.NoStop);
 
     static async Task<RollingCheck> Check(Fleet fleet)
         => Assert.Single(await fleet.Get<ListRepositories>().Handle(TestNode.Admin, new ListRepositoriesRequest(), default)).Check!;
@@ -68,7 +68,8 @@ public sealed class RollingCheckTests(SchedulerDatabases databases)
         await using var fleet = await Fleet.Start(databases);
         var host = await Proven(fleet);
         var repository = (await fleet.OnlyItem()).Repository;
-        Task<RunStarted> Start() => fleet.Get<CheckRepository>().Handle(TestNode.Admin, new CheckRepositoryRequest(repository), default);
+        Task<RunStarted> Start() => fleet.Get<StartUpkeep>().Handle(TestNode.Admin,
+            new StartUpkeepRequest(repository, JobKind.Check), default);
         await Start();
         await fleet.Finish(host, _ => Found(null, $"pack {Pack}: it is in the index, but not in the store."));
 
@@ -80,5 +81,46 @@ public sealed class RollingCheckTests(SchedulerDatabases databases)
         Assert.Equal((await Start()).Run, (await Start()).Run);   // one at a time
         Assert.Equal([Pack], (await fleet.Finish(host, _ => Found(null))).Job.Check!.Round!.Also);
         Assert.Equal((ItemState.Proven, null), ((await fleet.OnlyItem()).State, (await Check(fleet)).Damage));
+    }
+
+    [Fact]
+    public async Task Stock_restic_is_asked_once_a_week_and_again_at_once_until_it_finds_nothing()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await Proven(fleet);
+
+        Assert.True(await Asked(new ResticCheck { Problem = "restic is not installed on this host." }));
+        Assert.True(await Asked(new ResticCheck { Version = "0.14.0", Errors = ["tree 1: not found"] },
+            "restic 0.14.0: tree 1: not found"));
+        Assert.Equal("A check of its repository found damage: restic 0.14.0: tree 1: not found", (await fleet.OnlyItem()).StateReason);
+        Assert.True(await Asked(new ResticCheck { Version = "0.14.0", Seconds = 2 }));
+        Assert.Equal(ItemState.Proven, (await fleet.OnlyItem()).State);
+        Assert.Equal(("0.14.0", null), await Check(fleet) is { Restic: { } told } ? (told.Version, told.Problem) : default);
+        for (var day = 0; day < 6; day++) Assert.False(await Asked(null));
+        Assert.True(await Asked(new ResticCheck { Version = "0.14.0" }));
+
+        async Task<bool> Asked(ResticCheck? says, params string[] errors)
+        {
+            await fleet.Node.PassTime(TimeSpan.FromHours(25));
+            await fleet.Node.Db.Execute("update host set last_seen_at = clock()", [], Fleet.NoStop);
+            await fleet.Node.Db.Execute("update recovery_point set taken_at = clock(), received_at = clock()", [], Fleet.NoStop);
+            Assert.Equal(1, await Look(fleet));
+            var found = Found(null, errors);
+            var run = await fleet.Finish(host, _ => found with { Check = found.Check! with { Restic = says } });
+            return run.Job.Check!.WithRestic;
+        }
+    }
+
+    [Fact]
+    public async Task Settings_of_the_nodes_turn_stock_restic_off()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await Proven(fleet);
+        await fleet.Node.PassTime(TimeSpan.FromHours(25));
+
+        await new UpkeepDue(fleet.Node.Db, new Upkeep(new ChecksOptions { WithRestic = false }), TimeProvider.System)
+            .Run(JobKind.Check, default);
+
+        Assert.False((await fleet.Finish(host, _ => Found(null))).Job.Check!.WithRestic);
     }
 }

@@ -149,8 +149,8 @@ public sealed class TrashTests(SchedulerDatabases databases)
         await one.Fleet.Node.PassTime(TimeSpan.FromDays(1));
         await one.Turn();
         Assert.Contains("through it agents add and never remove", (await one.Retention()).Problem, StringComparison.Ordinal);
-        var refused = await Assert.ThrowsAsync<ConflictException>(() => one.Fleet.Get<PruneRepository>().Handle(TestNode.Admin,
-            new PruneRepositoryRequest(one.Repository), default));
+        var refused = await Assert.ThrowsAsync<ConflictException>(() => one.Fleet.Get<StartUpkeep>().Handle(TestNode.Admin,
+            new StartUpkeepRequest(one.Repository, JobKind.Prune), default));
         Assert.Equal("repository.no_prune", refused.Code);
 
         await one.Fleet.Node.Db.Execute("update location set kind = 'Folder'", [], default);
