@@ -6,8 +6,8 @@ using BackupDr.TestKit;
 
 namespace BackupDr.SystemTests;
 
-/// <summary>Something is broken on purpose; within one cycle the item says what.</summary>
-public sealed class PlantedFaultTests
+/// <summary>Something is broken on purpose; within one cycle the item says what, and somebody is told.</summary>
+public sealed partial class PlantedFaultTests
 {
     readonly CancellationToken _ct = TestContext.Current.CancellationToken;
 
@@ -31,6 +31,10 @@ public sealed class PlantedFaultTests
         await Post(http, $"repositories/{proven.Repository}/check");
         await service.Until(async () => await Reason(http, proven) is (ItemState.Failed, var reason) && reason.Contains(
             $"pack {Path.GetFileName(pack)}: it is in the index, but not in the store", StringComparison.Ordinal), "the damage is told");
+        await service.Until(async () => await IsTold(http, AlertKind.DrillFailed, Path.GetFileName(pack)), "an alert tells the damage");
+        var checks = Assert.Single((await http.GetFromJsonAsync("repositories", WireJson.Default.IReadOnlyListRepositorySummary, _ct))!)
+            .Check!;
+        Assert.Contains(checks.Damage!.Errors, error => error.StartsWith("restic 0.", StringComparison.Ordinal));
 
         var other = service.At("other");
         File.WriteAllText(other, "another password\n");
@@ -39,66 +43,6 @@ public sealed class PlantedFaultTests
         await service.Until(async () => await Reason(http, proven) is (ItemState.Failed, var reason)
             && reason.Contains("Wrong password", StringComparison.Ordinal), "the wrong password is told");
         Assert.Equal(0, await service.Stop());
-    }
-
-    [Fact]
-    public async Task A_drill_that_is_killed_leaves_nothing_and_one_that_finds_something_says_what()
-    {
-        await using var cluster = PostgresCluster.Start();
-        await cluster.Execute("create table orders (id int primary key); insert into orders values (1), (2), (3)");
-        await using var service = new Service();
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        await service.Outcome();
-        using var api = service.Api();
-        using var http = service.Http();
-        var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);
-        var scratch = PostgresCluster.Make(Path.Combine(cluster.Folder, "scratch"));
-        var policy = await api.CreatePolicy(new CreatePolicyRequest
-        {
-            Spec = new PolicySpec { Proof = new ProofSpec { Assertions = ["postgres: select pg_sleep(3) is not null"] } },
-            Items =
-            [
-                new NewItem(host.Id, new SourceSpec
-                {
-                    Kind = SourceKind.PostgreSql,
-                    PostgreSql = new PostgreSqlSpec
-                    {
-                        DataFolder = FilePath.FromText(cluster.Data),
-                        User = "postgres",
-                        Scratch = FilePath.FromText(scratch),
-                    },
-                }),
-            ],
-        }, _ct);
-        var item = Assert.Single(policy.Items);
-
-        // Killed while it restores (a lease takes its half minute to end), and while the restored server answers a query.
-        if (Nightly.IsOn)
-        {
-            await service.Until(() => Task.FromResult(Copies(scratch).Length > 0), "the drill restores");
-            service.KillAgent();
-        }
-        await service.Until(() => Task.FromResult(Copies(scratch).Any(copy => File.Exists(Path.Combine(copy, "data/postmaster.pid")))),
-            "the copy is started");
-        service.KillAgent();
-
-        await service.Until(async () => (await Reason(http, item)).State == ItemState.Proven, "the drill ends in its next lease");
-        Assert.Empty(Copies(scratch));
-        Assert.Empty(ServersBelow(scratch));
-
-        await TheReasonIs("postgres: select count(*) > 1000 from orders gave False", ["postgres: select count(*) > 1000 from orders"]);
-        Assert.Empty(Copies(scratch));
-
-        async Task TheReasonIs(string expected, IReadOnlyList<string> assertions)
-        {
-            using var edited = await http.PutAsJsonAsync($"policies/{policy.Id}", new EditPolicyRequest(policy.Id, policy.Name,
-                policy.Spec with { Proof = new ProofSpec { Assertions = assertions } }), WireJson.Default.EditPolicyRequest, _ct);
-            edited.EnsureSuccessStatusCode();
-            await Post(http, $"points/{(await Points(http, item))[0].Id}/drill");
-            await service.Until(async () => await Reason(http, item) is (ItemState.Failed, var reason)
-                && reason.Contains(expected, StringComparison.Ordinal), $"the reason is '{expected}'");
-        }
     }
 
     static string[] Copies(string scratch) => Directory.GetDirectories(scratch, "backupdr-drill-*");
@@ -112,6 +56,10 @@ public sealed class PlantedFaultTests
         try { return File.ReadAllText(Path.Combine(process, "cmdline")); }
         catch (IOException) { return ""; }   // it ended meanwhile
     }
+
+    async Task<bool> IsTold(HttpClient http, AlertKind kind, string words)
+        => (await http.GetFromJsonAsync("alerts", WireJson.Default.IReadOnlyListAlert, _ct))!.Any(alert => alert.Kind == kind
+            && $"{alert.Title} {alert.Effect}".Contains(words, StringComparison.Ordinal));
 
     async Task Post(HttpClient http, string path)
     {

@@ -49,6 +49,7 @@ public sealed class PostgreSqlTests
         await AnyMomentComesBack(service, api, http, item, four);
         await ATableComesBackBesideItself(service, api, http, item, cluster, four);
         await ItTakesItsOwnPlace(service, api, http, item, cluster);
+        await LogRemoval.Run(service, api, http, item);
         await WhatIsRetiredLeavesNothingBehind(service, http, item, cluster);
     }
 

@@ -1,13 +1,11 @@
 using System.Net.Http.Json;
 using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
-using Npgsql;
 
 namespace BackupDr.SystemTests;
 
@@ -45,10 +43,10 @@ public sealed class RetentionTests
         }
         var before = service.Packs();
 
-        await Pass(service, TimeSpan.FromDays(2));   // retention looks
+        await service.Pass(TimeSpan.FromDays(2));   // retention looks
         await service.Until(async () => (await Points(http, item)).Count(point => point.TrashUntil is not null) == 2,
             "two are in the trash");
-        await Pass(service, TimeSpan.FromDays(10));   // the 7 days that the policy had count once more
+        await service.Pass(TimeSpan.FromDays(10));   // the 7 days that the policy had count once more
         var prune = await Kill(service, http, JobKind.Prune);
 
         await service.Until(async () => (await api.Run(prune, _ct)).FinishedAt is not null, "the prune ends");
@@ -79,17 +77,6 @@ public sealed class RetentionTests
             or RunState.Running)) is not null, $"a {kind} is under way");
         service.KillAgent();
         return run!.Id;
-    }
-
-    /// <summary>Moves the clock of the service's own database.</summary>
-    async Task Pass(Service service, TimeSpan since)
-    {
-        using var settings = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(service.Data, "appsettings.json"), _ct));
-        var text = settings.RootElement.GetProperty("Database").GetProperty("ConnectionString").GetString()!;
-        await using var source = NpgsqlDataSource.Create(text);
-        await using var command = source.CreateCommand("create or replace function clock() returns timestamptz language sql volatile as "
-            + $"'select clock_timestamp() + interval ''{since.TotalSeconds:0} seconds'''");
-        await command.ExecuteNonQueryAsync(_ct);
     }
 
     async Task Keep(HttpClient http, Item item, RetentionSpec keep)

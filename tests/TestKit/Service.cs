@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using Npgsql;
 using Xunit;
 
 namespace BackupDr.TestKit;
@@ -117,6 +118,17 @@ public sealed class Service : IAsyncDisposable
             if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
             await Task.Delay(LookEvery);
         }
+    }
+
+    /// <summary>Moves the clock of its own database: from now on it is that much later there than elsewhere.</summary>
+    public async Task Pass(TimeSpan since)
+    {
+        using var settings = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "appsettings.json")));
+        var text = settings.RootElement.GetProperty("Database").GetProperty("ConnectionString").GetString()!;
+        await using var source = NpgsqlDataSource.Create(text);
+        await using var command = source.CreateCommand("create or replace function clock() returns timestamptz language sql volatile as "
+            + string.Create(CultureInfo.InvariantCulture, $"'select clock_timestamp() + interval ''{since.TotalSeconds:0} seconds'''"));
+        await command.ExecuteNonQueryAsync();
     }
 
     /// <summary>Packs stored so far.</summary>

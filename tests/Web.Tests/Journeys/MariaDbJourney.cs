@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Contracts;
 using BackupDr.TestKit;
 using BackupDr.Web.Tests.Fixtures;
 using Microsoft.Playwright;
@@ -34,7 +35,7 @@ public sealed class MariaDbJourney(Browser browser)
 
         await Protect(visit, server, service);
         await ItIsProven(visit);
-        await AMomentComesBack(visit, server);
+        await AMomentComesBack(visit, server, service);
         await OneTableComesBack(visit, server);
         visit.IsClean();
     }
@@ -70,7 +71,7 @@ public sealed class MariaDbJourney(Browser browser)
         await visit.Go(item);
     }
 
-    async Task AMomentComesBack(Visit visit, MariaDbServer server)
+    async Task AMomentComesBack(Visit visit, MariaDbServer server, Service service)
     {
         server.Execute("insert into shop.orders values (4); select sleep(1.1)");
         var four = server.Ask("select date_format(utc_timestamp(), '%Y-%m-%d %H:%i:%s')");
@@ -101,11 +102,27 @@ public sealed class MariaDbJourney(Browser browser)
         await visit.Reads("Reach it");
         Assert.Equal(3, _clicks);
         await visit.Shot("mariadb-7-restored");
-        Assert.Equal("10", Tool.Succeed("mariadb", "--no-defaults", $"--socket={target}/copy.sock", "--user=root", "--batch",
-            "--skip-column-names", "-e", "select sum(id) from shop.orders").TrimEnd('\n'));   // 1 to 4, and not 5
-        Tool.Succeed("sh", "-c", $"kill $(cat {target}/copy.pid); while [ -e {target}/copy.pid ]; do sleep 0.1; done");
+        await ItRunsAndStartsAgain(service, RunId.Parse(new Uri(visit.Page.Url).Segments[^1]), target, begun);
         await visit.Go(item);
     }
+
+    static async Task ItRunsAndStartsAgain(Service service, RunId run, string target, DateTimeOffset moment)
+    {
+        using var api = service.Api();
+        var restored = (await api.Run(run, TestContext.Current.CancellationToken)).Result!.Restore!.MariaDb!;
+        Assert.True(restored.IsRunning && restored.ReachedAt < moment && restored.ReachedGtid is not null, restored.ToString());
+        Assert.Equal(($"{target}/copy.sock", "10"), (restored.Socket, Sum(restored.Socket!)));   // 1 to 4, and not 5
+        Stop(target);
+        Tool.Succeed("sh", "-c", $"{restored.StartCommand} >/dev/null 2>&1 & while [ ! -S {restored.Socket} ]; do sleep 0.1; done");
+        Assert.Equal("10", Sum(restored.Socket!));
+        Stop(target);
+    }
+
+    static void Stop(string target)
+        => Tool.Succeed("sh", "-c", $"kill $(cat {target}/copy.pid); while [ -e {target}/copy.pid ]; do sleep 0.1; done");
+
+    static string Sum(string socket) => Tool.Succeed("mariadb", "--no-defaults", $"--socket={socket}", "--user=root", "--batch",
+        "--skip-column-names", "-e", "select sum(id) from shop.orders").TrimEnd('\n');
 
     static async Task OneTableComesBack(Visit visit, MariaDbServer server)
     {
