@@ -120,7 +120,7 @@ public sealed partial class PlantedFaultTests
             bytes.Write([0xBA, 0xD0]);
         }
         await scene.Api.RunPolicy(scene.Policy.Id, _ct);
-        await Is(scene, ItemState.Incomplete, "incomplete", AlertKind.BackupIncomplete);
+        await Is(scene, ItemState.Incomplete, "page 3 of postgres: broken", AlertKind.BackupIncomplete);
         await cluster.Execute("drop table broken; checkpoint");
         await Backup(scene);
         await IsMended(scene);
@@ -133,7 +133,7 @@ public sealed partial class PlantedFaultTests
         File.Move(needed, scene.Service.At("needed"));
         await Backup(scene);
         await Drill(scene);
-        await Is(scene, ItemState.Failed, "recovery: ", AlertKind.DrillFailed);
+        await Is(scene, ItemState.Failed, "recovery: FATAL:", AlertKind.DrillFailed);
         Assert.Contains("pg_multixact", (await Reason(scene.Http, scene.Item)).Reason, StringComparison.Ordinal);
         File.Move(scene.Service.At("needed"), needed);
         await Backup(scene);

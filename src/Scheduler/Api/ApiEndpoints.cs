@@ -106,7 +106,8 @@ static class ApiEndpoints
         api.MapDelete("repositories/{id}/gateway-user", (Caller caller, string id, RemoveGatewayUser handler, CancellationToken ct)
             => Done(handler.Handle(caller, new RemoveGatewayUserRequest(RepositoryId.Parse(id)), ct))).For<RemoveGatewayUser>();
         api.MapPost("repositories/{id}/prune", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
-            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Prune), ct)).For<StartUpkeep>();
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Prune), ct))
+            .For<StartUpkeep>("PruneRepository");
         MapReplicas(api);
         MapAdoption(api);
         api.MapGet("recovery-kit", (Caller caller, ShowRecoveryKit handler, CancellationToken ct) =>
@@ -161,9 +162,11 @@ static class ApiEndpoints
             ReplicateRepository handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = RepositoryId.Parse(id) }, ct)).For<ReplicateRepository>();
         api.MapPost("repositories/{id}/check", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
-            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Check), ct)).For<StartUpkeep>();
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Check), ct))
+            .For<StartUpkeep>("CheckRepository");
         api.MapPost("repositories/{id}/tier", (Caller caller, string id, StartUpkeep handler, CancellationToken ct)
-            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Tier), ct)).For<StartUpkeep>();
+            => handler.Handle(caller, new StartUpkeepRequest(RepositoryId.Parse(id), JobKind.Tier), ct))
+            .For<StartUpkeep>("TierRepository");
     }
 
     static void MapPolicies(RouteGroupBuilder api)

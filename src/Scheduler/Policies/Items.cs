@@ -22,7 +22,7 @@ static class ItemTable
         select i.id, i.name, i.source, i.host_id, h.name as host, i.policy_id, p.name as policy, i.repository_id, p.spec, i.created_at,
                p.paused_at is not null or p.removed_at is not null or i.retired_at is not null or h.retired_at is not null as is_off,
                coalesce(h.last_seen_at > (select clock()) - $1, false) as is_online, h.last_seen_at,
-               c.id as point, c.taken_at as point_at, c.received_at, c.bytes, n.taken_at as newest_at, v.id as proven,
+               c.id as point, c.taken_at as point_at, c.received_at, c.bytes, n.taken_at as newest_at, n.missing, v.id as proven,
                v.taken_at as proven_at, l.proof, l.proof_at, l.reason as proof_reason, l.host as proof_host, m.proof_restore_seconds,
                m.bytes as drilled_bytes, m.proof_at as drilled_at, m.proof_run_id as drill,
                (select count(*)::int from recovery_point r where r.item_id = i.id and r.gone_at is null) as points,
@@ -40,7 +40,8 @@ static class ItemTable
         from item i join host h on h.id = i.host_id join policy p on p.id = i.policy_id
         left join lateral (select id, taken_at, received_at, (backup->>'bytes')::bigint as bytes from recovery_point r
         where r.item_id = i.id and r.gone_at is null and r.is_complete order by taken_at desc limit 1) c on true
-        left join lateral (select taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null order by taken_at desc
+        left join lateral (select taken_at, (r.backup->'missing'->0->>'path') || ': ' || (r.backup->'missing'->0->>'message') as missing
+        from recovery_point r where r.item_id = i.id and r.gone_at is null order by taken_at desc
         limit 1) n on true
         left join lateral (select id, taken_at from recovery_point r where r.item_id = i.id and r.gone_at is null and
         r.proof = 'Proven' order by taken_at desc limit 1) v on true
@@ -124,6 +125,7 @@ static class ItemTable
             ProofReason = row.TextOrNull("proof_reason"),
             ProofAt = row.TimeOrNull("proof_at"),
             ProofHost = row.TextOrNull("proof_host"),
+            Missing = row.TextOrNull("missing"),
             DrillProblem = row.TextOrNull("drill_problem"),
         };
     }

@@ -124,7 +124,7 @@ sealed class PrivateServer : IAsyncDisposable
             throw new SourceException("postgres.copy_start", $"Recovery did not end within {limit}.",
                 "See how much log lies between the base backup and the moment, with 'backupdr pg list'.");
         }
-        throw new SourceException("postgres.copy_start", Said(Dangerous) ?? "The server ended without a word.",
+        throw new SourceException("postgres.copy_start", LastWords() ?? "The server ended without a word.",
             "See that the server's programs and extensions are those of the backup's version.");
     }
 
@@ -132,6 +132,20 @@ sealed class PrivateServer : IAsyncDisposable
     public string? Said(params string[] words)
         => words.Select(word => _process.Lines.LastOrDefault(line => line.Contains(word, StringComparison.Ordinal)))
             .FirstOrDefault(line => line is not null);
+
+    /// <summary>What it died of, with the detail that it gave.</summary>
+    string? LastWords()
+    {
+        var lines = _process.Lines.ToList();
+        var at = lines.FindLastIndex(line => From(line, Dangerous) is not null);
+        if (at < 0) return null;
+        var detail = at + 1 < lines.Count ? From(lines[at + 1], "DETAIL:") : null;
+        return $"{From(lines[at], Dangerous)} {detail}".TrimEnd();
+    }
+
+    /// <summary>What stands in a line from one of the words on; null where none is in it.</summary>
+    static string? From(string line, params string[] words)
+        => words.Select(word => line.IndexOf(word, StringComparison.Ordinal)).Where(at => at >= 0).Select(at => line[at..]).FirstOrDefault();
 
     async Task<bool> IsPromoted(CancellationToken ct)
     {

@@ -24,6 +24,8 @@ public sealed record ItemFacts
     public DateTimeOffset? LastCompleteAt { get; init; }
     /// <summary>Moment of the newest point, complete or not.</summary>
     public DateTimeOffset? LastPointAt { get; init; }
+    /// <summary>The first thing that the newest point lacks; null where it is complete.</summary>
+    public string? Missing { get; init; }
     /// <summary>The newest moment of a received log that can be restored to.</summary>
     public DateTimeOffset? LogUntil { get; init; }
     /// <summary>Whether a log is received.</summary>
@@ -91,8 +93,9 @@ public static class ItemStates
         if (!facts.IsHostOnline) return (ItemState.Unknown, facts.LastSeenAt is { } seen
             ? $"Its host has been silent for {Words(now - seen)}. {Newest(facts, now)}"
             : $"Its host has never been seen. {Newest(facts, now)}");
-        if (facts.LastPointAt > facts.LastCompleteAt) return (ItemState.Incomplete, "The newest recovery point is incomplete; "
-            + $"the newest complete one is {Words(now - facts.LastCompleteAt!.Value)} old, inside the objective of {Words(facts.Rpo)}.");
+        if (facts.LastPointAt > facts.LastCompleteAt) return (ItemState.Incomplete, "The newest recovery point is incomplete"
+            + (facts.Missing is { Length: > 0 } missing ? $": {Sentence(missing)} The " : "; the ")
+            + $"newest complete one is {Words(now - facts.LastCompleteAt!.Value)} old, inside the objective of {Words(facts.Rpo)}.");
         var (state, reason) = Inside(facts, now);
         return (state, facts.DrillProblem is { Length: > 0 } not ? $"{reason} The newest try could not be made: {Sentence(not)}" : reason);
     }
