@@ -88,6 +88,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(RunsStarted))]
 [JsonSerializable(typeof(PreviewPolicyRequest))]
 [JsonSerializable(typeof(PolicyPreview))]
+[JsonSerializable(typeof(SetHostBackupsAtOnceRequest))]
+[JsonSerializable(typeof(SetLocationBackupsAtOnceRequest))]
 [JsonSerializable(typeof(HoldPointRequest))]
 [JsonSerializable(typeof(LiftPointHoldRequest))]
 [JsonSerializable(typeof(TakeOutPointRequest))]

@@ -126,7 +126,8 @@ public static class SchedulerNode
             .AddSingleton<LocationRules>();
         services.AddSingleton<AgentQuestions>().AddSingleton<AssignLook>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<Upkeep>()
-            .AddSingleton<DrillDue>().AddSingleton<UpkeepDue>().AddSingleton<RetentionDue>().AddSingleton<AnomalyHold>();
+            .AddSingleton<FireDue>().AddSingleton<DrillDue>().AddSingleton<UpkeepDue>().AddSingleton<RetentionDue>()
+            .AddSingleton<AnomalyHold>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
         services.AddDataProtection().SetApplicationName("backupdr");

@@ -20,6 +20,25 @@ sealed class PolicyCommand
         Description = "From one backup to the next, for example 1h or 1d.",
         DefaultValueFactory = _ => "1d",
     };
+    readonly Option<string?> _cron = new("--cron") { Description = "Five fields of cron instead of --every, for example \"30 2 * * *\"." };
+    readonly Option<string> _timeZone = new("--time-zone")
+    {
+        Description = "In which --cron, --window and --blackout are meant, for example Europe/Berlin.",
+        DefaultValueFactory = _ => "UTC",
+    };
+    readonly Option<string[]> _window = new("--window")
+    {
+        Description = "Runs start only in these hours, for example \"Mon-Fri 22:00-06:00\"; may be given several times.",
+    };
+    readonly Option<string[]> _blackout = new("--blackout")
+    {
+        Description = "And not in these, for example 2026-12-24..2026-12-27; may be given several times.",
+    };
+    readonly Option<string?> _spread = new("--spread")
+    {
+        Description = "Over what the starts of items are spread, for example 30m. Default: a tenth of the interval, at most 30m; 0 with "
+            + "--cron.",
+    };
     readonly Option<int> _days = new("--days") { Description = "How many days are played.", DefaultValueFactory = _ => 90 };
     readonly Option<int> _last = Count("last", "the newest N");
     readonly Option<int> _hourly = Count("hourly", "the newest of each of N hours");
@@ -43,8 +62,8 @@ sealed class PolicyCommand
         var made = new PolicyCommand();
         var simulate = new Command("simulate", "Play a schedule and rules over days to come, and say what stays.")
         {
-            made._template, made._every, made._days, made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly,
-                made._within,
+            made._template, made._every, made._cron, made._timeZone, made._window, made._blackout, made._spread, made._days,
+            made._last, made._hourly, made._daily, made._weekly, made._monthly, made._yearly, made._within,
             made._atLeast, made._trash, made._json,
         };
         simulate.SetAction(made.Run);
@@ -63,7 +82,7 @@ sealed class PolicyCommand
         var spec = new PolicySpec
         {
             Rpo = TimeSpan.FromDays(365),
-            Schedule = new ScheduleSpec { Every = Length(_every, "--every", one => one.Schedule.Every) },
+            Schedule = IsTimed(given) || begin is null ? Schedule(given, begin?.Schedule) : begin.Schedule,
             Retention = new RetentionSpec
             {
                 KeepLast = Or(_last, one => one.Retention.KeepLast),
@@ -78,14 +97,31 @@ sealed class PolicyCommand
             },
         };
         foreach (var (field, problem, hint) in DueTimes.Problems(spec)) throw new BadInputException(field, problem, hint);
-        var keep = spec.Retention;
-        var forecast = RetentionForecast.Run([], [], at => DueTimes.Next(spec.Schedule.Every, at),
-            new KeepTerms { Rules = keep.Rules(), Floor = keep.Floor }, keep.Trash, TimeProvider.System.GetUtcNow(), given.GetValue(_days));
-        Tell(new Output(given.GetValue(_json), quiet: false), keep, forecast);
+        var (keep, times, now) = (spec.Retention, StartTimes.Of(spec.Schedule), TimeProvider.System.GetUtcNow());
+        if (times.Next(now) is null) throw new BadInputException("--window", "These windows and blackouts leave no moment at which a run "
+            + "could start.", "Open a window that no blackout covers.");
+        var forecast = RetentionForecast.Run([], [], times.Next, new KeepTerms { Rules = keep.Rules(), Floor = keep.Floor }, keep.Trash,
+            now, given.GetValue(_days));
+        Tell(new Output(given.GetValue(_json), quiet: false), keep, forecast, StartLines.Of(spec.Schedule, times, now));
         return ExitCodes.Done;
     }
 
-    static void Tell(Output output, RetentionSpec keep, Forecast forecast)
+    /// <summary>Whether anything about times was said, so that it counts in place of the template's.</summary>
+    bool IsTimed(ParseResult given) => ((Option[])[_every, _cron, _timeZone, _window, _blackout, _spread])
+        .Any(option => given.GetResult(option) is { Implicit: false });
+
+    ScheduleSpec Schedule(ParseResult given, ScheduleSpec? begin) => new()
+    {
+        Every = begin is not null && given.GetResult(_every) is not { Implicit: false } ? begin.Every
+            : Sizes.ParseTime(given.GetValue(_every)!, "--every"),
+        Cron = given.GetValue(_cron),
+        TimeZone = given.GetValue(_timeZone)!,
+        Windows = [.. (given.GetValue(_window) ?? []).Select(HoursText.Window)],
+        Blackouts = [.. (given.GetValue(_blackout) ?? []).Select(HoursText.Blackout)],
+        Spread = given.GetValue(_spread) is { } spread ? Sizes.ParseTime(spread, "--spread") : null,
+    };
+
+    static void Tell(Output output, RetentionSpec keep, Forecast forecast, StartLines starts)
     {
         var end = forecast.Days[^1];
         output.Line(RetentionWords.Sentence(keep));
@@ -94,6 +130,7 @@ sealed class PolicyCommand
         foreach (var point in forecast.Points.Where(point => point.ForgottenAt is null).Reverse())
             output.Line($"  {Time(point.Point.ReceivedAt)}  " + (point.DroppedAt is { } dropped ? $"in the trash since {Time(dropped)}"
                 : $"kept by {RetentionWords.Words(point.Reasons)}"));
+        starts.Tell(output);
         output.Json(json =>
         {
             json.WriteStartObject();
@@ -102,6 +139,7 @@ sealed class PolicyCommand
             json.WriteNumber("kept", end.Kept);
             json.WriteNumber("in_trash", end.InTrash);
             json.WriteNumber("taken", forecast.Points.Count);
+            starts.Write(json);
             json.WriteStartArray("points");
             foreach (var point in forecast.Points.Where(point => point.ForgottenAt is null)) Write(json, point);
             json.WriteEndArray();

@@ -47,6 +47,8 @@ public sealed record Host
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
     /// <summary>Items protected on it.</summary>
     public int Items { get; init; }
+    /// <summary>How many backups may be under way on it at once; null for 2.</summary>
+    public int? BackupsAtOnce { get; init; }
     /// <summary>Load average over one minute, as last told.</summary>
     public double Load { get; init; }
     /// <summary>What the agent found.</summary>

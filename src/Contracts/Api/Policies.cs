@@ -57,7 +57,9 @@ public sealed record RunPolicyRequest(PolicyId Id);
 public sealed record RemovePolicyRequest(PolicyId Id);
 
 /// <summary>Runs that were made.</summary>
-public sealed record RunsStarted(IReadOnlyList<RunId> Runs);
+/// <param name="Runs">Which.</param>
+/// <param name="Note">What is to be known about them: that it is outside of the policy's hours. Null for nothing.</param>
+public sealed record RunsStarted(IReadOnlyList<RunId> Runs, string? Note = null);
 
 /// <summary>POST policies/preview: what a policy would do, before it is saved.</summary>
 /// <param name="Spec">What it wants and does.</param>
@@ -66,12 +68,13 @@ public sealed record RunsStarted(IReadOnlyList<RunId> Runs);
 public sealed record PreviewPolicyRequest(PolicySpec Spec, TimeSpan? LogEvery = null, PolicyId? Policy = null);
 
 /// <summary>What a policy would do.</summary>
-/// <param name="NextRuns">The next five nominal times, UTC.</param>
+/// <param name="NextRuns">The next five times at which runs start, but for the spread, UTC.</param>
 /// <param name="WorstLoss">Longest time between recovery points that this schedule makes.</param>
 /// <param name="Sentence">The same in words.</param>
 /// <param name="Retention">What it would keep.</param>
+/// <param name="Schedule">When its runs would start.</param>
 public sealed record PolicyPreview(IReadOnlyList<DateTimeOffset> NextRuns, TimeSpan WorstLoss, string Sentence,
-    RetentionPreview? Retention = null);
+    RetentionPreview? Retention = null, SchedulePreview? Schedule = null);
 
 /// <summary>A policy.</summary>
 public sealed record Policy
@@ -88,7 +91,7 @@ public sealed record Policy
     public DateTimeOffset? PausedAt { get; init; }
     /// <summary>Why it is paused.</summary>
     public string? PauseReason { get; init; }
-    /// <summary>The next nominal time.</summary>
+    /// <summary>When runs start next, but for the spread.</summary>
     public DateTimeOffset? NextRunAt { get; init; }
     /// <summary>When it was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }

@@ -58,6 +58,9 @@ public sealed record Run
     public required string Title { get; init; }
     /// <summary>For a run that waits: why, in words.</summary>
     public string? WaitsFor { get; init; }
+    /// <summary>What is to be known about how it came, in words: what it makes up for, that it was skipped, that a person started it
+    /// outside of the policy's hours. Null for nothing.</summary>
+    public string? Note { get; init; }
     /// <summary>For a run that waits for its time: that time.</summary>
     public DateTimeOffset? NotBefore { get; init; }
     /// <summary>For a restore that waits for a thaw: what is not thawed, by the last look.</summary>

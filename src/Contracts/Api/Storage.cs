@@ -76,6 +76,8 @@ public sealed record Location
     /// <summary>How many bytes a second may pass at which hour of each host's time zone, for example "08:00-18:00 20 MiB/s, else
     /// unlimited"; null for no limit. Restores are never limited.</summary>
     public string? Bandwidth { get; init; }
+    /// <summary>How many backups of all hosts may write into it at once; null for any number.</summary>
+    public int? BackupsAtOnce { get; init; }
     /// <summary>The machine that it is on, or null for each host's own, a gateway or an object store.</summary>
     public HostId? Host { get; init; }
     /// <summary>Bytes that each repository may grow to; null for no limit.</summary>

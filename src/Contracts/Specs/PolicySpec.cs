@@ -19,17 +19,6 @@ public sealed record PolicySpec
     public HooksSpec? Hooks { get; init; }
 }
 
-/// <summary>When a policy fires. Exactly one of <see cref="Every"/> and <see cref="Cron"/> counts: Cron where it is set.</summary>
-public sealed record ScheduleSpec
-{
-    /// <summary>Interval between nominal times, from midnight UTC on. 1 minute to 7 days; default 24 h.</summary>
-    public TimeSpan Every { get; init; } = TimeSpan.FromHours(24);
-    /// <summary>A five-field cron expression, or null.</summary>
-    public string? Cron { get; init; }
-    /// <summary>IANA time zone in which <see cref="Cron"/> is meant. Default UTC.</summary>
-    public string TimeZone { get; init; } = "UTC";
-}
-
 /// <summary>Which recovery points are kept, in restic's terms but by the time at which the node received them. Each rule adds; what none
 /// keeps goes into the trash, and from there for good.</summary>
 public sealed record RetentionSpec

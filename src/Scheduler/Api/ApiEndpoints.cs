@@ -72,6 +72,9 @@ static class ApiEndpoints
             handler.Handle(caller, new ShowHostRequest(HostId.Parse(id)), ct)).For<ShowHost>();
         api.MapPost("hosts/{id}/retire", (Caller caller, string id, RetireHost handler, CancellationToken ct) =>
             Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
+        api.MapPut("hosts/{id}/backups-at-once", (Caller caller, string id, SetHostBackupsAtOnceRequest request,
+            SetHostBackupsAtOnce handler, CancellationToken ct) => handler.Handle(caller, request with { Id = HostId.Parse(id) }, ct))
+            .For<SetHostBackupsAtOnce>();
         api.MapGet("hosts/{id}/restore-plan", (Caller caller, string id, PlanHostRestore handler, CancellationToken ct) =>
             handler.Handle(caller, new PlanHostRestoreRequest(HostId.Parse(id)), ct)).For<PlanHostRestore>();
         api.MapPost("hosts/{id}/browse", (Caller caller, string id, FolderPath request, BrowseHost handler, CancellationToken ct)
@@ -134,6 +137,9 @@ static class ApiEndpoints
             .For<TestLocation>();
         api.MapPut("locations/{id}/lock", (Caller caller, string id, SetLocationLockRequest request, SetLocationLock handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationLock>();
+        api.MapPut("locations/{id}/backups-at-once", (Caller caller, string id, SetLocationBackupsAtOnceRequest request,
+            SetLocationBackupsAtOnce handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationBackupsAtOnce>();
         api.MapPut("locations/{id}/tier", (Caller caller, string id, SetLocationTierRequest request, SetLocationTier handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = LocationId.Parse(id) }, ct)).For<SetLocationTier>();
     }

@@ -13,7 +13,7 @@ static class HostTable
 
     const string Select = """
         select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.replaced_at, h.last_seen_at,
-            h.load, h.inventory,
+            h.load, h.inventory, h.backups_at_once,
             (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
             case when h.retired_at is not null then 'Retired' when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
             (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items,
@@ -42,6 +42,7 @@ static class HostTable
         Labels = row.Json("labels", WireJson.Default.IReadOnlyDictionaryStringString),
         Items = (int)row.Long("items"),
         Load = row.Double("load"),
+        BackupsAtOnce = row.IsNull("backups_at_once") ? null : row.Int("backups_at_once"),
         Inventory = row.Json("inventory", WireJson.Default.InventoryRequest),
     };
 }

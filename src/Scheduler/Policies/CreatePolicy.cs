@@ -50,7 +50,7 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
         await PolicyVersionTable.Add(tx, id, caller, origin, null, ct);
         await Audit.Add(tx, caller, "policy.create", id.ToString(), name, ct);
         await Notifications.Changed(tx, "policies", id.ToString(), ct);
-        if (request.RunNow) await runs.Start(tx, id, null, caller.Name, ct);
+        if (request.RunNow) await runs.Start(tx, id, caller.Name, null, ct);
         return await PolicyTable.Get(tx, id, ct);
     }
 

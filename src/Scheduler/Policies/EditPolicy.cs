@@ -1,10 +1,12 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies.Documents;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Timing;
 using Npgsql;
 
@@ -84,16 +86,18 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         var changes = PolicyDiff.Between((now.Name, now.Spec, now.Assign), (name, edit.Spec, assign), WireNames.None);
         if (changes.Count == 0 && edit.Remark is null) return false;
         await MustBeConfirmed(tx, edit, now.Name, ct);
-        await Write(tx, edit, name, assign, now.Spec.Retention.Trash, ct);
+        await Write(tx, edit, name, assign, now.Spec, ct);
         await PolicyVersionTable.Add(tx, edit.Id, caller, edit.Origin, edit.Remark, ct);
         await RetentionTable.LookSoon(tx, edit.Id, ct);
+        await ScheduledStarts.PlanAgain(tx, edit.Id, StartTimes.Of(edit.Spec.Schedule), ct);
         await Audit.Add(tx, caller, "policy.edit", edit.Id.ToString(), PolicyTable.Write(edit.Spec), ct);
         await Notifications.Changed(tx, "policies", edit.Id.ToString(), ct);
         return true;
     }
 
-    static async Task Write(Transaction tx, PolicyEdit edit, string name, AssignSpec? assign, TimeSpan former, CancellationToken ct)
+    static async Task Write(Transaction tx, PolicyEdit edit, string name, AssignSpec? assign, PolicySpec was, CancellationToken ct)
     {
+        var former = was.Retention.Trash;
         try
         {
             // Whoever shortens the trash waits for the former time once.
@@ -101,13 +105,18 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
                 update policy set name = $2, spec = $3, assign = $6, version = version + 1,
                     trash_before = case when $4 then greatest($5, case when trash_before_until > clock() then trash_before end)
                         else trash_before end,
-                    trash_before_until = case when $4 then greatest(clock() + $5, trash_before_until) else trash_before_until end
+                    trash_before_until = case when $4 then greatest(clock() + $5, trash_before_until) else trash_before_until end,
+                    schedule_since = case when $7 then clock() else schedule_since end
                 where id = $1
                 """, [edit.Id, name, new JsonText(PolicyTable.Write(edit.Spec)), edit.Spec.Retention.Trash < former, former,
-                    Rules(assign)], ct);
+                    Rules(assign), HasOtherTimes(was.Schedule, edit.Spec.Schedule)], ct);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation) { throw NameTaken(name); }
     }
+
+    /// <summary>Whether nominal times are others from now on: those of the new schedule that lie behind were not missed.</summary>
+    static bool HasOtherTimes(ScheduleSpec was, ScheduleSpec now)
+        => was.Every != now.Every || was.Cron != now.Cron || was.Cron is not null && was.TimeZone != now.TimeZone;
 
     /// <summary>Rules for a jsonb column; none are null.</summary>
     internal static object? Rules(AssignSpec? assign) => JsonText.Of(assign is { Rules.Count: 0 } ? null : assign,

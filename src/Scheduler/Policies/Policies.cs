@@ -11,6 +11,7 @@ using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Timing;
 using Npgsql;
 
@@ -36,7 +37,7 @@ static class PolicyTable
                 PausedAt = row.TimeOrNull(4),
                 PauseReason = row.TextOrNull(5),
                 CreatedAt = row.Time(6),
-                NextRunAt = row.IsNull(4) ? FiringTimes.Next(spec.Schedule, row.Time(7)) : null,
+                NextRunAt = row.IsNull(4) ? StartTimes.Of(spec.Schedule).Next(row.Time(7)) : null,
                 Assign = row.Json("assign", WireJson.Default.AssignSpec),
             };
         }, ct);
@@ -49,7 +50,7 @@ static class PolicyTable
     /// <summary>When the next policy fires; null where none will.</summary>
     public static async Task<DateTimeOffset?> NextRunAt(SqlSource tx, CancellationToken ct)
         => (await tx.Query("select p.spec, clock() as now from policy p where p.removed_at is null and p.paused_at is null", [],
-            row => FiringTimes.Next(row.Json("spec", WireJson.Default.PolicySpec)!.Schedule, row.Time("now")), ct)).Min();
+            row => StartTimes.Of(row.Json("spec", WireJson.Default.PolicySpec)!.Schedule).Next(row.Time("now")), ct)).Min();
 
     public static async Task<Policy> Get(SqlSource tx, PolicyId id, CancellationToken ct)
         => (await List(tx, "p.id = $1", id.Value, ct)).FirstOrDefault() ?? throw new NotFoundException("A policy with this id");
@@ -132,17 +133,15 @@ public sealed class PreviewPolicy(Postgres db, TimeProvider clock)
     {
         caller.Must(Right.PolicyRead);
         PolicyTable.Check(request.Spec, request.LogEvery is not null);
-        var next = new List<DateTimeOffset>();
         var now = clock.GetUtcNow();
-        for (var at = now; next.Count < 5 && FiringTimes.Next(request.Spec.Schedule, at) is { } due;) next.Add(at = due);
-        var worst = TimeSpan.Zero;
-        for (var i = 1; i < next.Count; i++) worst = next[i] - next[i - 1] > worst ? next[i] - next[i - 1] : worst;
+        var outlook = await ScheduleOutlook.Of(db, request.Spec, request.Policy, now, ct);
+        var (next, worst) = (outlook.Starts.Select(start => start.From).ToList(), outlook.LongestGap);
         var retention = await Retention(request, now, ct);
         return request.LogEvery is { } every
             ? new PolicyPreview(next, every, $"Every moment can be restored to, and at worst {ItemStates.Words(every)} of changes are "
-                + $"lost. A base backup every {ItemStates.Words(worst)} keeps restores short.", retention)
-            : new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst {ItemStates.Words(worst)} of "
-                + "changes are lost.", retention);
+                + $"lost. A base backup every {ItemStates.Words(worst)} keeps restores short.", retention, outlook)
+            : new PolicyPreview(next, worst, $"A recovery point every {ItemStates.Words(worst)}; at worst "
+                + $"{ItemStates.Words(outlook.AtWorst)} of changes are lost.", retention, outlook);
     }
 
     async Task<RetentionPreview> Retention(PreviewPolicyRequest request, DateTimeOffset now, CancellationToken ct)
@@ -172,6 +171,7 @@ public sealed class PausePolicy(Postgres db, IFiringEngine firing)
             if (await tx.Execute("update policy set paused_at = clock(), pause_reason = $2 where id = $1 and paused_at is null and "
                 + "removed_at is null", [request.Id.Value, request.Reason.Trim()], ct) == 0)
                 throw new NotFoundException("An active policy with this id");
+            await ScheduledStarts.Drop(tx, request.Id, "Left out: the policy was paused before its start.", ct);
             await Audit.Add(tx, caller, "policy.pause", request.Id.ToString(), request.Reason.Trim(), ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
         }, ct);
@@ -188,8 +188,8 @@ public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
         caller.Must(Right.PolicyWrite);
         var policy = await db.InTransaction(async tx =>
         {
-            if (await tx.Execute("update policy set paused_at = null, pause_reason = null where id = $1 and paused_at is not null and "
-                + "removed_at is null", [request.Id.Value], ct) == 0)
+            if (await tx.Execute("update policy set paused_at = null, pause_reason = null, schedule_since = clock() where id = $1 "
+                + "and paused_at is not null and removed_at is null", [request.Id.Value], ct) == 0)
                 throw new NotFoundException("A paused policy with this id");
             await Audit.Add(tx, caller, "policy.resume", request.Id.ToString(), "", ct);
             await Notifications.Changed(tx, "policies", request.Id.ToString(), ct);
@@ -216,6 +216,7 @@ public sealed class RemovePolicy(Postgres db, AlertBook alerts, IFiringEngine fi
         if (await tx.Execute("update policy set removed_at = clock() where id = $1 and removed_at is null", [policy], ct) == 0)
             throw new NotFoundException("A policy with this id");
         await tx.Execute("update item set retired_at = clock() where policy_id = $1 and retired_at is null", [policy], ct);
+        await ScheduledStarts.Drop(tx, policy, "Left out: the policy was removed before its start.", ct);
         await PointTrash.KeepRetired(tx, policy, ct);
         foreach (var item in await tx.Query("select id from item where policy_id = $1", [policy], row => row.Id<ItemId>("id"), ct))
             await alerts.Clear(tx, AnomalyHold.Cause(item), ct);

@@ -14,6 +14,7 @@ public sealed class ListLocations(Postgres db)
         select l.id, l.name, l.kind, l.path, l.address, l.options, l.credentials_set_at, l.host_id, l.quota_bytes, l.created_at,
             l.authority_pem, l.bandwidth,
             l.tested_at, l.tested_on, l.test_lines, l.is_closed, l.lock_days, l.lock_mode, l.tier_class, l.tier_after_days,
+            l.backups_at_once,
             (select count(*) from repository r where r.location_id = l.id) as repositories
         from location l
         """;
@@ -35,6 +36,7 @@ public sealed class ListLocations(Postgres db)
         CredentialsSetAt = row.TimeOrNull("credentials_set_at"),
         AuthorityPem = row.TextOrNull("authority_pem"),
         Bandwidth = row.TextOrNull("bandwidth"),
+        BackupsAtOnce = row.IsNull("backups_at_once") ? null : row.Int("backups_at_once"),
         Host = row.IdOrNull<HostId>("host_id"),
         QuotaBytes = row.IsNull("quota_bytes") ? null : row.Long("quota_bytes"),
         Lock = LocationRules.Lock(row),

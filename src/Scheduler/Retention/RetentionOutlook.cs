@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
@@ -112,7 +113,7 @@ public sealed class SimulatePolicy(Postgres db)
             request.Days)))]);
     }
 
-    static Func<DateTimeOffset, DateTimeOffset?> Next(PolicySpec spec) => at => Timing.FiringTimes.Next(spec.Schedule, at);
+    static Func<DateTimeOffset, DateTimeOffset?> Next(PolicySpec spec) => StartTimes.Of(spec.Schedule).Next;
 
     static SimulatedItem Told(ItemId? item, string name, IReadOnlyList<JudgedPoint> points, Forecast forecast) => new(item, name,
         forecast.Days, [.. forecast.Points.Select(one => new SimulatedPoint(one.Of is { } at ? points[at].Id : null, one.Point.ReceivedAt,

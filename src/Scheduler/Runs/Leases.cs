@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
@@ -16,6 +17,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     UpkeepPlacement placement, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+    const int TriesForRoom = 3;
 
     /// <summary>Waits until there is something, at most as long as asked. An empty answer is an ordinary one.</summary>
     public async Task<LeaseAnswer> Handle(Caller caller, LeaseRequest request, CancellationToken ct)
@@ -62,7 +64,14 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
 
     async Task<LeaseAnswer> Take(HostId host, LeaseRequest request, CancellationToken ct)
     {
-        try { return await db.InTransaction(tx => Take(tx, host, request, ct), ct); }
+        try
+        {
+            for (var tries = 1; ; tries++)
+                try { return await db.InTransaction(tx => Take(tx, host, request, ct), ct); }
+                // rolled back with its locks; the next look counts what the other node took
+                catch (NoRoomException) when (tries < TriesForRoom) { continue; }
+                catch (NoRoomException) { return new LeaseAnswer(); }   // taken again and again: the next poll asks once more
+        }
         // Another poll of this host took a run of the same item between our look and our write: nothing for now.
         catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation) { return new LeaseAnswer(); }
     }
@@ -110,20 +119,44 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <param name="ct">Cancels.</param>
     async Task<LeasedRun?> Claim(Transaction tx, HostId host, IReadOnlyList<RunId> running, CancellationToken ct)
     {
-        var (id, kind, epoch, job, repository) = await tx.First("""
+        while (await NextWaiting(tx, host, running, ct) is { } next)
+        {
+            // What may not begin now was put off or ended, so that the next look finds another.
+            if (next is { Waiting: { } waiting, Schedule: { } schedule }
+                && !await ScheduledStarts.MayBegin(tx, waiting, schedule, next.Now, ct)) continue;
+            if (next.Kind == JobKind.Backup && !await RunCaps.HasRoom(tx, host, next.Location, ct)) throw new NoRoomException();
+            return await Claim(tx, next.Id, ct);
+        }
+        return null;
+    }
+
+    /// <summary>Another node took the last place under a cap between our look and our lock.</summary>
+    sealed class NoRoomException : Exception;
+
+    sealed record NextRun(RunId Id, JobKind Kind, LocationId Location, WaitingRun? Waiting, ScheduleSpec? Schedule, DateTimeOffset Now);
+
+    static Task<NextRun?> NextWaiting(Transaction tx, HostId host, IReadOnlyList<RunId> running, CancellationToken ct) => tx.First($"""
+        select r.id, r.kind, r.item_id, r.host_id, r.nominal_at, r.due_at, s.location_id, p.spec->'schedule' as schedule, clock() as now,
+               r.nominal_at is not null and r.item_id is not null and r.kind = 'Backup' and r.lease_epoch = 0 as is_waiting
+        from run r join repository s on s.id = r.repository_id join location l on l.id = s.location_id join host h on h.id = r.host_id
+        left join policy p on p.id = r.policy_id
+        where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
+          and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3)
+          and (r.kind <> 'Backup' or {RunCaps.Room} and not exists (select 1 from run o where o.item_id = r.item_id
+              and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
+        order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1
+        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray()],
+            row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
+                row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec), row.Time("now")), ct);
+
+    async Task<LeasedRun?> Claim(Transaction tx, RunId id, CancellationToken ct)
+    {
+        var (kind, epoch, job, repository) = await tx.First("""
             update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at =
-            coalesce(started_at, clock()), report_seq = 0, progress = null, result = null
-            where id = (
-                select r.id from run r join repository s on s.id = r.repository_id
-                where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
-                  and (s.upkeep_allowed or not r.kind = any($3)) and not r.id = any($4)
-                  and (r.kind <> 'Backup' or not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and
-                  o.state in ('Leased', 'Running')))
-                order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1)
-            returning id, kind, lease_epoch, job, repository_id
-            """, [host, AgentProtocol.LeaseDuration, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray()],
-            row => (row.Id<RunId>(0), row.Word<JobKind>(1), row.Long(2), row.Text(3), row.Id<RepositoryId>(4)), ct);
-        if (id.Value == Guid.Empty) return null;
+            coalesce(started_at, clock()), report_seq = 0, progress = null, result = null, held_for = null
+            where id = $1 returning kind, lease_epoch, job, repository_id
+            """, [id, AgentProtocol.LeaseDuration],
+            row => (row.Word<JobKind>(0), row.Long(1), row.Text(2), row.Id<RepositoryId>(3)), ct);
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
         await Notifications.Changed(tx, "runs", id.ToString(), ct);
         var access = await repositories.Access(tx, repository, ct);
@@ -223,6 +256,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
             await effects.Apply(tx, run, request.Result, ct);
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
             await Notifications.WakeHost(tx, run.Host, ct);
+            if (run.Kind == JobKind.Backup) await RunCaps.Freed(tx, run.Repository, ct);
         }, ct);
     }
 

@@ -24,6 +24,12 @@ sealed record NewRun
     public DateTimeOffset? NominalAt { get; init; }
     /// <summary>How long it waits before an agent may take it.</summary>
     public TimeSpan After { get; init; }
+    /// <summary>The moment before which no agent may take it; null for none.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+    /// <summary>What it waits for until then, in words.</summary>
+    public string? HeldFor { get; init; }
+    /// <summary>What is to be known about how it came, in words; null for nothing.</summary>
+    public string? Note { get; init; }
 }
 
 /// <summary>A job as it is kept: without the repository's password, which is opened for each lease.</summary>
@@ -40,13 +46,16 @@ static class RunTable
         if (RepositoryTable.UpkeepKinds.Contains(run.Kind.ToString())) await RepositoryTable.MustAllowUpkeep(tx, run.Repository, ct);
         var made = await tx.Execute("""
             insert into run (id, kind, state, title, item_id, policy_id, host_id, repository_id, point_id, nominal_at, requested_by, job,
-                due_at)
-            values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, clock() + $12) on conflict do nothing
+                due_at, held_for, note)
+            values ($1, $2, 'Queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, greatest(clock() + $12, $13::timestamptz), $14, $15)
+            on conflict do nothing
             """,
             [run.Id.Value, run.Kind.ToString(), run.Title, run.Item?.Value, run.Policy?.Value, run.Host.Value, run.Repository.Value,
-                run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job)), run.After], ct);
+                run.Point?.Value, run.NominalAt?.UtcDateTime, run.RequestedBy, new JsonText(Write(run.Job)), run.After, run.NotBefore,
+                run.HeldFor, run.Note], ct);
         if (made == 0) return false;
-        await Event(tx, run.Id, 0, EventLevel.Info, "run.queued", $"Queued by {run.RequestedBy}.", ct);
+        await Event(tx, run.Id, 0, EventLevel.Info, "run.queued", $"Queued by {run.RequestedBy}."
+            + (run.Note is null ? "" : $" {run.Note}") + (run.HeldFor is null ? "" : $" Waits for {run.HeldFor}."), ct);
         await Notifications.WakeHost(tx, run.Host, ct);
         await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         return true;
@@ -173,8 +182,9 @@ static class RunTable
                h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
                r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in
                ('Leased', 'Running') and o.id <> r.id), s.upkeep_allowed, r.repository_id,
-               r.due_at, r.looks, r.thawing
-        from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id
+               r.due_at, r.looks, r.thawing, r.held_for, r.note, l.name as location,
+        """ + RunCaps.Columns + """
+        from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id join location l on l.id = s.location_id
         """;
 
     public static Run Read(Row row)
@@ -207,12 +217,14 @@ static class RunTable
             WaitsFor = state == RunState.Queued ? WaitsFor(row) : null,
             NotBefore = state == RunState.Queued && row.Bool(21) ? row.Time("due_at") : null,
             Looks = row.Int("looks"),
+            Note = row.TextOrNull("note"),
             Thawing = state == RunState.Queued ? row.Json("thawing", WireJson.Default.ArchivedPacks) : null,
         };
     }
 
     static string WaitsFor(Row row)
     {
+        if (row.Bool(21) && row.TextOrNull("held_for") is { } held) return held;
         if (row.IsNull(19) || !row.Bool(19)) return $"the agent on {row.Text(7)}, which is not online";
         if (row.Text(1) is not (nameof(JobKind.Init) or nameof(JobKind.Adopt)) && row.Text(20) != nameof(RepositoryState.Ready))
             return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
@@ -221,6 +233,6 @@ static class RunTable
         if (row.Bool(21))
             return row.Json("thawing", WireJson.Default.ArchivedPacks) is { } packs ? $"the thaw of {packs.Words}"
                 : "its time: a pause after something that failed";
-        return row.Bool(22) ? "another backup of the same item to end" : $"a free slot on {row.Text(7)}";
+        return row.Bool(22) ? "another backup of the same item to end" : RunCaps.WaitsFor(row) ?? $"a free slot on {row.Text(7)}";
     }
 }

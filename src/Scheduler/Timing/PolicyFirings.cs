@@ -1,6 +1,5 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
-using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Drills;
@@ -13,13 +12,12 @@ namespace BackupDr.Scheduler.Timing;
 
 /// <summary>The loops of a node: fires policies, ends expired leases, starts what moves packs, checks and test-restores, and lets retention
 /// look. Every node with the role runs them; the tables decide.</summary>
-public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, FirePolicy firePolicy, LeaseExpiry expiry, UpkeepDue upkeep,
-    DrillDue drills, RetentionDue retention, AssignLook assigning, NodeLoops loops, ILogger<PolicyFirings> log) : BackgroundService
+public sealed class PolicyFirings(IFiringEngine engine, Postgres db, FireDue fireDue, LeaseExpiry expiry, UpkeepDue upkeep,
+    DrillDue drills, RetentionDue retention, AssignLook assigning, NodeLoops loops) : BackgroundService
 {
     const string Prefix = "policy/";
     static readonly TimeSpan LeasesEvery = TimeSpan.FromSeconds(2), UpkeepEvery = TimeSpan.FromMinutes(1),
-        RetentionEvery = TimeSpan.FromSeconds(10), ReconcileEvery = TimeSpan.FromMinutes(5);
-    static readonly Caller Schedule = Caller.System("schedule");
+        RetentionEvery = TimeSpan.FromSeconds(10), LookEvery = TimeSpan.FromSeconds(10), ReconcileEvery = TimeSpan.FromMinutes(5);
 
     /// <summary>The key under which a policy is scheduled.</summary>
     internal static string Key(PolicyId policy) => Prefix + policy;
@@ -30,6 +28,7 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         var firing = engine.Run(Fire, stoppingToken);
         await Task.WhenAll(firing, loops.Insist(Reconcile, stoppingToken),
             loops.Every(ReconcileEvery, Reconcile, stoppingToken), loops.Every(LeasesEvery, expiry.Run, stoppingToken),
+            loops.Every(LookEvery, fireDue.Run, stoppingToken),
             loops.Every(UpkeepEvery, token => upkeep.Run(JobKind.Tier, token), stoppingToken),
             loops.Every(UpkeepEvery, token => upkeep.Run(JobKind.Check, token), stoppingToken),
             loops.Every(UpkeepEvery, drills.Run, stoppingToken), loops.Every(RetentionEvery, retention.Run, stoppingToken),
@@ -50,13 +49,6 @@ public sealed partial class PolicyFirings(IFiringEngine engine, Postgres db, Fir
         if (!firing.Key.StartsWith(Prefix, StringComparison.Ordinal) || !TypedId.TryParse<PolicyId>(firing.Key[Prefix.Length..],
             out var policy)) return;
         // A firing whose time came while the database was away is made when it is back. Made twice, it makes nothing the second time.
-        await loops.Insist(async stop =>
-        {
-            var started = await firePolicy.Handle(Schedule, policy, firing.NominalAt, stop);
-            LogFired(log, policy.ToString(), firing.NominalAt, started.Runs.Count);
-        }, ct);
+        await loops.Insist(stop => fireDue.Tell(policy, firing.NominalAt, stop), ct);
     }
-
-    [LoggerMessage(2001, LogLevel.Information, "{Policy} fired for {NominalAt:u}: {Runs} runs")]
-    static partial void LogFired(ILogger log, string policy, DateTimeOffset nominalAt, int runs);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Web.Policies;
@@ -50,6 +51,11 @@ public sealed partial class PolicyDraft
     public string? Every { get; set; }
     public string? Cron { get; set; }
     public string? TimeZone { get; set; }
+    public string? Windows { get; set; }
+    public string? Blackouts { get; set; }
+    /// <summary>In minutes; empty for the policy's own.</summary>
+    public string? Spread { get; set; }
+    public bool SkipsMissed { get; set; }
     public string? KeepHourly { get; set; }
     public string? KeepDaily { get; set; }
     public string? KeepMonthly { get; set; }
@@ -92,6 +98,10 @@ public sealed partial class PolicyDraft
         Every = Seconds(spec.Schedule.Every),
         Cron = spec.Schedule.Cron,
         TimeZone = spec.Schedule.TimeZone,
+        Windows = string.Join('\n', spec.Schedule.Windows.Select(HoursText.Of)),
+        Blackouts = string.Join('\n', spec.Schedule.Blackouts.Select(HoursText.Of)),
+        Spread = spec.Schedule.Spread is { } spread ? Text((int)Math.Ceiling(spread.TotalMinutes)) : null,
+        SkipsMissed = spec.Schedule.CatchUp == CatchUp.Skip,
         KeepHourly = Text(spec.Retention.KeepHourly),
         KeepDaily = Text(spec.Retention.KeepDaily),
         KeepMonthly = Text(spec.Retention.KeepMonthly),
@@ -183,6 +193,10 @@ public sealed partial class PolicyDraft
             Every = Time("every", Every),
             Cron = string.IsNullOrWhiteSpace(Cron) ? null : Cron.Trim(),
             TimeZone = string.IsNullOrWhiteSpace(TimeZone) ? "UTC" : TimeZone.Trim(),
+            Windows = [.. Lines(Windows).Select(HoursText.Window)],
+            Blackouts = [.. Lines(Blackouts).Select(HoursText.Blackout)],
+            Spread = string.IsNullOrWhiteSpace(Spread) ? null : TimeSpan.FromMinutes(Number("spread", Spread.Trim())),
+            CatchUp = SkipsMissed ? CatchUp.Skip : CatchUp.Once,
         },
         Retention = Retention(),
         Proof = new ProofSpec
@@ -205,6 +219,9 @@ public sealed partial class PolicyDraft
             Limit = TimeSpan.FromMinutes(Number("hookLimit", HookMinutes)),
         },
     };
+
+    static string[] Lines(string? text)
+        => (text ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     RetentionSpec Retention()
     {

@@ -1,4 +1,5 @@
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 using BackupDr.Web.Parts;
 
@@ -12,7 +13,14 @@ public static class PolicyText
         => policy.Items.GroupBy(item => Tones.Of(item.State)).Select(g => (g.Key.Tone, g.Key.Word.ToLowerInvariant(), g.Count()));
 
     public static string Schedule(ScheduleSpec schedule)
-        => schedule.Cron is { Length: > 0 } cron ? $"cron {cron} ({schedule.TimeZone})" : $"every {Words.Duration(schedule.Every)}";
+        => (schedule.Cron is { Length: > 0 } cron ? $"cron {cron} ({schedule.TimeZone})" : $"every {Words.Duration(schedule.Every)}")
+            + (schedule.Windows.Count == 0 ? "" : $", in {string.Join(" or ", schedule.Windows.Select(HoursText.Of))}"
+                + (schedule.Cron is null ? $" {schedule.TimeZone}" : ""));
+
+    /// <summary>What becomes of times that passed, and how starts are spread.</summary>
+    public static string Starts(ScheduleSpec schedule)
+        => (StartTimes.SpreadOf(schedule) is var spread && spread > TimeSpan.Zero ? $"spread over {Words.Duration(spread)}; " : "")
+            + (schedule.CatchUp == CatchUp.Skip ? "what was missed is skipped" : "one run makes up for what was missed");
 
     /// <summary>What the items of a policy achieved at worst in the last 30 days.</summary>
     public static string Achieved(Policy policy)

@@ -25,8 +25,7 @@ public static class DueTimes
             yield return ("rpo", $"A recovery point objective of {spec.Rpo} is outside of 1 minute to 365 days.", "For example 24 hours.");
         if (spec.Rto < TimeSpan.FromMinutes(1) || spec.Rto > TimeSpan.FromDays(30))
             yield return ("rto", $"A recovery time objective of {spec.Rto} is outside of 1 minute to 30 days.", "For example 4 hours.");
-        if (spec.Schedule.Cron is null && (spec.Schedule.Every < Shortest || spec.Schedule.Every > Longest))
-            yield return ("schedule", $"An interval of {spec.Schedule.Every} is outside of 1 minute to 7 days.", "For example 24 hours.");
+        foreach (var problem in ScheduleProblems.Of(spec.Schedule)) yield return problem;
         if (!hasLog && spec.Schedule.Cron is null && spec.Schedule.Every > spec.Rpo)
             yield return ("schedule", $"Running every {spec.Schedule.Every} cannot keep the loss within {spec.Rpo}.",
                 "Run at least as often as the recovery point objective.");
