@@ -57,8 +57,7 @@ public sealed partial class FireDue(Postgres db, FirePolicy firePolicy, ILogger<
         if (Nominal(watched, moment) is { } nominal) await Fire(policy, nominal, ct);
     }
 
-    static DateTimeOffset? Nominal(Watched policy, DateTimeOffset now)
-        => StartTimes.Of(policy.Schedule).LastNominal(now) is { } nominal && nominal > policy.Since ? nominal : null;
+    static DateTimeOffset? Nominal(Watched policy, DateTimeOffset now) => StartTimes.Of(policy.Schedule).Due(policy.Since, now);
 
     async Task Fire(PolicyId policy, DateTimeOffset nominal, CancellationToken ct)
     {

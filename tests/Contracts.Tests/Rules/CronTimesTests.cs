@@ -29,7 +29,7 @@ public sealed class CronTimesTests
     public void Times_are_those_that_a_walk_over_every_minute_finds_around_each_change_of_the_clock_and_each_leap_day()
     {
         // Nightly over thirty years, with the day that Samoa left out.
-        var (first, last) = Nightly.IsOn ? (2005, 2034) : (2024, 2026);
+        var (first, last) = Nightly.IsOn ? (2005, 2034) : (2026, 2028);
         var (walked, fired) = (0, 0);
         foreach (var zone in WalkedMinutes.Zones)
             foreach (var stretch in WalkedMinutes.Around(zone, first, last))
@@ -44,7 +44,7 @@ public sealed class CronTimesTests
                     Assert.True(wanted.SequenceEqual(FiredBackwards(cron, zone, stretch)), $"{told}, backwards");
                 }
             }
-        Assert.True(walked > 30 && fired > 100_000, $"{walked} stretches, {fired} times");
+        Assert.True(walked > 30 && fired > 50_000, $"{walked} stretches, {fired} times");
     }
 
     // The walk knows nothing before its first minute.

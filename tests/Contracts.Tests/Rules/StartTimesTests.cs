@@ -1,3 +1,4 @@
+using System.Text.Json;
 using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 
@@ -138,6 +139,18 @@ public sealed class StartTimesTests
         Assert.Equal(66, StartTimes.Of(Every(1, "Mon-Fri 18:00-01:00")).Worst(now).Gap.TotalHours);   // Saturday 00:00 to Monday 18:00
         var closed = StartTimes.Of(Every(24) with { Blackouts = [HoursText.Blackout("2027-03-01..2027-03-10")] }).Worst(now);
         Assert.Equal((11, new DateTimeOffset(2027, 2, 28, 0, 0, 0, TimeSpan.Zero)), (closed.Gap.TotalDays, closed.From));
+    }
+
+    [Fact]
+    public void What_was_stored_before_there_were_windows_reads_as_a_schedule_without()
+    {
+        var old = JsonSerializer.Deserialize("{\"every\":\"01:00:00\",\"timeZone\":\"UTC\"}", WireJson.Default.ScheduleSpec)!;
+        var brief = JsonSerializer.Deserialize("{\"cron\":\"0 2 * * *\",\"windows\":[{\"to\":\"06:00\"}],\"blackouts\":[{\"days\":"
+            + "[\"Sunday\"]}]}", WireJson.Default.ScheduleSpec)!;
+
+        Assert.Equal((0, 0, null, CatchUp.Once), (old.Windows.Count, old.Blackouts.Count, old.Spread, old.CatchUp));
+        Assert.Equal(("UTC", "00:00-06:00", "Sun"), (brief.TimeZone, HoursText.Of(brief.Windows[0]), HoursText.Of(brief.Blackouts[0])));
+        Assert.True(StartTimes.Of(old).Hours.IsAlways);
     }
 
     [Fact]

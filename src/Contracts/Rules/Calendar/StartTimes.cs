@@ -63,6 +63,11 @@ public sealed class StartTimes
     public DateTimeOffset? LastNominal(DateTimeOffset until)
         => _cron is null ? DueTimes.Previous(_schedule.Every, until) : _cron.Last(until);
 
+    /// <summary>The nominal time that fires at a moment, if it was not fired already: the newest that has come since the schedule
+    /// began, in place of all before it.</summary>
+    public DateTimeOffset? Due(DateTimeOffset since, DateTimeOffset now)
+        => LastNominal(now) is { } nominal && nominal > since ? nominal : null;
+
     /// <summary>The first moment after one at which runs start, but for the spread. Nominal times that wait for the same opening are
     /// one.</summary>
     public DateTimeOffset? Next(DateTimeOffset after)
@@ -132,7 +137,7 @@ public sealed class StartTimes
         var worst = Regular(now);
         if (_hours.IsAlways) return worst;
         foreach (var (from, until) in Looked(now))
-            for (var at = from; _hours.Closing(at) is { } closing && closing < until; )
+            for (var at = from; _hours.Closing(at) is { } closing && closing < until;)
             {
                 if (_hours.Opening(closing) is not { } opening || LastNominal(closing.AddTicks(-1)) is not { } nominal
                     || _hours.Opening(nominal) is not { } last || Next(last) is not { } next) break;
