@@ -39,6 +39,7 @@ static class ExportedTables
         ["commit_mark"] = "whether a commit of the last minutes took place",
         ["node"] = "nodes enter themselves when they start",
         ["node_token"] = "lets a node in within half an hour: made anew",
+        ["firing"] = "which times policies fired: runs tell it too, and what passed meanwhile is made up for once",
         ["drill_plan"] = "which node plans now",
         ["log_range"] = "the former form of log_stretch",
     };
