@@ -24,8 +24,9 @@ sealed class NodeArguments
     /// <exception cref="BadInputException">None is, or the key cannot be read.</exception>
     public ApiClient Open(ParseResult given)
     {
+        var url = Address(Given(given, _url, UrlVariable, "url", "For example --url https://backup.example.org"));
         using var key = Key(Given(given, _key, KeyVariable, "api-key-file", "Name a file that holds an API key and nothing else."));
-        return new ApiClient(Address(Given(given, _url, UrlVariable, "url", "For example --url https://backup.example.org")), key);
+        return new ApiClient(url, key);
     }
 
     static string Given(ParseResult given, Option<string?> option, string variable, string field, string hint)

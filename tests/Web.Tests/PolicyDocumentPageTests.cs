@@ -76,7 +76,7 @@ public sealed class PolicyDocumentPageTests(PostgresServer server, Browser brows
         await visit.Press("Bring back version 1");
         await visit.Sees("What it protects");
         await visit.Reads("version 1 brought back");
-        await visit.Follow("YAML");
+        await visit.Follow("View as YAML");
         await visit.Reads("rto: 1h");
         await visit.Shot("policy-yaml");
         visit.IsClean();
@@ -89,7 +89,7 @@ public sealed class PolicyDocumentPageTests(PostgresServer server, Browser brows
         await using var agent = await node.Host("db-with-a-long-name-01.berlin.example.org");
         await node.Get<RecordInventory>().Handle(Caller.Agent(agent.Host), new InventoryRequest
         {
-            Sources = [new SourceFound(FoundKind.PostgreSql, FilePath.FromText("/var/lib/postgresql/15/main"), "PostgreSQL 15, port 5432")],
+            Sources = [new SourceFound(FoundKind.FileSystem, FilePath.FromText("/srv/a/long/path/of/a/file/system"), "xfs")],
         }, default);
         await using var visit = await browser.Visit(node.Url);
         await visit.SignIn(first: true);
@@ -101,10 +101,20 @@ public sealed class PolicyDocumentPageTests(PostgresServer server, Browser brows
         await visit.Reads("site=berlin, tier=prod");
         await visit.Shot("host-labels");
 
+        // Without the script a template is a press that answers with the page.
+        await using (var plain = await browser.Visit(node.Url, script: false))
+        {
+            await plain.SignIn();
+            await plain.Go("/policies/new");
+            await plain.Press("Gold");
+            await plain.Reads("an hour lost at most, proven weekly");
+            Assert.Equal("3600", await plain.Page.Locator("#rpo").InputValueAsync());
+        }
+
         await visit.Go("/policies/new?source=rule");
-        await visit.Page.GetByLabel("PostgreSQL", new() { Exact = true }).CheckAsync();
+        await visit.Page.GetByLabel("File systems", new() { Exact = true }).CheckAsync();
         await visit.Fill("on hosts with the labels", "site=berlin, tier=");
-        await visit.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("Databases of Berlin");
+        await visit.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("File systems of Berlin");
         await visit.Press("Create policy");
         await visit.Reads("a value is missing at character 19");
         visit.Forgive("/policies/new");   // the refusal is an error to the browser

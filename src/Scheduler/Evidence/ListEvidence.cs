@@ -1,7 +1,6 @@
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
 

@@ -3,6 +3,7 @@
 #
 #   ... | sudo sh                        install, join, start (as a systemd service where systemd runs)
 #   ... | sudo sh -s -- --no-systemd     the same without systemd: started in the background with a pid file
+#   ... | sudo sh -s -- --label=site=berlin --label=tier=prod    labels that the host begins with
 #   ... | sudo sh -s -- uninstall        stop the agent and remove its program, state and service
 #
 # Everything is inside main, called on the last line: a script that was cut off on its way does nothing.
@@ -133,11 +134,13 @@ main() {
   [ "$(id -u)" = 0 ] || fail "this must run as root." "Put 'sudo' before 'sh' in the line."
   systemd=yes
   action=install
+  labels=
   for argument in "$@"; do
     case "$argument" in
       --no-systemd) systemd=no ;;
+      --label=?*=?*) labels="${labels:+$labels,}${argument#--label=}" ;;
       uninstall | --uninstall) action=uninstall ;;
-      *) fail "'$argument' is not known." "Known are --no-systemd and uninstall." ;;
+      *) fail "'$argument' is not known." "Known are --no-systemd, --label=KEY=VALUE and uninstall." ;;
     esac
   done
   if [ "$action" = uninstall ]; then uninstall; return; fi
@@ -157,7 +160,7 @@ main() {
   if [ -f "$STATE_FOLDER/agent.json" ]; then
     say "This host has joined already; its identity is kept."
   else
-    BACKUPDR_JOIN_TOKEN=$TOKEN "$PROGRAM" join "$AGENTS_URL" --state "$STATE_FOLDER"
+    BACKUPDR_JOIN_TOKEN=$TOKEN "$PROGRAM" join "$AGENTS_URL" --state "$STATE_FOLDER" ${labels:+--label "$labels"}
   fi
   if [ "$systemd" = yes ]; then start_with_systemd; else start_in_background; fi
   say "Done. The host appears in the console within a few seconds."

@@ -13,7 +13,6 @@ using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Timing;
-using Npgsql;
 
 namespace BackupDr.Scheduler.Policies;
 

@@ -39,7 +39,8 @@ public sealed partial class PolicyDraft
     /// <summary>The template that the form is as it stands.</summary>
     public PolicyTemplate? Matching()
     {
-        try { return PolicyTemplate.Of(Spec(), HasLog); }
+        // Of a server with its log also the objective of files is a template's: it may be loosened on purpose.
+        try { return PolicyTemplate.Of(Spec(), HasLog) ?? PolicyTemplate.Of(Spec()); }
         catch (BadInputException) { return null; }   // a field that cannot be read is told beside it, and is no template's
     }
 

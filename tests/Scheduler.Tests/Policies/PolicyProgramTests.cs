@@ -1,4 +1,3 @@
-using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Tests.Fixtures;
