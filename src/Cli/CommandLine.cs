@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using BackupDr.Cli.Commands;
+using BackupDr.Cli.Commands.Access;
 using BackupDr.Cli.Commands.MariaDb;
 using BackupDr.Cli.Commands.Nodes;
 using BackupDr.Cli.Commands.PostgreSql;
@@ -49,6 +50,10 @@ static class CommandLine
         yield return ApplyCommand.Make();
         yield return HostCommand.Make();
         yield return NodeCommand.Make();
+        yield return UserCommand.Make();
+        yield return ApiKeyCommand.Make();
+        yield return ApprovalCommand.Make();
+        yield return AuditCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -15,7 +15,7 @@ static class ExitCodes
     public const int WrongPassword = 12;
     /// <summary>What is to be read lies in an archive and is not thawed yet.</summary>
     public const int NotThawed = 20;
-    /// <summary>An export of evidence is not as it was signed.</summary>
+    /// <summary>An export of evidence or of the audit log, or that log itself, is not as it was written.</summary>
     public const int Altered = 21;
     /// <summary>A dry run found that something would change.</summary>
     public const int WouldChange = 22;

@@ -1,9 +1,10 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using System.Threading.RateLimiting;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
+using BackupDr.Scheduler.Access.Trail;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Api;
@@ -26,7 +27,6 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.HttpOverrides;
-using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Npgsql;
@@ -36,12 +36,8 @@ namespace BackupDr.Scheduler;
 /// <summary>A node: public API, agents' API and loops over one PostgreSQL. The console adds its pages to the same node.</summary>
 public static class SchedulerNode
 {
-    /// <summary>Name of the limit on calls by nobody in particular.</summary>
-    internal const string AnonymousLimit = "anonymous";
-
     /// <summary>Largest body of a call to the public API.</summary>
     internal const int LargestApiBodyBytes = 1 << 20;
-    const int AnonymousCallsAMinute = 300;
     const int LargestAgentBodyBytes = 8 << 20;   // a folder listing of 10,000 entries, or a full report
     static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(10);
 
@@ -120,6 +116,7 @@ public static class SchedulerNode
         services.AddSingleton<NodeStanding>().AddSingleton<NodeLoops>().AddSingleton<UpkeepPlacement>().AddHostedService<NodeBeat>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
+        services.AddSingleton<ScopedThings>().AddSingleton<FourEyes>().AddSingleton<Refusals>().AddSingleton<AuditAnchors>();
         services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>();
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
@@ -133,12 +130,12 @@ public static class SchedulerNode
         services.AddDataProtection().SetApplicationName("backupdr");
         services.AddOptions<KeyManagementOptions>().Configure<KeyRing>((options, ring) => options.XmlRepository = ring);
         services.AddSingleton<KeyRing>();
-        services.AddRateLimiter(LimitAnonymous);
+        services.AddRateLimiter(CallerLimits.Add);
         OpenApiDocument.Add(services);
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
             provider.GetRequiredService<NpgsqlDataSource>());
         if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>()
-            .AddHostedService<ControlPlaneLoop>();
+            .AddHostedService<ControlPlaneLoop>().AddHostedService<AuditAnchorLoop>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));
@@ -154,6 +151,7 @@ public static class SchedulerNode
         app.UseWhen(http => IsApi(http.Request.Path), api => api.UseMiddleware<Problems>());
         app.UseMiddleware<CallerOfRequest>();
         app.UseRateLimiter();
+        app.UseMiddleware<RightsWall>();
         app.MapHealth();
         if (!settings.Node.Is(NodeRole.Api)) return;
         app.MapOpenApi("/api/v1/openapi.json");
@@ -221,14 +219,6 @@ public static class SchedulerNode
             options.UseHttps(options.ApplicationServices.GetRequiredService<AgentsTls>().Options);
             Mark(options, Listener.Agents);
         });
-    }
-
-    static void LimitAnonymous(RateLimiterOptions options)
-    {
-        options.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
-        options.AddPolicy(AnonymousLimit, http => RateLimitPartition.GetFixedWindowLimiter(http.Connection.RemoteIpAddress?.ToString()
-            ?? "",
-            _ => new FixedWindowRateLimiterOptions { PermitLimit = AnonymousCallsAMinute, Window = TimeSpan.FromMinutes(1) }));
     }
 
     static ForwardedHeadersOptions Forwarded(IReadOnlyList<string> proxies)

@@ -1,6 +1,7 @@
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
 using BackupDr.Web.Access;
+using BackupDr.Web.Audit;
 using BackupDr.Web.Evidence;
 using BackupDr.Web.Layout;
 using BackupDr.Web.Repositories;
@@ -17,7 +18,7 @@ public static class ConsoleRole
         + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
     static readonly string[] Elsewhere = ["/api", "/agent", "/health", "/assets", "/install.sh", "/agent.tar.gz"];
-    static readonly string[] Open = [SignIn, "/theme"];
+    static readonly string[] Open = [SignIn, "/theme", "/welcome"];
 
     /// <summary>Adds what the pages need.</summary>
     public static void Add(WebApplicationBuilder builder)
@@ -28,6 +29,7 @@ public static class ConsoleRole
         {
             options.Cookie.Name = "backupdr-form";
             options.Cookie.SameSite = SameSiteMode.Strict;
+            options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;   // http is for loopback only
             options.FormFieldName = "antiforgery";
             options.SuppressXFrameOptionsHeader = true;   // frame-ancestors says it
         });
@@ -44,6 +46,7 @@ public static class ConsoleRole
         app.MapSignOut();
         app.MapRecoveryKit();
         app.MapReport();
+        app.MapAuditFiles();
         app.MapRazorComponents<App>();
     }
 
@@ -74,6 +77,7 @@ public static class ConsoleRole
             headers.ContentSecurityPolicy = ContentSecurityPolicy;
             headers.XContentTypeOptions = "nosniff";
             headers["Referrer-Policy"] = "same-origin";
+            headers["Cross-Origin-Opener-Policy"] = "same-origin";
             if (headers.CacheControl.Count == 0) headers.CacheControl = "no-store";   // pages show secrets and states of a moment
             return Task.CompletedTask;
         });

@@ -116,7 +116,9 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console",
         "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
         "policy versions", "policy restore-version", "apply", "host list", "host label",
-        "node add", "node join", "node list", "node drain", "node remove"];
+        "node add", "node join", "node list", "node drain", "node remove",
+        "user list", "user add", "user roles", "user disable", "user enable", "user reset", "api-key list", "api-key add", "api-key revoke",
+        "approval list", "approval refuse", "audit export", "audit verify"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =

@@ -23,6 +23,8 @@ public enum AlertKind
     RetentionHeld,
     /// <summary>The state of the control plane itself could not be stored outside of its database.</summary>
     ExportLate,
+    /// <summary>Something that needs two persons waits for the second.</summary>
+    ApprovalWaiting,
 }
 
 /// <summary>How bad it is.</summary>

@@ -87,11 +87,16 @@ public sealed partial class ApiClient : IDisposable
 
     /// <summary>GET evidence/export, written as it comes. On an exception <paramref name="into"/> holds a part that does not
     /// verify.</summary>
-    public async Task ExportEvidence(ExportEvidenceRequest request, Stream into, CancellationToken ct)
+    public Task ExportEvidence(ExportEvidenceRequest request, Stream into, CancellationToken ct)
     {
         var period = string.Join('&', new[] { ("since", request.Since), ("until", request.Until) }.Where(one => one.Item2 is not null)
             .Select(one => $"{one.Item1}={Uri.EscapeDataString(one.Item2!.Value.ToString("O"))}"));
-        using var message = new HttpRequestMessage(HttpMethod.Get, new Uri($"{Root}evidence/export?{period}", UriKind.Relative));
+        return Stream($"evidence/export?{period}", "evidence", into, ct);
+    }
+
+    async Task Stream(string path, string what, Stream into, CancellationToken ct)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Get, new Uri(Root + path, UriKind.Relative));
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(ExportTimeout);
         try
@@ -104,7 +109,7 @@ public sealed partial class ApiClient : IDisposable
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             throw new UnavailableException("node.unreachable",
-                $"The node at {_http.BaseAddress} did not send its evidence within {ExportTimeout.TotalMinutes:0} minutes.", inner: e);
+                $"The node at {_http.BaseAddress} did not send its {what} within {ExportTimeout.TotalMinutes:0} minutes.", inner: e);
         }
         catch (HttpRequestException e)
         {

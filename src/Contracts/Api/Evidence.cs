@@ -98,6 +98,10 @@ public sealed record EvidenceState(bool HashFits, bool LinkFits, bool SignatureF
 /// in decimal digits, seconds with at most three decimals, "yes" and "no". What does not belong to its kind is left out.</summary>
 public sealed record EvidenceBody
 {
+    /// <summary>Of the audit log: number of its last entry at that moment.</summary>
+    public string? AuditSeq { get; init; }
+    /// <summary>Hash of that entry.</summary>
+    public string? AuditHash { get; init; }
     /// <summary>The run.</summary>
     public string? Run { get; init; }
     /// <summary>The recovery point.</summary>

@@ -64,7 +64,7 @@ public sealed record HealedCopy(string Name, string Place, string Problem, strin
 /// <param name="Message">What happened.</param>
 /// <param name="Hint">What to do next, or null.</param>
 /// <param name="IsTransient">Whether trying again may help.</param>
-public sealed record JobError(string Code, string Message, string? Hint, bool IsTransient);
+public sealed record JobError(string Code, string Message, string? Hint = null, bool IsTransient = false);
 
 /// <summary>One entry that is missing, failed or worth a remark.</summary>
 /// <param name="Path">Absolute path.</param>

@@ -1,3 +1,4 @@
+using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Scheduler.Database;
 
@@ -21,19 +22,9 @@ public static class Audit
     {
         if (detail.Length > MaximumDetail) detail = detail[..MaximumDetail];
         var (seq, previous, at) = await ChainHead.Take(tx, "audit", ct);
-        var hash = Link(previous, seq, at, caller.Name, action, thing, detail);
+        var hash = AuditChain.Link(previous, new AuditEntry(seq, at, caller.Name, action, thing, detail, ""));
         await tx.Execute("insert into audit (seq, at, actor, action, object, detail, hash) values ($1, $2, $3, $4, $5, $6, $7)",
             [seq, at, caller.Name, action, thing, detail, hash], ct);
         await ChainHead.Move(tx, "audit", seq, hash, ct);
     }
-
-    internal static string Link(string previous, long seq, DateTimeOffset at, string actor, string action, string thing, string detail)
-        => HashChain.Link(previous, seq, new Dictionary<string, string>
-        {
-            ["at"] = HashChain.Moment(at),
-            ["actor"] = actor,
-            ["action"] = action,
-            ["object"] = thing,
-            ["detail"] = detail,
-        });
 }

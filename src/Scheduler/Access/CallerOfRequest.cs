@@ -55,7 +55,7 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
             return await sessions.OfKey(header[Bearer.Length..].Trim(), address, http.RequestAborted)
                 ?? throw new NotSignedInException("access.unknown_key", "This API key is not known here, or was revoked.",
                     "Use another key.");
-        if (IsFile(http.Request.Path) || SessionCookie.Read(http) is not { } token) return Caller.Anonymous(address);
+        if (IsAsset(http.Request.Path) || SessionCookie.Read(http) is not { } token) return Caller.Anonymous(address);
         var caller = await sessions.OfSession(token, address, http.RequestAborted) ?? Caller.Anonymous(address);
         if (caller.Kind == CallerKind.Person && IsForged(http))
             throw new DeniedException($"A call that changes something by cookie needs the header {GuardHeader}.",
@@ -69,5 +69,7 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
             && !HttpMethods.IsHead(http.Request.Method)
             && !http.Request.Headers.ContainsKey(GuardHeader);
 
-    static bool IsFile(PathString path) => Path.HasExtension(path.Value) && !path.StartsWithSegments("/api", StringComparison.Ordinal);
+    /// <summary>The console's own files are everybody's, and asking for one keeps no session alive. A page whose address has a dot in it
+    /// is a page.</summary>
+    static bool IsAsset(PathString path) => path.StartsWithSegments("/assets", StringComparison.Ordinal);
 }

@@ -9,6 +9,8 @@ public enum Right
     AgentWork,
     UserManage,
     AuditRead,
+    ApprovalRead,
+    ApprovalDecide,
     EvidenceRead,
     AlertRead,
     AlertAcknowledge,
@@ -32,22 +34,8 @@ public enum Right
     DrillStart,
     RestoreRead,
     RestoreStart,
+    RestoreOver,
     SafetyRead,
     NodeRead,
     NodeManage,
-}
-
-/// <summary>Named sets of rights.</summary>
-public enum Role
-{
-    /// <summary>Nobody signed in: may sign in, or join with a token.</summary>
-    Anonymous,
-    /// <summary>An agent: works on what it leased.</summary>
-    Agent,
-    /// <summary>A repository's own user: adds objects through the gateway.</summary>
-    RepositoryUser,
-    /// <summary>A person or key that may do everything a person can do.</summary>
-    Admin,
-    /// <summary>The node's own loops.</summary>
-    System,
 }

@@ -1,5 +1,8 @@
 using System.Collections.Frozen;
 using BackupDr.Scheduler.ControlPlane;
+using BackupDr.Scheduler.Access.Approvals;
+using BackupDr.Scheduler.Access.People;
+using BackupDr.Scheduler.Access.Trail;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Cluster;
@@ -86,9 +89,6 @@ public static class Rights
         [typeof(LiftItemHold)] = Right.RetentionManage,
         [typeof(ShowItemRetention)] = Right.PolicyRead,
         [typeof(SimulatePolicy)] = Right.PolicyRead,
-        [typeof(ChangePassword)] = Right.OwnAccount,
-        [typeof(ShowMe)] = Right.OwnAccount,
-        [typeof(SignOut)] = Right.OwnAccount,
         [typeof(BrowseRecoveryPoint)] = Right.PointBrowse,
         [typeof(ListRecoveryPoints)] = Right.PointRead,
         [typeof(ShowRecoveryPoint)] = Right.PointRead,
@@ -119,8 +119,37 @@ public static class Rights
         [typeof(ShowSafety)] = Right.SafetyRead,
         [typeof(RevealRepositoryPassword)] = Right.SecretReveal,
         [typeof(WriteRecoveryKit)] = Right.SecretReveal,
+    };
+
+    static readonly Dictionary<Type, Right> OfAccess = new()
+    {
         [typeof(SignIn)] = Right.SignIn,
+        [typeof(AcceptInvitation)] = Right.SignIn,
+        [typeof(ShowMe)] = Right.OwnAccount,
+        [typeof(SignOut)] = Right.OwnAccount,
+        [typeof(ChangePassword)] = Right.OwnAccount,
+        [typeof(ListOwnSessions)] = Right.OwnAccount,
+        [typeof(EndOwnSession)] = Right.OwnAccount,
+        [typeof(ListUsers)] = Right.UserManage,
+        [typeof(ShowUser)] = Right.UserManage,
         [typeof(CreateUser)] = Right.UserManage,
+        [typeof(SetUserRoles)] = Right.UserManage,
+        [typeof(DisableUser)] = Right.UserManage,
+        [typeof(EnableUser)] = Right.UserManage,
+        [typeof(ResetPassword)] = Right.UserManage,
+        [typeof(EndSession)] = Right.UserManage,
+        [typeof(ListApiKeys)] = Right.UserManage,
+        [typeof(CreateApiKey)] = Right.UserManage,
+        [typeof(RevokeApiKey)] = Right.UserManage,
+        [typeof(ListApprovals)] = Right.ApprovalRead,
+        [typeof(ShowApproval)] = Right.ApprovalRead,
+        [typeof(ApproveApproval)] = Right.ApprovalDecide,
+        [typeof(RefuseApproval)] = Right.ApprovalRead,
+        [typeof(ShowFourEyes)] = Right.ApprovalRead,
+        [typeof(SetFourEyes)] = Right.UserManage,
+        [typeof(ListAudit)] = Right.AuditRead,
+        [typeof(VerifyAudit)] = Right.AuditRead,
+        [typeof(ExportAudit)] = Right.AuditRead,
     };
 
     static readonly Dictionary<Type, Right> OfDocuments = new()
@@ -165,6 +194,7 @@ public static class Rights
 
     static readonly FrozenDictionary<Type, Right> Table
         = OfMachines.Concat(OfNodes).Concat(OfHosts).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
+        = OfMachines.Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

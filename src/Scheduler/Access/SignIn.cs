@@ -45,14 +45,14 @@ public sealed class SignIn(Postgres db) : IDisposable
         if (failures.Here >= AttemptsForNameAndAddress || failures.Everywhere >= AttemptsForName)
             throw new LimitedException("access.too_many_attempts", "There were too many wrong attempts with this name.", Window);
 
-        var person = await db.First("select id, name, password, role, must_change_password from person where lower(name) = lower($1) and "
-            + "disabled_at is null",
+        var person = await db.First("select id, name, password, role, grants, must_change_password from person where lower(name) = "
+            + "lower($1) and disabled_at is null",
             [request.Name], row => new
             {
                 Id = row.Id<UserId>("id"),
                 Name = row.Text("name"),
                 Password = row.Text("password"),
-                Role = row.Word<Role>("role"),
+                Roles = Grants.Read(row),
                 MustChange = row.Bool("must_change_password")
             }, ct);
         if (!await Fits(request.Password, person?.Password ?? PasswordHash.Nobody, ct) || person is null)
@@ -62,14 +62,16 @@ public sealed class SignIn(Postgres db) : IDisposable
         }
         var token = Secret.Random(32).Reveal();
         await using var tx = await db.Begin(ct);
-        await tx.Execute("insert into session (token_hash, person_id) values ($1, $2)", [TokenHash.Of(token), person.Id], ct);
+        await tx.Execute("insert into session (token_hash, person_id, address) values ($1, $2, $3)",
+            [TokenHash.Of(token), person.Id, caller.Address], ct);
+        await tx.Execute("update person set last_seen_at = clock() where id = $1", [person.Id], ct);
         await tx.Execute("delete from session where created_at < clock() - $1", [Sessions.Lifetime], ct);
         await tx.Execute("delete from sign_in_failure where at < clock() - $1 or (name = lower($2) and address = $3)",
             [Window, request.Name, caller.Address], ct);
-        var now = Caller.OfPerson(person.Id, person.Name, person.Role);
+        var now = Caller.OfPerson(person.Id, person.Name, []);
         await Audit.Add(tx, now, "session.open", person.Id.ToString(), caller.Address.Length > 0 ? $"from {caller.Address}" : "", ct);
         await tx.Commit(ct);
-        return new OpenedSession(token, new Me(person.Name, ShowMe.WordOf(person.Role), person.MustChange));
+        return new OpenedSession(token, ShowMe.Of(person.Name, person.Roles, person.MustChange));
     }
 
     async Task<bool> Fits(string password, string stored, CancellationToken ct)

@@ -19,11 +19,15 @@ public sealed class ListAlerts(Postgres db)
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<Alert>> Handle(Caller caller, ListAlertsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.AlertRead);
-        return request.Cleared
+        caller.MustSomewhere(Right.AlertRead);
+        var all = request.Cleared
             ? await db.Query($"{Select} where cleared_at > clock() - $1 order by cleared_at desc, id limit $2", [History, Most], Read, ct)
             : await db.Query($"{Select} where cleared_at is null order by coalesce(acknowledged_until > clock(), false), "
                 + "severity <> 'Broken', deadline_at nulls last, raised_at, id limit $1", [Most], Read, ct);
+        if (caller.Visible(Right.AlertRead) is not ({ } hosts, { } policies)) return all;
+        var seen = await db.Query("select id from item where host_id = any($1) or policy_id = any($2)", [hosts, policies],
+            row => row.Id<ItemId>(0), ct);
+        return [.. all.Where(alert => alert.Items.Any(item => seen.Contains(item.Id)))];
     }
 
     internal static Alert Read(Row row)
@@ -59,7 +63,7 @@ public sealed class AcknowledgeAlert(Postgres db)
     /// <exception cref="NotFoundException">It is not open.</exception>
     public async Task<Alert> Handle(Caller caller, AcknowledgeAlertRequest request, CancellationToken ct)
     {
-        caller.Must(Right.AlertAcknowledge);
+        caller.MustSomewhere(Right.AlertAcknowledge);
         if (request.Hours is < 1 or > MostHours)
             throw new BadInputException("hours", $"{request.Hours} hours is no time for which an alert can wait.",
                 $"1 to {MostHours}: then it comes back, unless it is over.");
@@ -75,6 +79,8 @@ public sealed class AcknowledgeAlert(Postgres db)
                     acknowledged_by, acknowledged_until, acknowledged_note
                 """, [request.Id, caller.Name, TimeSpan.FromHours(request.Hours), note], ListAlerts.Read, ct)
                 ?? throw new NotFoundException("An open alert with this id");
+            if (alert.Items.Count == 0) caller.Must(Right.AlertAcknowledge);
+            foreach (var item in alert.Items) await caller.Must(Right.AlertAcknowledge, item.Id, ct);
             await Notifications.Changed(tx, "alerts", request.Id.ToString(), ct);
             await Audit.Add(tx, caller, "alert.acknowledge", request.Id.ToString(), $"{request.Hours} h, {alert.Title} {note}", ct);
             return alert;

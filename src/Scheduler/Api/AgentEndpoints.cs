@@ -16,7 +16,7 @@ static class AgentEndpoints
         var agent = app.MapGroup(AgentProtocol.Root);
         agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription()
-            .RequireRateLimiting(SchedulerNode.AnonymousLimit);
+            .RequireRateLimiting(CallerLimits.Anonymous);
         agent.MapPost("renew", (Caller caller, RenewRequest request, RenewCertificate handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<RenewCertificate>().ExcludeFromDescription();
         agent.MapPost("inventory", async (Caller caller, InventoryRequest request, RecordInventory handler, CancellationToken ct) =>
@@ -50,12 +50,12 @@ static class AgentEndpoints
             .ExcludeFromDescription();
         app.MapGet("/install.sh", async (InstallScript script, CancellationToken ct, string token = "")
             => Results.Text(await script.For(token, ct), "text/x-shellscript")).ExcludeFromDescription()
-                .RequireRateLimiting(SchedulerNode.AnonymousLimit);
+                .RequireRateLimiting(CallerLimits.Anonymous);
         app.MapGet("/agent.tar.gz", async (InstallScript script, AgentArchive archive, CancellationToken ct, string token = "") =>
         {
             var file = archive.File();
             if (token.Length > 0) await script.NoteArchive(token, ct);
             return Results.File(file, "application/gzip");
-        }).ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
+        }).ExcludeFromDescription().RequireRateLimiting(CallerLimits.Anonymous);
     }
 }

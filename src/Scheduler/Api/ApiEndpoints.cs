@@ -26,7 +26,8 @@ static class ApiEndpoints
     public static void MapApi(this IEndpointRouteBuilder app)
     {
         var api = app.MapGroup("/api/v1").WithMetadata(new RequestSizeLimitAttribute(SchedulerNode.LargestApiBodyBytes));
-        MapAccess(api);
+        AccessEndpoints.Map(api);
+        MapSafety(api);
         MapHosts(api);
         MapStorage(api);
         MapPolicies(api);
@@ -39,20 +40,8 @@ static class ApiEndpoints
         LiveEndpoint.Map(api);
     }
 
-    static void MapAccess(RouteGroupBuilder api)
+    static void MapSafety(RouteGroupBuilder api)
     {
-        api.MapPost("session", (SignInRequest request, SignIn handler, HttpContext http, CancellationToken ct) =>
-            SessionCookie.Open(http, handler, request, ct)).For<SignIn>();
-        api.MapDelete("session", (SignOut handler, HttpContext http, CancellationToken ct) => Done(SessionCookie.Close(http, handler, ct)))
-            .For<SignOut>();
-        api.MapGet("me", (Caller caller, ShowMe handler, CancellationToken ct) => handler.Handle(caller, new ShowMeRequest(), ct))
-            .For<ShowMe>();
-        api.MapPost("me/password", (Caller caller, ChangePasswordRequest request, ChangePassword handler, CancellationToken ct) =>
-            Done(handler.Handle(caller, request, ct))).For<ChangePassword>();
-        api.MapPost("users", (Caller caller, CreateUserRequest request, CreateUser handler, CancellationToken ct) =>
-            handler.Handle(caller, request, ct)).For<CreateUser>();
-        api.MapGet("audit", (Caller caller, long? before, int? limit, ListAudit handler, CancellationToken ct) =>
-            handler.Handle(caller, new ListAuditRequest(before, limit ?? 100), ct)).For<ListAudit>();
         api.MapGet("metrics", async (Caller caller, ShowMetrics handler, CancellationToken ct) => Results.Text(
             await handler.Handle(caller, new ShowMetricsRequest(), ct), PrometheusText.ContentType)).For<ShowMetrics>();
         api.MapPost("support-bundle", async (Caller caller, WriteSupportBundle handler, CancellationToken ct) =>

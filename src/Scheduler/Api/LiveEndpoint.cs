@@ -17,7 +17,7 @@ static class LiveEndpoint
     static async Task Stream(HttpContext http, Caller caller, Notifications notifications, Sessions sessions,
         IHostApplicationLifetime lifetime, TimeProvider clock)
     {
-        caller.Must(Right.SafetyRead);
+        caller.MustSomewhere(Right.SafetyRead);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-store";
@@ -61,7 +61,7 @@ static class LiveEndpoint
     /// <summary>A session that ended ends its streams too.</summary>
     static async Task<bool> IsStillAllowed(HttpContext http, Caller caller, Sessions sessions, CancellationToken ct)
         => caller.Kind != CallerKind.Person || (SessionCookie.Read(http) is { } token
-            && await sessions.OfSession(token, caller.Address, ct) is not null);
+            && await sessions.Holds(token, ct));
 
     static async Task Send(HttpContext http, string text, CancellationToken ct)
     {

@@ -19,6 +19,7 @@ static class ExportedTables
         new("recovery_point_place", IsLarge: true), new("run", IsLarge: true), new("gateway_user"), new("recovery_kit"), new("duty"),
         new("log_stretch"), new("found_source"), new("retention_look"), new("retention_hold"), new("garbage"), new("alert"),
         new("channel"), new("item_day"), new("policy_version"), new("host_label"),
+        new("four_eyes"),
     ];
 
     /// <summary>What stays behind, and why.</summary>
@@ -29,6 +30,8 @@ static class ExportedTables
         ["migration"] = "the schema is made by the migrations that the export names",
         ["data_protection_key"] = "keys of forms that are open in a browser: made anew",
         ["session"] = "people sign in again",
+        ["invitation"] = "links that hold for days: made anew",
+        ["approval"] = "requests that wait for hours: asked for anew; the audit log tells of the decided ones",
         ["sign_in_failure"] = "minutes of history",
         ["agent_request"] = "questions that somebody waits for now",
         ["run_event"] = "the lines of each run's log: large, and nothing depends on them",

@@ -19,6 +19,7 @@ public readonly struct Row(NpgsqlDataReader reader)
     public byte[]? BytesOrNull(string column) => IsNull(column) ? null : Bytes(column);
     public string[] Texts(string column) => reader.GetFieldValue<string[]>(reader.GetOrdinal(column));
     public Guid Guid(string column) => reader.GetGuid(reader.GetOrdinal(column));
+    public Guid[] Uuids(string column) => reader.GetFieldValue<Guid[]>(reader.GetOrdinal(column));
     public DateTimeOffset Time(string column) => reader.GetFieldValue<DateTimeOffset>(reader.GetOrdinal(column));
     public DateTimeOffset? TimeOrNull(string column) => IsNull(column) ? null : Time(column);
     public DateOnly Day(string column) => reader.GetFieldValue<DateOnly>(reader.GetOrdinal(column));

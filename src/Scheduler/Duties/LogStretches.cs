@@ -55,7 +55,7 @@ public sealed class ShowItemLog(Postgres db)
     /// <summary>Shows; nothing is in it for an item without a log.</summary>
     public async Task<ItemLog> Handle(Caller caller, ShowItemLogRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         var stretches = await db.Query("""
             select b.stopped_at, greatest(g.settled_at, b.stopped_at), b.at, g.until_at, g.timeline,
                 g.number = max(g.number) over () as open

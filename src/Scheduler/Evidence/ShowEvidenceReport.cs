@@ -17,7 +17,7 @@ public sealed class ShowEvidenceReport(Postgres db)
     /// <exception cref="BadInputException">The month is none.</exception>
     public async Task<EvidenceReport> Handle(Caller caller, ShowEvidenceReportRequest request, CancellationToken ct)
     {
-        caller.Must(Right.EvidenceRead);
+        await caller.Must(Right.EvidenceRead, request.Id, ct);
         var now = await db.Scalar<DateTimeOffset>("select clock()", [], ct);
         var (from, to) = Month(request.Month, now);
         var name = await db.First("select name from policy where id = $1", [request.Id], row => row.Text("name"), ct)

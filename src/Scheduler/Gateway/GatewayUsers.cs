@@ -42,7 +42,7 @@ public sealed class CreateGatewayUser(Postgres db, Listeners listeners, Certific
     /// <exception cref="ConflictException">It is not behind a gateway.</exception>
     public async Task<GatewayUser> Handle(Caller caller, CreateGatewayUserRequest request, CancellationToken ct)
     {
-        caller.Must(Right.SecretReveal);
+        await caller.Must(Right.SecretReveal, request.Id, ct);
         await using var tx = await db.Begin(ct);
         var kind = await tx.First("select l.kind from repository r join location l on l.id = r.location_id where r.id = $1", [request.Id],
             row => (LocationKind?)row.Word<LocationKind>("kind"), ct) ?? throw new NotFoundException("A repository with this id");
@@ -66,7 +66,7 @@ public sealed class RemoveGatewayUser(Postgres db)
 {
     public async Task Handle(Caller caller, RemoveGatewayUserRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         await using var tx = await db.Begin(ct);
         if (await tx.Execute("delete from gateway_user where repository_id = $1", [request.Id], ct) == 0) return;
         await Audit.Add(tx, caller, "gateway.user_remove", request.Id.ToString(), "", ct);

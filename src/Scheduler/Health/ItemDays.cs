@@ -95,12 +95,14 @@ public sealed class ListItemDays(Postgres db)
     /// <summary>Lists them by item and day; a day on which nobody looked is not there.</summary>
     public async Task<IReadOnlyList<ItemDay>> Handle(Caller caller, ListItemDaysRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        caller.MustSomewhere(Right.PolicyRead);
+        var (hosts, policies) = caller.Visible(Right.PolicyRead);
         return await db.Query("""
             select d.item_id, d.day, d.state, d.reason, d.gap from item_day d join item i on i.id = d.item_id
             where d.day > ((select clock()) at time zone 'UTC')::date - 30 and ($1::uuid is null and i.retired_at is null or d.item_id = $1)
+              and ($2::uuid[] is null or i.host_id = any($2) or i.policy_id = any($3))
             order by d.item_id, d.day
-            """, [request.Item], row => new ItemDay
+            """, [request.Item, hosts, policies], row => new ItemDay
         {
             Item = row.Id<ItemId>("item_id"),
             Day = row.Day("day"),

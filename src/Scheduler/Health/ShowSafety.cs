@@ -13,7 +13,7 @@ public sealed class ShowSafety(Postgres db, ListItems listItems, ListHosts listH
     /// <summary>Answers.</summary>
     public async Task<Safety> Handle(Caller caller, ShowSafetyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.SafetyRead);
+        caller.MustSomewhere(Right.SafetyRead);
         return await Of(await listItems.Handle(caller, new ListItemsRequest(), ct),
             await listHosts.Handle(caller, new ListHostsRequest(), ct), ct);
     }

@@ -90,7 +90,7 @@ public sealed class HideFound(Postgres db)
     /// <exception cref="NotFoundException">Nothing of the kind was found there.</exception>
     public async Task Handle(Caller caller, HideFoundRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Host, ct);
         var reason = (request.Reason ?? "").Trim();
         if (reason.Length is < ShortestReason or > LongestReason)
             throw new BadInputException("reason", $"A reason has {ShortestReason} to {LongestReason} characters; this one has "
@@ -113,7 +113,7 @@ public sealed class ShowFound(Postgres db)
     /// <exception cref="NotFoundException">Nothing of the kind is hidden there.</exception>
     public async Task Handle(Caller caller, ShowFoundRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Host, ct);
         await using var tx = await db.Begin(ct);
         if (await tx.Execute("""
             update found_source set hidden_at = null, hidden_by = null, hide_reason = null

@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies;
 using Host = BackupDr.Contracts.Api.Host;
@@ -13,8 +14,8 @@ public sealed class ListHosts(Postgres db)
 {
     public async Task<IReadOnlyList<Host>> Handle(Caller caller, ListHostsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.HostRead);
-        return await HostTable.All(db, ct);
+        caller.MustSomewhere(Right.HostRead);
+        return [.. (await HostTable.All(db, ct)).Where(host => caller.Sees(Right.HostRead, host.Id))];
     }
 }
 
@@ -23,17 +24,21 @@ public sealed class ShowHost(Postgres db)
 {
     public async Task<Host> Handle(Caller caller, ShowHostRequest request, CancellationToken ct)
     {
-        caller.Must(Right.HostRead);
+        await caller.Must(Right.HostRead, request.Id, ct);
         return await HostTable.Find(db, request.Id, ct) ?? throw new NotFoundException("A host with this id");
     }
 }
 
 /// <summary>Takes a host out of service: its agent is refused from now on; its recovery points stay.</summary>
-public sealed class RetireHost(Postgres db)
+public sealed class RetireHost(Postgres db, FourEyes eyes)
 {
     public async Task Handle(Caller caller, RetireHostRequest request, CancellationToken ct)
     {
-        caller.Must(Right.HostManage);
+        await caller.Must(Right.HostManage, request.Id, ct);
+        var host = await HostTable.Find(db, request.Id, ct) ?? throw new NotFoundException("A host in service with this id");
+        await eyes.Pass(caller, new Command("host.retire", request.Id.ToString(),
+            $"Takes {host.Name} out of service: nothing of it is backed "
+            + "up any more.", host.State == HostState.Retired ? "retired" : ""), request, WireJson.Default.RetireHostRequest, ct);
         await using var tx = await db.Begin(ct);
         if (await tx.Execute("update host set retired_at = clock() where id = $1 and retired_at is null", [request.Id], ct) == 0)
             throw new NotFoundException("A host in service with this id");
@@ -50,7 +55,7 @@ public sealed class BrowseHost(AgentQuestions questions)
 {
     public async Task<BrowseAnswer> Handle(Caller caller, BrowseHostRequest request, CancellationToken ct)
     {
-        caller.Must(Right.HostBrowse);
+        await caller.Must(Right.HostBrowse, request.Host, ct);
         if (!request.Path.IsAbsolute) throw new BadInputException("path", $"'{request.Path}' is not an absolute path.",
             "Begin with a slash.");
         return new BrowseAnswer(await questions.Ask(request.Host, AgentRequestKind.ListFolder, request.Path, null, null, ct));
@@ -62,7 +67,7 @@ public sealed class CheckSource(AgentQuestions questions)
 {
     public async Task<SourceCheck> Handle(Caller caller, CheckSourceRequest request, CancellationToken ct)
     {
-        caller.Must(Right.HostBrowse);
+        await caller.Must(Right.HostBrowse, request.Id, ct);
         SourceRules.Check(request.Source);
         return new SourceCheck(await questions.Check(request.Id, request.Source, ct));
     }

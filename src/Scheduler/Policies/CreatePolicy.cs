@@ -17,7 +17,11 @@ public sealed class CreatePolicy(Postgres db, RepositoryTable repositories, Poli
     /// <exception cref="ConflictException">The repository that it continues was not looked through yet.</exception>
     public async Task<Policy> Handle(Caller caller, CreatePolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        caller.MustSomewhere(Right.PolicyWrite);
+        // A rule takes whatever matches it, anywhere.
+        if (request.Assign is { Rules.Count: > 0 }) caller.Must(Right.PolicyWrite);
+        foreach (var item in request.Items) await caller.Must(Right.PolicyWrite, item.Host, ct);
+        if (request.Repository is { } continued) await caller.Must(Right.PolicyWrite, continued, ct);
         var policy = await db.InTransaction(tx => Make(tx, caller, request, PolicyVersionTable.OriginOf(caller), ct), ct);
         await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
         return policy;

@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies.Documents;
 using BackupDr.Scheduler.Retention;
@@ -30,14 +31,17 @@ sealed record PolicyEdit
 }
 
 /// <summary>Changes a policy's name, objectives, schedule and rules. Each change is a version.</summary>
-public sealed class EditPolicy(Postgres db, IFiringEngine firing)
+public sealed class EditPolicy(Postgres db, FourEyes eyes, IFiringEngine firing)
 {
     /// <summary>Changes it; what is as it was makes no version.</summary>
     /// <exception cref="BadInputException">It cannot be so, or recovery points would go and the name is not there.</exception>
     /// <exception cref="ConflictException">Somebody changed it meanwhile, or the name is taken.</exception>
     public async Task<Policy> Handle(Caller caller, EditPolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Id, ct);
+        // A rule takes whatever matches it, anywhere.
+        if (request.Assign is { Rules.Count: > 0 }) caller.Must(Right.PolicyWrite);
+        await MustBeSeenByTwo(db, eyes, caller, request, ct);
         var policy = await db.InTransaction(async tx =>
         {
             var assign = request.Assign ?? await tx.First("select assign from policy where id = $1 for update", [request.Id],
@@ -64,6 +68,29 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         if (policy.PausedAt is null) await firing.ScheduleOrReplace(PolicyFirings.Key(policy.Id), policy.Spec.Schedule, ct);
     }
 
+    /// <summary>A change that protects less than before needs a second person, where the installation wants that.</summary>
+    internal static async Task MustBeSeenByTwo(Postgres db, FourEyes eyes, Caller caller, EditPolicyRequest request, CancellationToken ct)
+    {
+        var now = await db.First("select name, spec, version from policy where id = $1 and removed_at is null", [request.Id],
+            row => new { Name = row.Text(0), Spec = row.Json("spec", WireJson.Default.PolicySpec)!, Version = row.Int(2) }, ct)
+            ?? throw new NotFoundException("A policy with this id");
+        PolicyTable.Check(request.Spec, hasLog: true);   // what cannot be is not asked for
+        var ways = Weakening.Of(now.Spec, request.Spec);
+        if (ways.Count == 0) return;
+        await eyes.Pass(caller, new Command("policy.edit", request.Id.ToString(), $"The policy {now.Name} {string.Join(", ", ways)}.",
+            $"{now.Version}"), request, WireJson.Default.EditPolicyRequest, ct);
+    }
+
+    /// <summary>Files are applied together or not at all, and a part of them cannot wait for a second person.</summary>
+    /// <exception cref="ConflictException">Four eyes are on, and this protects less than before.</exception>
+    static async Task MustNotWeaken(Transaction tx, PolicyEdit edit, string name, PolicySpec now, CancellationToken ct)
+    {
+        if (edit.Origin != PolicyOrigin.Document || !await FourEyes.IsOn(tx, ct)) return;
+        if (Weakening.Of(now, edit.Spec) is { Count: > 0 } ways)
+            throw new ConflictException("approval.not_by_file", $"The policy {name} {string.Join(", ", ways)}: that needs a second person, "
+                + "for whom files do not wait.", "Change this policy on its page or over the API, then apply the files.");
+    }
+
     /// <summary>Changes it in the caller's transaction; false where it is so already.</summary>
     internal static async Task<bool> Change(Transaction tx, Caller caller, PolicyEdit edit, CancellationToken ct)
     {
@@ -85,6 +112,7 @@ public sealed class EditPolicy(Postgres db, IFiringEngine firing)
         var name = PolicyTable.Name(edit.Name);
         var changes = PolicyDiff.Between((now.Name, now.Spec, now.Assign), (name, edit.Spec, assign), WireNames.None);
         if (changes.Count == 0 && edit.Remark is null) return false;
+        await MustNotWeaken(tx, edit, now.Name, now.Spec, ct);
         await MustBeConfirmed(tx, edit, now.Name, ct);
         await Write(tx, edit, name, assign, now.Spec, ct);
         await PolicyVersionTable.Add(tx, edit.Id, caller, edit.Origin, edit.Remark, ct);

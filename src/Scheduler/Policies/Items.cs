@@ -5,6 +5,7 @@ using BackupDr.Contracts.Rules.Objectives;
 using BackupDr.Contracts.Rules.Proof;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
@@ -150,8 +151,9 @@ public sealed class ListItems(Postgres db)
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<Item>> Handle(Caller caller, ListItemsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
-        return await ItemTable.List(db, ItemTable.InService, null, ct);
+        caller.MustSomewhere(Right.PolicyRead);
+        var all = await ItemTable.List(db, ItemTable.InService, null, ct);
+        return [.. all.Where(item => caller.Sees(Right.PolicyRead, item.Host, item.Policy))];
     }
 }
 
@@ -161,20 +163,24 @@ public sealed class ShowItem(Postgres db)
     /// <summary>Shows.</summary>
     public async Task<Item> Handle(Caller caller, ShowItemRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         return (await ItemTable.List(db, "i.id = $2", request.Id.Value, ct)).FirstOrDefault()
             ?? throw new NotFoundException("An item with this id");
     }
 }
 
 /// <summary>Takes an item out of its policy: it gets no new recovery points, and those that exist stay.</summary>
-public sealed class RetireItem(Postgres db, AlertBook alerts)
+public sealed class RetireItem(Postgres db, FourEyes eyes, AlertBook alerts)
 {
     /// <summary>Retires it.</summary>
     /// <exception cref="ConflictException">A rule of its policy would bring it back at once.</exception>
     public async Task Handle(Caller caller, RetireItemRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Id, ct);
+        var known = (await ItemTable.List(db, "i.id = $2 and i.retired_at is null", request.Id.Value, ct)).FirstOrDefault()
+            ?? throw new NotFoundException("An item in service with this id");
+        await eyes.Pass(caller, new Command("item.retire", request.Id.ToString(), $"Takes {known.Name} out of its policy: nothing of it is "
+            + "backed up any more.", known.Policy.ToString()), request, WireJson.Default.RetireItemRequest, ct);
         await db.InTransaction(async tx =>
         {
             var item = (await ItemTable.List(tx, "i.id = $2 and i.retired_at is null", request.Id.Value, ct)).FirstOrDefault()

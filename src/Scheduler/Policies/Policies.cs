@@ -7,6 +7,7 @@ using BackupDr.Contracts.Rules.Proof;
 using BackupDr.Contracts.Rules.Retention;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
@@ -108,8 +109,10 @@ public sealed class ListPolicies(Postgres db)
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<Policy>> Handle(Caller caller, ListPoliciesRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
-        return await PolicyTable.List(db, "$1::uuid is null", null, ct);
+        caller.MustSomewhere(Right.PolicyRead);
+        var all = await PolicyTable.List(db, "$1::uuid is null", null, ct);
+        return [.. all.Where(policy => caller.Sees(Right.PolicyRead, null, policy.Id)
+            || policy.Items.Any(item => caller.Sees(Right.PolicyRead, item.Host)))];
     }
 }
 
@@ -119,7 +122,7 @@ public sealed class ShowPolicy(Postgres db)
     /// <summary>Shows.</summary>
     public async Task<Policy> Handle(Caller caller, ShowPolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         return await PolicyTable.Get(db, request.Id, ct);
     }
 }
@@ -130,7 +133,8 @@ public sealed class PreviewPolicy(Postgres db, TimeProvider clock)
     /// <summary>Previews.</summary>
     public async Task<PolicyPreview> Handle(Caller caller, PreviewPolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        caller.MustSomewhere(Right.PolicyRead);
+        if (request.Policy is { } whose) await caller.Must(Right.PolicyRead, whose, ct);
         PolicyTable.Check(request.Spec, request.LogEvery is not null);
         var now = clock.GetUtcNow();
         var outlook = await ScheduleOutlook.Of(db, request.Spec, request.Policy, now, ct);
@@ -162,7 +166,7 @@ public sealed class PausePolicy(Postgres db, IFiringEngine firing)
     /// <summary>Pauses.</summary>
     public async Task Handle(Caller caller, PausePolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Id, ct);
         if (string.IsNullOrWhiteSpace(request.Reason)) throw new BadInputException("reason", "Say why the policy is paused.",
             "For example: the host moves this week.");
         await db.InTransaction(async tx =>
@@ -184,7 +188,7 @@ public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
     /// <summary>Resumes.</summary>
     public async Task Handle(Caller caller, ResumePolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Id, ct);
         var policy = await db.InTransaction(async tx =>
         {
             if (await tx.Execute("update policy set paused_at = null, pause_reason = null, schedule_since = clock() where id = $1 "
@@ -199,12 +203,15 @@ public sealed class ResumePolicy(Postgres db, IFiringEngine firing)
 }
 
 /// <summary>Removes a policy: its items are retired, recovery points stay.</summary>
-public sealed class RemovePolicy(Postgres db, AlertBook alerts, IFiringEngine firing)
+public sealed class RemovePolicy(Postgres db, FourEyes eyes, AlertBook alerts, IFiringEngine firing)
 {
     /// <summary>Removes.</summary>
     public async Task Handle(Caller caller, RemovePolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyWrite);
+        await caller.Must(Right.PolicyWrite, request.Id, ct);
+        var before = await PolicyTable.Get(db, request.Id, ct);
+        await eyes.Pass(caller, new Command("policy.remove", request.Id.ToString(), $"Removes the policy {before.Name}: nothing backs up "
+            + $"its {before.Items.Count} items any more.", $"{before.Version}"), request, WireJson.Default.RemovePolicyRequest, ct);
         await db.InTransaction(tx => Remove(tx, caller, request.Id, alerts, ct), ct);
         await firing.Remove(PolicyFirings.Key(request.Id), ct);
     }

@@ -163,7 +163,7 @@ public sealed class RunPolicy(Postgres db, PolicyRuns runs)
     /// <summary>Starts them.</summary>
     public async Task<RunsStarted> Handle(Caller caller, RunPolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunStart);
+        await caller.Must(Right.RunStart, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             var schedule = (await PolicyTable.Get(tx, request.Id, ct)).Spec.Schedule;

@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies.Documents;
 using BackupDr.Scheduler.Timing;
@@ -85,7 +86,7 @@ public sealed class ListPolicyVersions(Postgres db)
     /// <summary>Lists them, the newest first.</summary>
     public async Task<IReadOnlyList<PolicyVersion>> Handle(Caller caller, ListPolicyVersionsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         return await PolicyVersionTable.List(db, request.Id, ct) is { Count: > 0 } versions ? versions
             : throw new NotFoundException("A policy with this id");
     }
@@ -97,7 +98,7 @@ public sealed class ComparePolicyVersions(Postgres db)
     /// <summary>Compares them.</summary>
     public async Task<PolicyComparison> Handle(Caller caller, ComparePolicyVersionsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         var (from, to) = (await Find(request.Id, request.From, ct), await Find(request.Id, request.To, ct));
         return new PolicyComparison(from, to, PolicyVersionTable.Between(from, to, await WireNames.Read(db, ct)));
     }
@@ -109,7 +110,7 @@ public sealed class ComparePolicyVersions(Postgres db)
 
 /// <summary>Makes a policy be what it was. Its items stay as they are, and so do its recovery points unless somebody typed its name.
 /// </summary>
-public sealed class RestorePolicyVersion(Postgres db, IFiringEngine firing)
+public sealed class RestorePolicyVersion(Postgres db, FourEyes eyes, IFiringEngine firing)
 {
     /// <summary>Brings it back, as a new version.</summary>
     /// <exception cref="BadInputException">Recovery points would go and the name is not there; or a host or location of then is gone.
@@ -118,10 +119,12 @@ public sealed class RestorePolicyVersion(Postgres db, IFiringEngine firing)
     public async Task<Policy> Handle(Caller caller, RestorePolicyVersionRequest request, CancellationToken ct)
     {
         caller.Must(Right.PolicyWrite);
+        var then = await PolicyVersionTable.Find(db, request.Id, request.Version, ct)
+            ?? throw new NotFoundException("A version of this policy with this number");
+        await EditPolicy.MustBeSeenByTwo(db, eyes, caller, new EditPolicyRequest(request.Id, then.Name, then.Spec, request.Confirm,
+            request.Based, then.Assign), ct);
         var policy = await db.InTransaction(async tx =>
         {
-            var then = await PolicyVersionTable.Find(tx, request.Id, request.Version, ct)
-                ?? throw new NotFoundException("A version of this policy with this number");
             await EditPolicy.Change(tx, caller, new PolicyEdit
             {
                 Id = request.Id,
@@ -146,7 +149,7 @@ public sealed class ListPolicyTemplates
     /// <summary>Lists them, the strictest first.</summary>
     public Task<IReadOnlyList<PolicyTemplate>> Handle(Caller caller, ListPolicyTemplatesRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        caller.MustSomewhere(Right.PolicyRead);
         return Task.FromResult(PolicyTemplate.All);
     }
 }

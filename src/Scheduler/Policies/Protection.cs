@@ -76,14 +76,14 @@ public sealed class ListUnprotected(Postgres db)
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<Unprotected>> Handle(Caller caller, ListUnprotectedRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        caller.MustSomewhere(Right.PolicyRead);
         var found = await FoundSourceTable.All(db, ct);
         var items = (await db.Query("select i.host_id, i.source from item i join policy p on p.id = i.policy_id "
             + "where i.retired_at is null and p.removed_at is null", [],
             row => (Host: row.Id<HostId>("host_id"), Source: row.Json("source", WireJson.Default.SourceSpec)!), ct))
             .ToLookup(item => item.Host, item => item.Source);
         var unprotected = new List<Unprotected>();
-        foreach (var host in found.GroupBy(one => one.Host))
+        foreach (var host in found.Where(one => caller.Sees(Right.PolicyRead, one.Host)).GroupBy(one => one.Host))
         {
             FilePath[] mounts = [.. host.Where(one => one.Found.Kind is FoundKind.FileSystem or FoundKind.Subvolume)
                 .Select(one => one.Found.Path)];

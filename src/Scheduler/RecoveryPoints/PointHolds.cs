@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.RecoveryPoints;
@@ -12,7 +13,7 @@ public sealed class HoldPoint(Postgres db)
     /// <exception cref="ConflictException">It is gone, or a run is removing it.</exception>
     public async Task Handle(Caller caller, HoldPointRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RetentionManage);
+        await caller.Must(Right.RetentionManage, request.Id, ct);
         var reason = Reasons.Of(request.Reason, "For example: case 2026-17, ask legal before it goes.");
         await db.InTransaction(async tx =>
         {
@@ -26,14 +27,20 @@ public sealed class HoldPoint(Postgres db)
 }
 
 /// <summary>Lifts a legal hold. What the rules say of the point then, the next look of retention finds.</summary>
-public sealed class LiftPointHold(Postgres db)
+public sealed class LiftPointHold(Postgres db, FourEyes eyes)
 {
     /// <summary>Lifts it.</summary>
     /// <exception cref="NotFoundException">There is none on it.</exception>
     public async Task Handle(Caller caller, LiftPointHoldRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RetentionManage);
+        await caller.Must(Right.RetentionManage, request.Id, ct);
         var reason = Reasons.Of(request.Reason, "For example: case 2026-17 is closed.");
+        var held = await db.First("select held_reason, held_at::text from recovery_point where id = $1 and held_at is not null",
+            [request.Id],
+            row => new { Reason = row.Text(0), At = row.Text(1) },
+                ct) ?? throw new NotFoundException("A legal hold on a point with this id");
+        await eyes.Pass(caller, new Command("point.lift", request.Id.ToString(), $"Lifts the legal hold of a recovery point "
+            + $"({held.Reason}): {reason}", held.At), request, WireJson.Default.LiftPointHoldRequest, ct);
         await db.InTransaction(async tx =>
         {
             if (await tx.Execute("update recovery_point set held_at = null, held_by = null, held_reason = null where id = $1 "
@@ -54,7 +61,7 @@ public sealed class TakeOutPoint(Postgres db)
     /// <exception cref="ConflictException">It is gone, or a run is removing it, or it is not in the trash.</exception>
     public async Task Handle(Caller caller, TakeOutPointRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RetentionManage);
+        await caller.Must(Right.RetentionManage, request.Id, ct);
         await db.InTransaction(async tx =>
         {
             await Reasons.MustBeKeepable(tx, request.Id, ct);

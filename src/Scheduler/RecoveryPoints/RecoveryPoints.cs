@@ -188,13 +188,16 @@ public sealed class ListRecoveryPoints(Postgres db)
     /// <summary>Lists.</summary>
     public async Task<IReadOnlyList<RecoveryPoint>> Handle(Caller caller, ListRecoveryPointsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PointRead);
+        caller.MustSomewhere(Right.PointRead);
+        var (hosts, policies) = caller.Visible(Right.PointRead);
         return await db.Query($"""
             {RecoveryPointTable.Select}
             where ($1::uuid is null or p.item_id = $1) and ($3::uuid is null or p.repository_id = $3)
+              and ($5::uuid[] is null or h.id = any($5) or i.policy_id = any($6))
               and ($4::uuid is null or (p.taken_at, p.id) < (select b.taken_at, b.id from recovery_point b where b.id = $4))
             order by p.taken_at desc, p.id desc limit $2
-            """, [request.Item, Math.Clamp(request.Limit, 1, 1000), request.Repository, request.Before], RecoveryPointTable.Read, ct);
+            """, [request.Item, Math.Clamp(request.Limit, 1, 1000), request.Repository, request.Before,
+                hosts, policies], RecoveryPointTable.Read, ct);
     }
 }
 
@@ -204,7 +207,7 @@ public sealed class ShowRecoveryPoint(Postgres db)
     /// <summary>Shows.</summary>
     public async Task<RecoveryPoint> Handle(Caller caller, ShowRecoveryPointRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PointRead);
+        await caller.Must(Right.PointRead, request.Id, ct);
         return await db.First($"{RecoveryPointTable.Select} where p.id = $1", [request.Id.Value], RecoveryPointTable.Read, ct)
             ?? throw new NotFoundException("A recovery point with this id");
     }
@@ -216,7 +219,7 @@ public sealed class BrowseRecoveryPoint(ShowRecoveryPoint show, AgentQuestions q
     /// <summary>Asks and waits up to 15 seconds.</summary>
     public async Task<BrowseAnswer> Handle(Caller caller, BrowseRecoveryPointRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PointBrowse);
+        await caller.Must(Right.PointBrowse, request.Id, ct);
         var point = await show.Handle(caller, new ShowRecoveryPointRequest(request.Id), ct);
         RecoveryPointTable.MustBeThere(point);
         return new BrowseAnswer(await questions.Ask(point.Host, AgentRequestKind.ListSnapshotFolder, request.Path, point.Repository,
@@ -230,7 +233,7 @@ public sealed class RequestDrill(Postgres db, ShowRecoveryPoint show, TimeProvid
     /// <summary>Starts it.</summary>
     public async Task<RunStarted> Handle(Caller caller, RequestDrillRequest request, CancellationToken ct)
     {
-        caller.Must(Right.DrillStart);
+        await caller.Must(Right.DrillStart, request.Id, ct);
         var point = await show.Handle(caller, new ShowRecoveryPointRequest(request.Id), ct);
         RecoveryPointTable.MustBeThere(point);
         return await db.InTransaction(async tx =>

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
@@ -17,7 +18,7 @@ public sealed class LookAgain(Postgres db, SealedSecrets secrets, TimeProvider c
     /// <exception cref="BadInputException">The new password cannot be one.</exception>
     public async Task<RunStarted> Handle(Caller caller, LookAgainRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             if (request.Password is { } password)
@@ -38,7 +39,7 @@ public sealed class AllowUpkeep(Postgres db)
     /// <exception cref="NotFoundException">There is no adopted repository with this id: the others are ours.</exception>
     public async Task Handle(Caller caller, AllowUpkeepRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         await db.InTransaction(async tx =>
         {
             var name = await tx.First("""
@@ -54,13 +55,18 @@ public sealed class AllowUpkeep(Postgres db)
 }
 
 /// <summary>Detaches an adopted repository: its recovery points and runs are forgotten here, and what is in it stays as it is.</summary>
-public sealed class RemoveRepository(Postgres db)
+public sealed class RemoveRepository(Postgres db, FourEyes eyes)
 {
     /// <exception cref="NotFoundException">There is no adopted repository with this id.</exception>
     /// <exception cref="ConflictException">A policy continues it or once did, or a run of it is not over.</exception>
     public async Task Handle(Caller caller, RemoveRepositoryRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
+        var known = await db.First("select name, url from repository where id = $1 and adopted_at is not null", [request.Id],
+            row => new { Name = row.Text(0), Url = row.Text(1) }, ct) ?? throw new NotFoundException("An adopted repository with this id");
+        await eyes.Pass(caller, new Command("repository.remove", request.Id.ToString(),
+            $"Detaches the repository {known.Name}, and forgets "
+            + "its recovery points here.", known.Url), request, WireJson.Default.RemoveRepositoryRequest, ct);
         await db.InTransaction(async tx =>
         {
             var about = await tx.First("select name, location_id from repository where id = $1 and adopted_at is not null for update",

@@ -15,7 +15,7 @@ public sealed class EditLocation(Postgres db, LocationSecrets secrets, LocationT
     /// former address.</exception>
     public async Task<Location> Handle(Caller caller, EditLocationRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         var name = CreateLocation.Name(request.Name);
         var (before, credentials) = await secrets.Find(db, request.Id, ct);
         var place = await LocationPlace.Of(new CreateLocationRequest

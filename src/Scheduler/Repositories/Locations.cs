@@ -21,7 +21,7 @@ public sealed class ListLocations(Postgres db)
 
     public async Task<IReadOnlyList<Location>> Handle(Caller caller, ListLocationsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageRead);
+        caller.MustSomewhere(Right.StorageRead);
         return await db.Query($"{Select} order by lower(l.name)", [], Read, ct);
     }
 

@@ -4,6 +4,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 
@@ -14,7 +15,9 @@ public sealed class ShowRecoveryKit(Postgres db)
 {
     public async Task<RecoveryKitState> Handle(Caller caller, ShowRecoveryKitRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageRead);
+        caller.MustSomewhere(Right.StorageRead);
+        // It is one for the whole installation: who sees a part of that is told nothing of it.
+        if (!caller.MayEverywhere(Right.StorageRead)) return new RecoveryKitState { Repositories = 0, Lacks = [] };
         var last = await db.First("select written_at, written_by from recovery_kit order by id desc limit 1", [],
             row => new { At = row.Time("written_at"), By = row.Text("written_by") }, ct);
         var found = await db.Query("""
@@ -52,11 +55,14 @@ public sealed class ShowRecoveryKit(Postgres db)
 }
 
 /// <summary>Writes a kit: everything that restores without this installation, in clear. Audited each time.</summary>
-public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, ExportedControlPlane control, NodeOptions node)
+public sealed class WriteRecoveryKit(Postgres db, RepositoryTable repositories, ExportedControlPlane control, NodeOptions node,
+    FourEyes eyes)
 {
     public async Task<RecoveryKit> Handle(Caller caller, WriteRecoveryKitRequest request, CancellationToken ct)
     {
         caller.Must(Right.SecretReveal);
+        await eyes.Pass(caller, new Command("recovery_kit.write", "", "Shows every password and the sealing key of this installation.", "",
+            ApprovedUse.AskAgain), request, WireJson.Default.WriteRecoveryKitRequest, ct);
         return await db.InTransaction(async tx =>
         {
             var now = await tx.Scalar<DateTimeOffset>("select clock()", [], ct);

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Storage;
@@ -8,14 +9,17 @@ using BackupDr.Storage;
 namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Forgets a location in which no repository and no replica is kept. What lies there stays.</summary>
-public sealed class RemoveLocation(Postgres db, LocationSecrets secrets, GatewayStores gateway)
+public sealed class RemoveLocation(Postgres db, LocationSecrets secrets, GatewayStores gateway, FourEyes eyes)
 {
     const int MostNamed = 3;
 
     /// <exception cref="ConflictException">Something is kept in it: the message names what, and where to go.</exception>
     public async Task Handle(Caller caller, RemoveLocationRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
+        var (found, _) = await secrets.Find(db, request.Id, ct);
+        await eyes.Pass(caller, new Command("location.remove", request.Id.ToString(), $"Forgets the location {found.Name}, "
+            + $"{found.Address}.", found.Address), request, WireJson.Default.RemoveLocationRequest, ct);
         await db.InTransaction(async tx =>
         {
             // Whoever is making a repository in it holds a lock on this row, and is waited for.

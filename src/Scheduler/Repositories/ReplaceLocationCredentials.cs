@@ -13,7 +13,7 @@ public sealed class ReplaceLocationCredentials(Postgres db, LocationSecrets secr
     /// <exception cref="ConflictException">The store refuses them; the former stay.</exception>
     public async Task<Location> Handle(Caller caller, ReplaceLocationCredentialsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         var (location, _) = await secrets.Find(db, request.Id, ct);
         if (location.Path is not null)
             throw new BadInputException("credentials", $"A location of the kind {location.Kind} has no credentials.",

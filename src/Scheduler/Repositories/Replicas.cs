@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Runs;
 
@@ -152,7 +153,7 @@ public sealed class AddReplica(Postgres db, TimeProvider clock)
     /// <exception cref="BadInputException">The location cannot hold a replica of this repository.</exception>
     public async Task<RunStarted> Handle(Caller caller, AddReplicaRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             var repository = await tx.First("select host_id, location_id, state from repository where id = $1", [request.Id],
@@ -193,12 +194,17 @@ public sealed class AddReplica(Postgres db, TimeProvider clock)
 }
 
 /// <summary>No longer keeps a repository in a further location. What is there stays there.</summary>
-public sealed class RemoveReplica(Postgres db)
+public sealed class RemoveReplica(Postgres db, FourEyes eyes)
 {
     /// <summary>Removes it from the list.</summary>
     public async Task Handle(Caller caller, RemoveReplicaRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
+        var place = await db.First("select l.name, c.added_at::text from replica c join location l on l.id = c.location_id "
+            + "where c.repository_id = $1 and c.location_id = $2", [request.Id, request.Location],
+            row => new { Name = row.Text(0), Added = row.Text(1) }, ct) ?? throw new NotFoundException("A replica in this location");
+        await eyes.Pass(caller, new Command("replica.remove", request.Id.ToString(), $"Keeps a repository no longer in {place.Name}.",
+            place.Added), request, WireJson.Default.RemoveReplicaRequest, ct);
         await db.InTransaction(async tx =>
         {
             var removed = await tx.Execute("delete from replica where repository_id = $1 and location_id = $2",
@@ -221,7 +227,7 @@ public sealed class ReplicateRepository(Postgres db, TimeProvider clock)
     /// <exception cref="ConflictException">The repository has one place only.</exception>
     public async Task<RunStarted> Handle(Caller caller, ReplicateRepositoryRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunStart);
+        await caller.Must(Right.RunStart, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             await RepositoryTable.MustAllowUpkeep(tx, request.Id, ct);

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Retention;
 
@@ -11,12 +12,12 @@ public sealed class ListRepositories(Postgres db, ChecksOptions options)
 {
     public async Task<IReadOnlyList<RepositorySummary>> Handle(Caller caller, ListRepositoriesRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageRead);
+        caller.MustSomewhere(Right.StorageRead);
         var replicas = await ReplicaTable.All(db, ct);
         var tierings = await TierTable.All(db, ct);
         var garbage = await GarbageTable.All(db, ct);
         var checks = await RollingCheckTable.All(db, options, ct);
-        return await db.Query("""
+        var all = await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
                 p.points, p.gone, p.stored, k.id as look_id, k.is_looking, l.lock_days, l.lock_mode,
@@ -50,6 +51,7 @@ public sealed class ListRepositories(Postgres db, ChecksOptions options)
             Garbage = garbage.GetValueOrDefault(row.Id<RepositoryId>("id")),
             Check = checks.GetValueOrDefault(row.Id<RepositoryId>("id")),
         }, ct);
+        return [.. all.Where(one => caller.Sees(Right.StorageRead, one.Host, null, one.Location))];
     }
 
     static Adoption Adoption(Row row, DateTimeOffset added) => new()
@@ -73,11 +75,16 @@ public sealed class ListRepositories(Postgres db, ChecksOptions options)
 }
 
 /// <summary>Shows a repository's password and the stock command that restores without us. Audited each time.</summary>
-public sealed class RevealRepositoryPassword(Postgres db, RepositoryTable repositories)
+public sealed class RevealRepositoryPassword(Postgres db, RepositoryTable repositories, FourEyes eyes)
 {
     public async Task<RepositoryEscape> Handle(Caller caller, RevealRepositoryPasswordRequest request, CancellationToken ct)
     {
-        caller.Must(Right.SecretReveal);
+        await caller.Must(Right.SecretReveal, request.Id, ct);
+        var known = await db.First("select url from repository where id = $1", [request.Id], row => row.Text("url"), ct)
+            ?? throw new NotFoundException("A repository with this id");
+        await eyes.Pass(caller, new Command("repository.reveal", request.Id.ToString(), $"Shows the password of the repository {known}.",
+            known,
+            ApprovedUse.AskAgain), request, WireJson.Default.RevealRepositoryPasswordRequest, ct);
         await using var tx = await db.Begin(ct);
         var access = await repositories.Access(tx, request.Id, ct);
         // Without us means without the gateway, too: the folder behind it.

@@ -2,20 +2,25 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Repositories;
 
 /// <summary>Sets or lifts the object lock of what will be put into a location. What is locked already stays so until its own
 /// date.</summary>
-public sealed class SetLocationLock(Postgres db, LocationSecrets secrets, LocationRules rules)
+public sealed class SetLocationLock(Postgres db, LocationSecrets secrets, LocationRules rules, FourEyes eyes)
 {
     /// <exception cref="BadInputException">The place cannot lock, or moves packs between classes.</exception>
     public async Task<Location> Handle(Caller caller, SetLocationLockRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         var (location, credentials) = await secrets.Find(db, request.Id, ct);
         LocationRules.Check(location.Kind, request.Lock, request.Lock is null ? null : location.Tier);
+        if (location.Lock is { } locked && (request.Lock is null || request.Lock.Days < locked.Days || request.Lock.Mode < locked.Mode))
+            await eyes.Pass(caller, new Command("location.lock", request.Id.ToString(), $"Locks what is put into {location.Name} for "
+                + $"{Words(request.Lock)} in place of {Words(locked)}.", Words(locked)), request,
+                    WireJson.Default.SetLocationLockRequest, ct);
         // A trial writes, and nothing is written into the place of an adopted repository: there the first put of an agent proves it.
         if (request.Lock is not null && !location.IsClosed)
             await rules.MustLock(location.Address, location.Options, location.AuthorityPem,
@@ -34,7 +39,7 @@ public sealed class SetLocationTier(Postgres db)
     /// <exception cref="BadInputException">The place has no classes, or not this one, or locks what is put there.</exception>
     public async Task<Location> Handle(Caller caller, SetLocationTierRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         var location = await db.First($"{ListLocations.Select} where l.id = $1", [request.Id], ListLocations.Read, ct)
             ?? throw new NotFoundException("A location with this id");
         LocationRules.Check(location.Kind, request.Tier is null ? null : location.Lock, request.Tier);

@@ -12,7 +12,7 @@ public sealed class TestLocation(Postgres db, LocationSecrets secrets, LocationT
     /// <exception cref="ConflictException">The location is a folder of a host, or an adopted repository's.</exception>
     public async Task<Location> Handle(Caller caller, TestLocationRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageManage);
+        await caller.Must(Right.StorageManage, request.Id, ct);
         var (location, credentials) = await secrets.Find(db, request.Id, ct);
         if (location.Kind == LocationKind.Folder)
             throw new ConflictException("location.on_host", "The folder is on a host, and only that machine's agent opens it: a node "

@@ -67,7 +67,7 @@ public sealed class StartUpkeep(Postgres db, Upkeep upkeep, TimeProvider clock)
     /// <exception cref="ConflictException">It cannot be done: the message says why.</exception>
     public async Task<RunStarted> Handle(Caller caller, StartUpkeepRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunStart);
+        await caller.Must(Right.RunStart, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             if (!await tx.Scalar<bool>("select exists (select from repository where id = $1)", [request.Id], ct))

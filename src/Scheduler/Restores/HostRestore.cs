@@ -16,7 +16,7 @@ public sealed class PlanHostRestore(ShowHost showHost, ListItems listItems, List
     /// <summary>One part for each item in service, in the order of their names.</summary>
     public async Task<IReadOnlyList<HostRestorePart>> Handle(Caller caller, PlanHostRestoreRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RestoreRead);
+        await caller.Must(Right.RestoreRead, request.Id, ct);
         var host = await showHost.Handle(caller, new ShowHostRequest(request.Id), ct);
         var lost = host.ReplacedAt is null ? [] : await Lost(caller, host.Id, ct);
         var parts = new List<HostRestorePart>();

@@ -4,6 +4,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Policies;
@@ -13,7 +14,8 @@ using BackupDr.Scheduler.Runs;
 namespace BackupDr.Scheduler.Restores;
 
 /// <summary>Starts the restore of a database server to a moment.</summary>
-public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog showLog, ListRecoveryPoints listPoints, TimeProvider clock)
+public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog showLog, ListRecoveryPoints listPoints,
+    FourEyes eyes, TimeProvider clock)
 {
     const int LongestName = 63, LongestPosition = 300, LongestTable = 64;
 
@@ -22,7 +24,8 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
     /// <exception cref="ConflictException">There is no base backup yet.</exception>
     public async Task<RunStarted> Handle(Caller caller, RestoreMomentRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RestoreStart);
+        await caller.Must(request.InPlace ? Right.RestoreOver : Right.RestoreStart, request.Item, ct);
+        if (request.Host is { } other) await caller.Must(Right.RestoreStart, other, ct);
         var item = await showItem.Handle(caller, new ShowItemRequest(request.Item), ct);
         if (item.Source is { PostgreSql: null, MariaDb: null }) throw new BadInputException("item", $"{item.Name} is no database server.",
             "Restore one of its recovery points.");
@@ -42,6 +45,10 @@ public sealed class RestoreMoment(Postgres db, ShowItem showItem, ShowItemLog sh
         ClusterParts.Check(request, newest);
         var target = Target(request, item, newest);
         var (id, host) = (request.Id ?? RunId.New(clock), request.Host ?? item.Host);
+        if (request.InPlace)
+            await eyes.Pass(caller, new Command("restore.over", request.Item.ToString(),
+                $"{Title(request, item, target)}, in the place of the "
+                + "original.", item.Source.Title), request, WireJson.Default.RestoreMomentRequest, ct);
         return await db.InTransaction(async tx =>
         {
             await RequestRestore.MustReach(tx, item.Repository, host, item.Host, ct);

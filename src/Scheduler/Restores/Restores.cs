@@ -19,7 +19,7 @@ public sealed class PlanRestore(ShowItem showItem, ListRecoveryPoints listPoints
     /// source.</summary>
     public async Task<RestorePlan> Handle(Caller caller, PlanRestoreRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RestoreRead);
+        caller.MustSomewhere(Right.RestoreRead);
         var point = request.Point is { } asked ? await showPoint.Handle(caller, new ShowRecoveryPointRequest(asked), ct) : null;
         if ((request.Item ?? point?.Item) is not { } id)
             return point is null ? throw new BadInputException("item", "Neither an item nor a recovery point was named.", "Name one.")
@@ -75,7 +75,8 @@ public sealed class RequestRestore(Postgres db, ShowRecoveryPoint showPoint, Sho
     /// <exception cref="BadInputException">The target is not absolute, or on another machine than the repository.</exception>
     public async Task<RunStarted> Handle(Caller caller, RequestRestoreRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RestoreStart);
+        await caller.Must(request.Overwrite != OverwritePolicy.Never ? Right.RestoreOver : Right.RestoreStart, request.Point, ct);
+        if (request.Host is { } other) await caller.Must(Right.RestoreStart, other, ct);
         var point = await showPoint.Handle(caller, new ShowRecoveryPointRequest(request.Point), ct);
         RecoveryPointTable.MustBeThere(point);
         var item = point.Item is { } of ? await showItem.Handle(caller, new ShowItemRequest(of), ct) : null;

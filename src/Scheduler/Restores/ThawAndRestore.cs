@@ -15,7 +15,7 @@ public sealed class ThawAndRestore(Postgres db, TimeProvider clock)
     /// <exception cref="ConflictException">It is no restore that ended because of archived packs.</exception>
     public async Task<RunStarted> Handle(Caller caller, ThawAndRestoreRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RestoreStart);
+        await caller.Must(Right.RestoreStart, request.Id, ct);
         var consent = new ThawConsent(request.Days, request.PriceOfGiB);
         RequestRestore.Check(consent);
         return await db.InTransaction(async tx =>

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.RecoveryPoints;
@@ -30,7 +31,7 @@ public sealed class HoldItem(Postgres db)
     /// <exception cref="ConflictException">It is stopped already.</exception>
     public async Task Handle(Caller caller, HoldItemRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RetentionManage);
+        await caller.Must(Right.RetentionManage, request.Id, ct);
         var reason = Reasons.Of(request.Reason, "For example: the host may have been broken into.");
         await db.InTransaction(async tx =>
         {
@@ -43,14 +44,20 @@ public sealed class HoldItem(Postgres db)
 }
 
 /// <summary>Lets the retention of an item go on.</summary>
-public sealed class LiftItemHold(Postgres db, AlertBook alerts)
+public sealed class LiftItemHold(Postgres db, FourEyes eyes, AlertBook alerts)
 {
     /// <summary>Lifts the hold. What goes then lies in the trash first, as always.</summary>
     /// <exception cref="NotFoundException">There is none.</exception>
     public async Task Handle(Caller caller, LiftItemHoldRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RetentionManage);
+        await caller.Must(Right.RetentionManage, request.Id, ct);
         var reason = Reasons.Of(request.Reason, "For example: the files were moved to another host on purpose.");
+        var held = await db.First("select i.name, h.reason, h.held_at::text from retention_hold h join item i on i.id = h.item_id "
+            + "where h.item_id = $1 and h.lifted_at is null", [request.Id],
+            row => new { Name = row.Text(0), Reason = row.Text(1), At = row.Text(2) }, ct)
+            ?? throw new NotFoundException("A hold on the retention of an item with this id");
+        await eyes.Pass(caller, new Command("item.lift", request.Id.ToString(), $"Lets the retention of {held.Name} go on ({held.Reason}): "
+            + reason, held.At), request, WireJson.Default.LiftItemHoldRequest, ct);
         await db.InTransaction(async tx =>
         {
             if (await tx.Execute("update retention_hold set lifted_at = clock(), lifted_by = $2, lifted_reason = $3 where item_id = $1 "

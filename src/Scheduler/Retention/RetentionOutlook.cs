@@ -89,7 +89,8 @@ public sealed class SimulatePolicy(Postgres db)
     /// <exception cref="BadInputException">There is neither a policy nor rules, or that were too many days or points.</exception>
     public async Task<PolicySimulation> Handle(Caller caller, SimulatePolicyRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        caller.MustSomewhere(Right.PolicyRead);
+        if (request.Policy is { } whose) await caller.Must(Right.PolicyRead, whose, ct);
         if (request.Days is < 1 or > RetentionForecast.MostDays)
             throw new BadInputException("days", $"{request.Days} days cannot be played.", $"From 1 to {RetentionForecast.MostDays}.");
         if (request.Spec is { } given) Policies.PolicyTable.Check(given, hasLog: true);

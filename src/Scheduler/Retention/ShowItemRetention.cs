@@ -16,7 +16,7 @@ public sealed class ShowItemRetention(Postgres db)
     /// <summary>Shows; of a retired item all points stay.</summary>
     public async Task<ItemRetention> Handle(Caller caller, ShowItemRetentionRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         var item = await RetentionTable.Item(db, request.Id, ct);
         if (item is null)
         {

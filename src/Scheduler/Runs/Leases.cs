@@ -183,7 +183,11 @@ public sealed class ReportRun(Postgres db, LeaseExpiry leases)
                 select report_seq, cancel_asked_at is not null from run
                 where id = $1 and host_id = $2 and lease_epoch = $3 and state in ('Leased', 'Running') and lease_until > clock() for update
                 """, [request.RunId.Value, caller.MustBeHost(), request.Epoch], row => (true, row.Long(0), row.Bool(1)), ct);
-            if (!isOurs) throw LeaseLost(request.RunId);
+            if (!isOurs)
+            {
+                await MustBeOwn(tx, caller, request.RunId, ct);
+                throw LeaseLost(request.RunId);
+            }
             await tx.Execute("update run set state = 'Running', lease_until = clock() + $2, report_seq = greatest(report_seq, $3), "
                 + "progress = coalesce($4, progress) where id = $1", [request.RunId.Value, AgentProtocol.LeaseDuration, request.Seq,
                     request.Progress is null ? null : JsonText.Of(request.Progress, WireJson.Default.JobProgress)], ct);
@@ -193,6 +197,14 @@ public sealed class ReportRun(Postgres db, LeaseExpiry leases)
             await Notifications.Changed(tx, "runs", request.RunId.ToString(), ct);
             return new ReportAnswer((int)AgentProtocol.LeaseDuration.TotalMilliseconds, cancel);
         }, ct);
+    }
+
+    /// <summary>An agent that names another one's run does not just come late.</summary>
+    /// <exception cref="DeniedException">The run is another host's.</exception>
+    internal static async Task MustBeOwn(Transaction tx, Caller caller, RunId run, CancellationToken ct)
+    {
+        if (await tx.Scalar<bool>("select exists (select from run where id = $1 and host_id <> $2)", [run, caller.MustBeHost()], ct))
+            throw new DeniedException($"{run} is no run of {caller.Name}.", "An agent tells of the runs that it leased itself.");
     }
 
     internal static ConflictException LeaseLost(RunId run)
@@ -237,6 +249,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
                         CancelAsked = row.Bool(11),
                         Looks = row.Int(12),
                     }, ct);
+            if (run is null) await ReportRun.MustBeOwn(tx, caller, request.RunId, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
             if (run.IsSameResult && (RunStates.IsOver(run.State) || run.State == RunState.Queued)) return;   // told before
             // What somebody asked to cancel is not put back.

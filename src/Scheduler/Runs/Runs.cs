@@ -15,17 +15,21 @@ public sealed class ListRuns(Postgres db)
     /// <summary>Lists a page.</summary>
     public async Task<RunPage> Handle(Caller caller, ListRunsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunRead);
+        caller.MustSomewhere(Right.RunRead);
+        var (hosts, policies) = caller.Visible(Right.RunRead);
         var limit = Math.Clamp(request.Limit, 1, 200);
         var runs = await db.Query($"""
             {RunTable.Select} where ($2::text[] is null or r.state = any($2)) and ($3::text is null or r.kind = $3) and ($4::uuid is
             null or r.item_id = $4)
-              and ($5::uuid is null or r.host_id = $5) and ($6::uuid is null or r.id < $6) order by r.id desc limit $7
+              and ($5::uuid is null or r.host_id = $5) and ($6::uuid is null or r.id < $6)
+              and ($8::uuid[] is null or r.host_id = any($8) or r.policy_id = any($9)) order by r.id desc limit $7
             """,
             [HostTable.Silence, request.States.Count == 0 ? null : request.States.Select(state => state.ToString()).ToArray(),
-                request.Kind?.ToString(), request.Item?.Value, request.Host?.Value, request.Before?.Value, limit], RunTable.Read, ct);
+                request.Kind?.ToString(), request.Item?.Value, request.Host?.Value, request.Before?.Value, limit,
+                hosts, policies], RunTable.Read, ct);
         var (running, waiting) = await db.First("select count(*) filter (where state in ('Leased', 'Running'))::int, count(*) filter "
-            + "(where state = 'Queued')::int from run where state in ('Queued', 'Leased', 'Running')", [], row => (row.Int(0), row.Int(1)),
+            + "(where state = 'Queued')::int from run where state in ('Queued', 'Leased', 'Running') and ($1::uuid[] is null or "
+            + "host_id = any($1) or policy_id = any($2))", [hosts, policies], row => (row.Int(0), row.Int(1)),
                 ct);
         return new RunPage(runs, runs.Count == limit ? runs[^1].Id : null, running, waiting);
     }
@@ -37,7 +41,7 @@ public sealed class ShowRun(Postgres db)
     /// <summary>Shows.</summary>
     public async Task<Run> Handle(Caller caller, ShowRunRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunRead);
+        await caller.Must(Right.RunRead, request.Id, ct);
         return await db.First($"{RunTable.Select} where r.id = $2", [HostTable.Silence, request.Id.Value], RunTable.Read, ct)
             ?? throw new NotFoundException("A run with this id");
     }
@@ -49,7 +53,7 @@ public sealed class ReadRunEvents(Postgres db)
     /// <summary>Reads lines after a number, or the last ones.</summary>
     public async Task<RunEvents> Handle(Caller caller, ReadRunEventsRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunRead);
+        await caller.Must(Right.RunRead, request.Id, ct);
         var limit = Math.Clamp(request.Limit, 1, 5000);
         var sql = request.After is null
             ? "select * from (select seq, epoch, at, level, code, text from run_event where run_id = $1 and seq > $2 order by seq desc "
@@ -67,7 +71,7 @@ public sealed class CancelRun(Postgres db)
     /// <exception cref="ConflictException">It is over already.</exception>
     public async Task Handle(Caller caller, CancelRunRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunCancel);
+        await caller.Must(Right.RunCancel, request.Id, ct);
         await db.InTransaction(async tx =>
         {
             var (state, host) = await tx.First("select state, host_id from run where id = $1 for update", [request.Id.Value], row =>
@@ -97,7 +101,7 @@ public sealed class RetryRun(Postgres db, TimeProvider clock)
     /// <summary>Makes it.</summary>
     public async Task<RunStarted> Handle(Caller caller, RetryRunRequest request, CancellationToken ct)
     {
-        caller.Must(Right.RunStart);
+        await caller.Must(Right.RunStart, request.Id, ct);
         return await db.InTransaction(async tx =>
         {
             var again = await RunTable.Again(tx, request.Id, RunId.New(clock), caller.Name, ct);

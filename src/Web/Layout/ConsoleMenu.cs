@@ -34,7 +34,11 @@ public static class ConsoleMenu
         new("/evidence", "Verification", "evidence"),
         new("/audit", "Audit & settings", "audit")
         {
-            Parts = [new("/audit", "Audit"), new("/alerts", "Alerts"), new("/settings/notifications", "Notifications")],
+            Parts =
+            [
+                new("/audit", "Audit"), new("/alerts", "Alerts"), new("/settings/notifications", "Notifications"),
+                new("/approvals", "Approvals"), new("/settings/users", "Users"), new("/settings/keys", "API keys"),
+            ],
         },
     ];
 }

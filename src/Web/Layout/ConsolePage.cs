@@ -1,3 +1,4 @@
+using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
 using BackupDr.Web.Parts;
 using Microsoft.AspNetCore.Components;
@@ -33,7 +34,11 @@ public abstract class ConsolePage : ComponentBase
     {
         parameters.SetParameterProperties(this);
         try { await Load(); }
-        catch (Exception e) when (Failure.Shown(e) is { } failure) { Answer(Failure = failure); }
+        catch (Exception e) when (Failure.Shown(e) is { } failure)
+        {
+            Answer(Failure = failure);
+            await Note(e);
+        }
         await base.SetParametersAsync(ParameterView.Empty);
     }
 
@@ -44,12 +49,23 @@ public abstract class ConsolePage : ComponentBase
         return Task.CompletedTask;
     });
 
+    /// <summary>Whether the person has a right at all, so that a page can say beforehand what it cannot do.</summary>
+    protected bool May(Right right) => Caller.May(right);
+
+    /// <summary>What was refused is written down, as it is for the API.</summary>
+    Task Note(Exception e) => e is not DeniedException denied ? Task.CompletedTask
+        : Http.RequestServices.GetRequiredService<Refusals>().Note(Caller, Http.Request.Path, denied.Message, Gone);
+
     /// <summary>Does what a form asks. A refusal is shown on the page, which stays as it is.</summary>
     protected async Task Do(Func<Task> action)
     {
         if (Failure is not null) return;
         try { await action(); }
-        catch (Exception e) when (Failure.Shown(e) is { } failure) { Answer(Remark = failure); }
+        catch (Exception e) when (Failure.Shown(e) is { } failure)
+        {
+            Answer(Remark = failure);
+            await Note(e);
+        }
     }
 
     /// <summary>Does what a form asks and goes on to a page, so that reloading it repeats nothing.</summary>

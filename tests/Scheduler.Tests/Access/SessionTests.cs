@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Tests.Fixtures;
 
 namespace BackupDr.Scheduler.Tests.Access;

@@ -58,7 +58,9 @@ public sealed class EndpointTableTests(SchedulerDatabases databases)
             var right = Rights.Of(type);
             var caller = callers.First(candidate => candidate.Kind != CallerKind.Anonymous && !candidate.May(right));
             var arguments = handle.GetParameters().Select(parameter => parameter.ParameterType == typeof(Caller) ? caller
-                : parameter.ParameterType.IsValueType ? Activator.CreateInstance(parameter.ParameterType) : null).ToArray();
+                : parameter.ParameterType.IsValueType ? Activator.CreateInstance(parameter.ParameterType)
+                : parameter.ParameterType.IsAbstract || parameter.ParameterType == typeof(string) ? null
+                : System.Runtime.CompilerServices.RuntimeHelpers.GetUninitializedObject(parameter.ParameterType)).ToArray();
 
             var e = await Assert.ThrowsAsync<DeniedException>(async () =>
             {

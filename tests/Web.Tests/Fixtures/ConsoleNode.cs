@@ -3,6 +3,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;

@@ -22,7 +22,7 @@ static class ChannelRules
             throw Wrong("collect", "A message cannot wait for others that long.", "0 to 15 minutes.");
         if (settings.QuietFrom is null != settings.QuietTo is null)
             throw Wrong("quietTo", "Quiet hours need a beginning and an end.", "Or leave both empty.");
-        if (!TimeZoneInfo.TryFindSystemTimeZoneById(settings.TimeZone, out _))
+        if (settings.TimeZone is null || !TimeZoneInfo.TryFindSystemTimeZoneById(settings.TimeZone, out _))
             throw Wrong("timeZone", $"'{settings.TimeZone}' is no time zone known here.", "For example Europe/Berlin or UTC.");
         settings = settings with
         {
@@ -47,7 +47,7 @@ static class ChannelRules
             throw Wrong("smtpSecurity", "A password is not sent without encryption.", "Use STARTTLS or TLS, or no user.");
         if (!IsAddress(settings.From))
             throw Wrong("from", $"'{settings.From}' is no address of a sender.", "For example backup@example.org");
-        var to = settings.To.Select(one => one.Trim()).Where(one => one.Length > 0).ToList();
+        var to = (settings.To ?? []).Select(one => one.Trim()).Where(one => one.Length > 0).ToList();
         if (to.Count is 0 or > MostRecipients)
             throw Wrong("to", $"{to.Count} recipients are not what a channel has.", $"1 to {MostRecipients}.");
         if (to.Find(one => !IsAddress(one)) is { } wrong) throw Wrong("to", $"'{wrong}' is no address.", "For example ops@example.org");

@@ -54,7 +54,8 @@ public sealed class SaveChannel(Postgres db, ChannelTable channels, TimeProvider
     public async Task<AlertChannel> Handle(Caller caller, SaveChannelRequest request, CancellationToken ct)
     {
         caller.Must(Right.ChannelManage);
-        var name = request.Name.Trim();
+        var name = (request.Name ?? "").Trim();   // what is not in the JSON is null here, whatever its default says
+        request = request with { Settings = request.Settings ?? new ChannelSettings() };
         if (name.Length is 0 or > LongestName)
             throw new BadInputException("name", $"A channel needs a name of 1 to {LongestName} characters.", "For example: On call.");
         if (request.Secret?.Length > LongestSecret)

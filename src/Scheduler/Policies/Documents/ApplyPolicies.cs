@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Retention;
@@ -185,6 +186,10 @@ public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns r
             Name = row.Text("name"),
             Change = DocumentChange.Remove,
         }, ct);
+        if (gone.Count > 0 && await FourEyes.IsOn(tx, ct))
+            throw new ConflictException("approval.not_by_file",
+                $"No document is that of the policy {gone[0].Name}, and removing it needs a "
+                + "second person, for whom files do not wait.", "Remove it on its page or over the API, then apply the files.");
         foreach (var policy in gone) await RemovePolicy.Remove(tx, caller, policy.Id, alerts, ct);
         return gone;
     }
@@ -207,7 +212,7 @@ public sealed class ShowPolicyDocument(Postgres db)
     /// <summary>Shows it.</summary>
     public async Task<PolicyYaml> Handle(Caller caller, ShowPolicyDocumentRequest request, CancellationToken ct)
     {
-        caller.Must(Right.PolicyRead);
+        await caller.Must(Right.PolicyRead, request.Id, ct);
         var policy = await PolicyTable.Get(db, request.Id, ct);
         var document = PolicyDocuments.Of(policy, await PolicyPlace.Of(db, request.Id, ct));
         return new PolicyYaml(policy.Name, PolicyDocuments.Write(document, await WireNames.Read(db, ct)));
