@@ -53,7 +53,7 @@ static class LogRemoval
                     Trash = RetentionSpec.ShortestTrash,
                     Anomaly = new AnomalySpec { IsOn = false },
                 },
-            }), WireJson.Default.EditPolicyRequest, ct);
+            }, policy.Name), WireJson.Default.EditPolicyRequest, ct);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(ct));
     }
 
