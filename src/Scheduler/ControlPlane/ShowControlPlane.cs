@@ -12,7 +12,7 @@ public sealed class ShowControlPlane(Postgres db, ControlPlaneOptions options, E
     /// <summary>Handles GET control-plane.</summary>
     public async Task<ControlPlaneState> Handle(Caller caller, ShowControlPlaneRequest request, CancellationToken ct)
     {
-        caller.Must(Right.StorageRead);
+        caller.MustSomewhere(Right.StorageRead);
         var places = await db.Query("""
             select l.id, l.name, coalesce(l.address, l.path) as address, l.kind = any($1) and not l.is_closed as is_exported,
                 e.exported_at, e.problem
