@@ -147,7 +147,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1
         """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray()],
             row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
-                row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec), row.Time("now")), ct);
+                row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec),
+                row.Time("now")), ct);
 
     async Task<LeasedRun?> Claim(Transaction tx, RunId id, CancellationToken ct)
     {

@@ -145,7 +145,8 @@ sealed class PrivateServer : IAsyncDisposable
 
     /// <summary>What stands in a line from one of the words on; null where none is in it.</summary>
     static string? From(string line, params string[] words)
-        => words.Select(word => line.IndexOf(word, StringComparison.Ordinal)).Where(at => at >= 0).Select(at => line[at..]).FirstOrDefault();
+        => words.Select(word => line.IndexOf(word, StringComparison.Ordinal)).Where(at => at >= 0)
+            .Select(at => line[at..]).FirstOrDefault();
 
     async Task<bool> IsPromoted(CancellationToken ct)
     {

@@ -26,7 +26,7 @@ public sealed class RuleDraft
     /// <summary>The form of a policy's first rule.</summary>
     public static RuleDraft Of(AssignSpec? assign)
     {
-        var rule = assign?.Rules.FirstOrDefault();
+        var rule = assign is { Rules: [var first, ..] } ? first : null;
         return new RuleDraft
         {
             Kinds = [.. (rule?.Kinds ?? []).Select(kind => kind.ToString())],
