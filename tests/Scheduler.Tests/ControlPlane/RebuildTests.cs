@@ -80,7 +80,8 @@ public sealed class RebuildTests(SchedulerDatabases databases)
             insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, received_at, is_complete, backup)
             select (lpad(to_hex((extract(epoch from clock() - n * interval '1 day') * 1000)::bigint), 12, '0') || '70008'
                 || left(md5(i.id::text || n), 15))::uuid, i.id, i.repository_id, gen_random_uuid(), md5(i.id::text || n) || md5(n::text),
-                clock() - n * interval '1 day', clock() - n * interval '1 day', true, jsonb_build_object('files', n, 'bytes', n * 1000, 'note', repeat('x', 300))
+                clock() - n * interval '1 day', clock() - n * interval '1 day', true,
+                jsonb_build_object('files', n, 'bytes', n * 1000, 'note', repeat('x', 300))
             from item i, generate_series(1, $1) n
             """, [points], NoStop);
         var from = TimeProvider.System.GetTimestamp();
