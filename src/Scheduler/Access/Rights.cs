@@ -68,7 +68,6 @@ public static class Rights
     {
         [typeof(CreateGatewayUser)] = Right.SecretReveal,
         [typeof(RemoveGatewayUser)] = Right.StorageManage,
-        [typeof(ListAudit)] = Right.AuditRead,
         [typeof(WriteSupportBundle)] = Right.AuditRead,
         [typeof(ListEvidence)] = Right.EvidenceRead,
         [typeof(ShowEvidence)] = Right.EvidenceRead,
@@ -193,8 +192,8 @@ public static class Rights
     };
 
     static readonly FrozenDictionary<Type, Right> Table
-        = OfMachines.Concat(OfNodes).Concat(OfHosts).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
-        = OfMachines.Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage).ToFrozenDictionary();
+        = OfMachines.Concat(OfNodes).Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage)
+            .ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

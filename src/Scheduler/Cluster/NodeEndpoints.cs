@@ -30,5 +30,5 @@ static class NodeEndpoints
     /// <summary>On the agents' listener, whose authority a token names.</summary>
     public static void MapJoin(RouteGroupBuilder agents)
         => agents.MapPost("nodes/join", (Caller caller, JoinNodeRequest request, JoinNode handler, CancellationToken ct) =>
-            handler.Handle(caller, request, ct)).For<JoinNode>().ExcludeFromDescription().RequireRateLimiting(SchedulerNode.AnonymousLimit);
+            handler.Handle(caller, request, ct)).For<JoinNode>().ExcludeFromDescription().RequireRateLimiting(CallerLimits.Anonymous);
 }

@@ -18,7 +18,7 @@ public sealed class CapTests(SchedulerDatabases databases)
     static async Task<(LocationId Location, List<HostId> Hosts)> Shared(Fleet fleet, int hosts)
     {
         var location = await fleet.Get<CreateLocation>().Handle(TestNode.Admin,
-            new CreateLocationRequest { Name = "Shared", Path = FilePath.FromText("/mnt/shared") }, Fleet.NoStop);
+            new CreateLocationRequest { Name = "Shared", Path = FilePath.FromText("/srv/shared") }, Fleet.NoStop);
         var all = new List<HostId>();
         for (var number = 0; number < hosts; number++)
         {

@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Placement;
+using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Tests.Fixtures;
 
 namespace BackupDr.Scheduler.Tests.Runs;
@@ -32,7 +33,7 @@ public sealed class PlacementTests(SchedulerDatabases databases)
     {
         foreach (var repository in await fleet.Node.Db.Query("select id from repository order by id", [], row => row.Id<RepositoryId>(0),
             Fleet.NoStop))
-            await fleet.Get<Scheduler.Repositories.CheckRepository>().Handle(TestNode.Admin, new CheckRepositoryRequest(repository),
+            await fleet.Get<StartUpkeep>().Handle(TestNode.Admin, new StartUpkeepRequest(repository, JobKind.Check),
                 Fleet.NoStop);
     }
 
