@@ -74,9 +74,9 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
         catch (Exception e) when (Outage.Is(e) || e is OperationCanceledException or ObjectDisposedException) { return; }
     }
 
-    [LoggerMessage(2201, LogLevel.Information, "This node {What}")]
+    [LoggerMessage(2221, LogLevel.Information, "This node {What}")]
     static partial void LogDrain(ILogger log, string what);
 
-    [LoggerMessage(2202, LogLevel.Error, "Something in the beat of this node is broken")]
+    [LoggerMessage(2222, LogLevel.Error, "Something in the beat of this node is broken")]
     static partial void LogBroken(ILogger log, Exception exception);
 }

@@ -85,12 +85,12 @@ public sealed partial class NodeLoops(NodeStanding standing, TimeProvider clock,
         LogBack(log, clock.GetElapsedTime(since).TotalSeconds);
     }
 
-    [LoggerMessage(2211, LogLevel.Warning, "The database is away, and the loops wait for it; agents go on with what they do: {Reason}")]
+    [LoggerMessage(2231, LogLevel.Warning, "The database is away, and the loops wait for it; agents go on with what they do: {Reason}")]
     static partial void LogAway(ILogger log, string reason);
 
-    [LoggerMessage(2212, LogLevel.Information, "The database answers again after {Seconds:0.0} s; the loops go on")]
+    [LoggerMessage(2232, LogLevel.Information, "The database answers again after {Seconds:0.0} s; the loops go on")]
     static partial void LogBack(ILogger log, double seconds);
 
-    [LoggerMessage(2213, LogLevel.Error, "Something in a loop is broken; it is tried again")]
+    [LoggerMessage(2233, LogLevel.Error, "Something in a loop is broken; it is tried again")]
     static partial void LogBroken(ILogger log, Exception exception);
 }
