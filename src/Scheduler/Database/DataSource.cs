@@ -21,7 +21,9 @@ public static class DataSource
         if (!asked.ShouldSerialize("Timeout")) settings.Timeout = ConnectSeconds;
         if (!asked.ShouldSerialize("Command Timeout")) settings.CommandTimeout = AnswerSeconds;
         if (!asked.ShouldSerialize("Cancellation Timeout")) settings.CancellationTimeout = CancelMilliseconds;
-        if (!asked.ShouldSerialize("TCP Keepalive Time"))
+        // A Unix socket has no such options, and refuses them.
+        var isNetwork = !(asked.Host ?? "").Split(',').Any(host => host.TrimStart().StartsWith('/'));
+        if (isNetwork && !asked.ShouldSerialize("TCP Keepalive Time"))
         {
             settings.TcpKeepAlive = true;
             settings.TcpKeepAliveTime = SilenceSeconds;

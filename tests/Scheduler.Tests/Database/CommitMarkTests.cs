@@ -134,6 +134,16 @@ public sealed class CommitMarkTests(SchedulerDatabases databases)
         Assert.Equal(0L, await database.Postgres.Scalar<long>("select count(*) from commit_mark", [], NoStop));
     }
 
+    [Theory]
+    [InlineData("Host=/run/postgresql;Username=u", false)]
+    [InlineData("Host=db1,db2;Username=u", true)]
+    public void A_socket_of_this_machine_gets_no_options_of_a_network(string connectionString, bool expected)
+    {
+        using var source = DataSource.Open(connectionString, "n");
+
+        Assert.Equal(expected, new NpgsqlConnectionStringBuilder(source.ConnectionString).TcpKeepAlive);
+    }
+
     [Fact]
     public void Time_outs_that_the_settings_name_hold_and_others_are_short()
     {
