@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using BackupDr.Scheduler.Database;
-using Npgsql;
 
 namespace BackupDr.Scheduler.Access;
 
@@ -36,7 +35,8 @@ public sealed partial class Refusals(Postgres db, TimeProvider clock, ILogger<Re
             await db.InTransaction(tx => Audit.Add(tx, caller, "access.refused", what, caller.Address.Length > 0
                 ? $"{why} From {caller.Address}." : why, ct), ct);
         }
-        catch (NpgsqlException e) { LogLost(log, caller.Name, what, e.Message); }   // without a database nothing else happens either
+        // Without a database nothing else happens either.
+        catch (Exception e) when (Outage.Is(e)) { LogLost(log, caller.Name, what, e.Message); }
     }
 
     [LoggerMessage(2302, LogLevel.Warning, "{Who} was refused {What}, which could not be written into the audit log: {Reason}")]

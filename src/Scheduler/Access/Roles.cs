@@ -41,7 +41,7 @@ public static class Roles
     static readonly Right[] Reading =
     [
         Right.SignIn, Right.OwnAccount, Right.AlertRead, Right.ApprovalRead, Right.ChannelRead, Right.EvidenceRead, Right.HostRead,
-        Right.PointRead, Right.PolicyRead, Right.RestoreRead, Right.RunRead, Right.SafetyRead, Right.StorageRead,
+        Right.NodeRead, Right.PointRead, Right.PolicyRead, Right.RestoreRead, Right.RunRead, Right.SafetyRead, Right.StorageRead,
     ];
 
     static readonly Right[] Working = [Right.RunStart, Right.RunCancel, Right.DrillStart, Right.AlertAcknowledge];

@@ -5,7 +5,6 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Evidence;
-using Npgsql;
 
 namespace BackupDr.Scheduler.Access.Trail;
 
@@ -68,7 +67,7 @@ public sealed partial class AuditAnchorLoop(AuditAnchors anchors, TimeProvider c
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 try { await anchors.Record(Every, stoppingToken); }
-                catch (NpgsqlException e) { LogPaused(log, e.Message); }   // the next turn looks again; nothing was kept half
+                catch (Exception e) when (Outage.Is(e)) { LogPaused(log, e.Message); }   // the next turn looks again; nothing was kept half
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
