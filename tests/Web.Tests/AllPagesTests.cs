@@ -5,6 +5,8 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.Approvals;
+using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
@@ -26,7 +28,7 @@ namespace BackupDr.Web.Tests;
 public sealed class AllPagesTests(PostgresServer server, Browser browser)
 {
     /// <summary>Pages that only somebody sees who is not signed in, or has to choose a password.</summary>
-    static readonly string[] Alone = ["/sign-in", "/password"];
+    static readonly string[] Alone = ["/sign-in", "/welcome", "/password"];
 
     static IReadOnlyList<string> Routes { get; } = [.. typeof(ConsoleRole).Assembly.GetTypes()
         .SelectMany(type => type.GetCustomAttributes<RouteAttribute>()).Select(route => route.Template).Except(Alone)
@@ -46,6 +48,8 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
         var faults = new List<string>();
         await visit.Go("/sign-in");
         await Look(visit, "sign-in", faults);
+        await visit.Go("/welcome?token=1");
+        await Look(visit, "welcome", faults);
         await visit.SignIn(first: true);
         await visit.Go("/password");
         await Look(visit, "password", faults);
@@ -126,6 +130,7 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 Settings = new ChannelSettings { Url = "http://127.0.0.1:9/hook" },
             }, default);
             var join = await node.Get<CreateJoinToken>().Handle(ConsoleNode.System, new CreateJoinTokenRequest(), default);
+            var (user, approval) = await People(node, files.Id);
             var item = files.Items[0];
             var points = await node.Get<ListRecoveryPoints>().Handle(ConsoleNode.System, new ListRecoveryPointsRequest(), default);
             var evidence = await node.Get<ListEvidence>().Handle(ConsoleNode.System, new ListEvidenceRequest(), default);
@@ -151,8 +156,21 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 ["/storage/{Id}"] = [$"/storage/{item.Repository}"],
                 ["/storage/locations/{Id}"] = [$"/storage/locations/{location.Id}"],
                 ["/evidence/{Id}"] = [$"/evidence/{evidence.Entries[0].Id}"],
+                ["/settings/users/{Id}"] = [$"/settings/users/{user}"],
+                ["/approvals/{Id}"] = [$"/approvals/{approval}"],
                 ["/settings/notifications/{Id}"] = [$"/settings/notifications/{channel.Id}"],
             }, [web, db]);
+        }
+
+        /// <summary>A second person, and something that waits for the first one's consent.</summary>
+        static async Task<(UserId User, ApprovalId Approval)> People(ConsoleNode node, PolicyId policy)
+        {
+            var bob = await node.Get<CreateUser>().Handle(ConsoleNode.System, new CreateUserRequest("bob"), default);
+            await node.Get<SetFourEyes>().Handle(ConsoleNode.System, new SetFourEyesRequest(true), default);
+            var caller = Caller.OfPerson(bob.Id, bob.Name, [new Grant(Role.Admin)]);
+            await Assert.ThrowsAsync<ConflictException>(() => node.Get<RemovePolicy>().Handle(caller, new RemovePolicyRequest(policy),
+                default));
+            return (bob.Id, (await node.Get<ListApprovals>().Handle(caller, new ListApprovalsRequest(), default))[0].Id);
         }
 
         static async Task<Item> Cluster(ConsoleNode node, ScriptedAgent agent)
