@@ -11,18 +11,28 @@ namespace BackupDr.SystemTests;
 /// point needs.</summary>
 static class LogRemoval
 {
+    const int FilesOfASnapshot = 16;
+
     /// <summary>Lets all of it happen. Afterwards the database's clock of the service is ahead.</summary>
     /// <param name="service">The service.</param>
-    /// <param name="api">Its API.</param>
-    /// <param name="http">The same.</param>
-    /// <param name="item">An item with at least two points, and with log before the newest.</param>
-    public static async Task Run(Service service, ApiClient api, HttpClient http, Item item)
+    /// <param name="item">An item whose log is received.</param>
+    /// <param name="restic">Stock restic on its repository.</param>
+    /// <param name="tag">What snapshots of the log are tagged with.</param>
+    /// <param name="rotate">Ends a file of the log and begins the next.</param>
+    public static async Task Run(Service service, Item item, ResticCli restic, string tag, Func<Task> rotate)
     {
         var ct = TestContext.Current.CancellationToken;
+        using var api = service.Api();
+        using var http = service.Http();
+        var old = Logs();
+        for (var file = 0; file <= FilesOfASnapshot; file++) await rotate();
+        await service.Until(() => Task.FromResult(Logs().Except(old).Any()), "log is published");
+        var run = Assert.Single((await api.RunPolicy(item.Policy, ct)).Runs);
+        await service.Until(async () => (await api.Run(run, ct)).FinishedAt is not null, "a base backup behind that log is taken");
         var points = await Points(http, item, ct);
         Assert.True(points.Count >= 2, $"{points.Count} points");
         await Drill(service, api, points[0], ct);   // the last proven one never goes
-        var before = (await Log(http, item, ct)).Stretches.Count;
+        var before = Logs();
         await Keep(http, item, ct);
         await service.Pass(TimeSpan.FromDays(2));   // retention looks
         await service.Until(async () => (await Points(http, item, ct)).Count(point => point.TrashUntil is not null) >= points.Count - 1,
@@ -31,10 +41,11 @@ static class LogRemoval
         await service.Until(async () => (await Points(http, item, ct)).Count(point => point.ForgottenAt is not null) >= points.Count - 1,
             "they are forgotten");
 
-        var forgets = (await http.GetFromJsonAsync($"runs?kind={JobKind.Forget}", WireJson.Default.RunPage, ct))!.Runs;
-        Assert.True(forgets.Sum(run => run.Result?.Forget?.LogsRemoved ?? 0) > 0, "no log was removed");
-        Assert.True((await Log(http, item, ct)).Stretches.Count < before, "what can be restored is shown as before");
+        await service.Until(() => Task.FromResult(before.Except(Logs()).Any()), "the log that no point needs is removed");
         await Drill(service, api, (await Points(http, item, ct)).First(point => point.ForgottenAt is null), ct);
+
+        List<string> Logs() => [.. restic.Snapshots().Where(snapshot => snapshot.TryGetProperty("tags", out var tags)
+            && tags.EnumerateArray().Any(one => one.GetString() == tag)).Select(snapshot => snapshot.GetProperty("id").GetString()!)];
     }
 
     static async Task Keep(HttpClient http, Item item, CancellationToken ct)
@@ -67,7 +78,4 @@ static class LogRemoval
 
     static async Task<IReadOnlyList<RecoveryPoint>> Points(HttpClient http, Item item, CancellationToken ct)
         => (await http.GetFromJsonAsync($"points?item={item.Id}", WireJson.Default.IReadOnlyListRecoveryPoint, ct))!;
-
-    static async Task<ItemLog> Log(HttpClient http, Item item, CancellationToken ct)
-        => (await http.GetFromJsonAsync($"items/{item.Id}/log", WireJson.Default.ItemLog, ct))!;
 }

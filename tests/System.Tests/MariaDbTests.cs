@@ -26,7 +26,7 @@ public sealed class MariaDbTests
         await using var service = new Service();
         File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
         service.Start("--protect", service.At("first"));
-        await service.Outcome();
+        var outcome = await service.Outcome();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);
@@ -49,7 +49,11 @@ public sealed class MariaDbTests
         await AMomentBeforeAllIsRefused(http, item);
         await OneTableComesBack(service, api, http, item, server);
         await ItTakesItsOwnPlace(service, api, http, item, server);
-        await LogRemoval.Run(service, api, http, item);
+        await LogRemoval.Run(service, item, service.Restic(outcome), "mariadb-binlog", () =>
+        {
+            server.Execute("flush binary logs");
+            return Task.CompletedTask;
+        });
         await WhatIsRetiredLeavesNothingBehind(service, http, item);
     }
 

@@ -20,7 +20,7 @@ public sealed class PostgreSqlTests
         await using var service = new Service();
         File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
         service.Start("--protect", service.At("first"));
-        await service.Outcome();
+        var outcome = await service.Outcome();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);
@@ -49,7 +49,8 @@ public sealed class PostgreSqlTests
         await AnyMomentComesBack(service, api, http, item, four);
         await ATableComesBackBesideItself(service, api, http, item, cluster, four);
         await ItTakesItsOwnPlace(service, api, http, item, cluster);
-        await LogRemoval.Run(service, api, http, item);
+        await LogRemoval.Run(service, item, service.Restic(outcome), "postgresql-wal",
+            () => cluster.Execute("insert into orders select coalesce(max(id), 0) + 1 from orders; select pg_switch_wal()"));
         await WhatIsRetiredLeavesNothingBehind(service, http, item, cluster);
     }
 
