@@ -1,5 +1,4 @@
 using BackupDr.Agent.Jobs;
-using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;

@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
 
 namespace BackupDr.SystemTests;

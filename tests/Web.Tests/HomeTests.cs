@@ -1,7 +1,6 @@
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
-using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Policies;
 using BackupDr.TestKit;
 using BackupDr.Web.Tests.Fixtures;

@@ -1,7 +1,7 @@
 namespace BackupDr.Scheduler.Cluster;
 
 /// <summary>What this node knows about itself and its peers; read on every poll, refreshed by <see cref="NodeBeat"/>.</summary>
-public sealed class NodeStanding
+public sealed class NodeStanding : IDisposable
 {
     readonly Lock _gate = new();
     CancellationTokenSource _drain = new();
@@ -54,4 +54,7 @@ public sealed class NodeStanding
 
         public void Dispose() => _end();
     }
+
+    /// <summary>Nobody waits for it any more.</summary>
+    public void Dispose() => _drain.Dispose();
 }

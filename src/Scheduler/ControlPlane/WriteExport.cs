@@ -80,13 +80,7 @@ public sealed class WriteExport(Postgres db, RecoveryKey recovery, SealedSecrets
     /// <summary>Writes what changed and an entry; null where nothing changed and each place has the last one.</summary>
     async Task<SignedEntry?> Write(ExportClaim claim, long seq, List<ExportPlace> open, ExportBox box, CancellationToken ct)
     {
-        await using var tx = await db.Begin(ct);
-        await tx.Execute("set transaction isolation level repeatable read, read only", [], ct);
-        var parts = new List<ExportPart>();
-        foreach (var table in ExportedTables.All) parts.AddRange(await WriteTable(tx, table, claim.Last, open, box, ct));
-        var now = await tx.Scalar<DateTimeOffset>("select clock()", [], ct);
-        var migrations = await tx.Query("select name from migration order by name", [], row => row.Text("name"), ct);
-        await tx.Commit(ct);
+        var (parts, migrations, now) = await WriteParts(claim, open, box, ct);
         var sealingKey = secrets.KeyText();
         if (claim.Last is { } last && claim.At is { } at && now - at < AtLeast && last.SealingKey == sealingKey
             && last.Migrations.SequenceEqual(migrations) && last.Parts.SequenceEqual(parts)
@@ -107,6 +101,19 @@ public sealed class WriteExport(Postgres db, RecoveryKey recovery, SealedSecrets
         var content = box.Seal(name.Value, entry.Bytes());
         foreach (var place in open) await Try(place, store => store.Put(name, content, ct));
         return open.Any(place => place.IsUsable) ? entry : null;
+    }
+
+    /// <summary>Stores what changed since the last entry; all rows are of one moment. Nothing is committed, because nothing is written
+    /// here.</summary>
+    async Task<(List<ExportPart> Parts, List<string> Migrations, DateTimeOffset Now)> WriteParts(ExportClaim claim, List<ExportPlace> open,
+        ExportBox box, CancellationToken ct)
+    {
+        await using var tx = await db.Begin(ct);
+        await tx.Execute("set transaction isolation level repeatable read, read only", [], ct);
+        var parts = new List<ExportPart>();
+        foreach (var table in ExportedTables.All) parts.AddRange(await WriteTable(tx, table, claim.Last, open, box, ct));
+        return (parts, await tx.Query("select name from migration order by name", [], row => row.Text("name"), ct),
+            await tx.Scalar<DateTimeOffset>("select clock()", [], ct));
     }
 
     static async Task<List<ExportPart>> Unchanged(ExportRows rows, string table, ExportEntry? last, CancellationToken ct)

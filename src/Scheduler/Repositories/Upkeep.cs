@@ -12,7 +12,7 @@ namespace BackupDr.Scheduler.Repositories;
 public sealed class Upkeep(ChecksOptions checks)
 {
     /// <summary>The repositories of which one is due, locked for the transaction; those of another node are left to it.</summary>
-    internal Task<List<RepositoryId>> Due(Transaction tx, JobKind kind, int most, CancellationToken ct) => kind switch
+    internal static Task<List<RepositoryId>> Due(Transaction tx, JobKind kind, int most, CancellationToken ct) => kind switch
     {
         JobKind.Check => RollingCheckTable.Due(tx, most, ct),
         JobKind.Tier => TierTable.Due(tx, most, ct),
@@ -53,7 +53,7 @@ public sealed class UpkeepDue(Postgres db, Upkeep upkeep, TimeProvider clock)
     /// <summary>Starts that of a kind; gives the number of runs.</summary>
     public Task<int> Run(JobKind kind, CancellationToken ct) => db.InTransaction(async tx =>
     {
-        var due = await upkeep.Due(tx, kind, AtOnce, ct);
+        var due = await Upkeep.Due(tx, kind, AtOnce, ct);
         foreach (var repository in due) await upkeep.Start(tx, kind, repository, RunId.New(clock), "schedule", ct);
         return due.Count;
     }, ct);

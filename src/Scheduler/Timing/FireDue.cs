@@ -1,5 +1,4 @@
 using BackupDr.Contracts;
-using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;

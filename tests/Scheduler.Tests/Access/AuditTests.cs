@@ -168,7 +168,7 @@ public sealed class AuditTests(SchedulerDatabases databases)
         var lines = (await node.AdminClient().GetStringAsync("/api/v1/audit/export")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         async Task<AuditFileVerdict> Check(IEnumerable<string> changed, params (long, string)[] anchors)
             => await AuditFileCheck.Run(new StringReader(string.Join('\n', changed) + "\n"), anchors, default);
-        async Task<string> First(IEnumerable<string> changed) => (await Check(changed)).Problems.FirstOrDefault()?.Text ?? "";
+        async Task<string> First(IEnumerable<string> changed) => (await Check(changed)).Problems is [var first, ..] ? first.Text : "";
 
         var whole = await Check(lines);
         Assert.Empty(whole.Problems);

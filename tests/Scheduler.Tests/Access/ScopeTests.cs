@@ -1,6 +1,5 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;

@@ -116,7 +116,7 @@ sealed class Exported(SchedulerDatabases databases, Fleet fleet, ScratchFolder s
     }
 
     /// <summary>Every row of the exported tables, as text.</summary>
-    public async Task<Dictionary<string, List<string>>> Rows(Postgres db)
+    public static async Task<Dictionary<string, List<string>>> Rows(Postgres db)
     {
         var rows = new Dictionary<string, List<string>>();
         foreach (var table in ExportedTables.All)

@@ -45,11 +45,11 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         await one.Fleet.Finish(joined.Id, _ => Fleet.Drill(ProofResult.Proven));
         var waiting = await one.Fleet.Get<RunPolicy>().Handle(TestNode.Admin, new RunPolicyRequest(policy.Id), NoStop);
         await one.Export();
-        var before = await one.Rows(one.Node.Db);
+        var before = await Exported.Rows(one.Node.Db);
 
         await using var rebuilt = await one.Rebuild();
 
-        var after = await one.Rows(rebuilt.Db);
+        var after = await Exported.Rows(rebuilt.Db);
         foreach (var table in before.Keys.Where(table => table is not ("audit" or "chain_head" or "api_key")))
             Assert.Equal(before[table], after[table]);
         Assert.Equal(before["audit"], after["audit"][..before["audit"].Count]);   // and one more that says that it was rebuilt
@@ -95,8 +95,8 @@ public sealed class RebuildTests(SchedulerDatabases databases)
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{hosts} hosts, {hosts * points} points: exported in {exported}, rebuilt in {rebuilt}");
         await using var source = NpgsqlDataSource.Create(database);
-        var there = await one.Rows(new Postgres(source));
-        Assert.Equal((await one.Rows(one.Node.Db))["recovery_point"], there["recovery_point"]);
+        var there = await Exported.Rows(new Postgres(source));
+        Assert.Equal((await Exported.Rows(one.Node.Db))["recovery_point"], there["recovery_point"]);
         Assert.Equal(hosts * points, there["recovery_point"].Count);
         Assert.Equal(hosts, there["host"].Count);
     }

@@ -1,7 +1,5 @@
-using BackupDr.Contracts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Tests.Fixtures;
-using BackupDr.TestKit;
 using BackupDr.TestKit.Servers;
 using Npgsql;
 

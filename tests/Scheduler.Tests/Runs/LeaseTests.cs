@@ -106,8 +106,8 @@ public sealed class LeaseTests(SchedulerDatabases databases)
         await fleet.ProtectReady(host, "/srv/data");
         var run = await fleet.Lease(host);
 
-        await RefusedAsLost(() => fleet.Report(other, run!));
-        await RefusedAsLost(() => fleet.Complete(other, run!, Fleet.Backup()));
+        await Assert.ThrowsAsync<DeniedException>(() => fleet.Report(other, run!));
+        await Assert.ThrowsAsync<DeniedException>(() => fleet.Complete(other, run!, Fleet.Backup()));
 
         Assert.Null(await fleet.Lease(other));
     }
