@@ -142,7 +142,8 @@ public sealed class ClusterTests
         foreach (var server in servers) cluster.Do("kill", $"patroni-{server}");
         using var http = new HttpClient { BaseAddress = cluster.Console, Timeout = TimeSpan.FromSeconds(15) };
         http.DefaultRequestHeaders.Authorization = new("Bearer", cluster.Key.Reveal());
-        await cluster.Until(async () => (await http.GetAsync("/api/v1/safety")) is { StatusCode: System.Net.HttpStatusCode.ServiceUnavailable } refused
+        await cluster.Until(async () =>
+            await http.GetAsync("/api/v1/safety") is { StatusCode: System.Net.HttpStatusCode.ServiceUnavailable } refused
             && (await refused.Content.ReadAsStringAsync()).Contains("database.unavailable", StringComparison.Ordinal),
             "a node says through the balancer that the database is away");
         while (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(Seconds)) await Task.Delay(100);
