@@ -113,7 +113,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
 
     // Not on a repository that is there: they make one, or need none.
     static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "mariadb discover", "mariadb preflight",
-        "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console",
+        "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console", "rebuild",
         "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
         "policy versions", "policy restore-version", "apply", "host list", "host label",
         "node add", "node join", "node list", "node drain", "node remove",

@@ -55,14 +55,14 @@ public sealed class SchedulePageTests(PostgresServer server, Browser browser)
         await visit.Shot("schedule-jobs");
 
         await visit.Go($"/agents/{agent.Host}");
-        await visit.Fill("Backups at once", "1");
+        await visit.Page.Locator("#backups-at-once").FillAsync("1");
         await visit.Press("Save");
         await visit.Page.Locator("#backups-at-once[value='1']").WaitForAsync();
         await visit.Shot("schedule-host");
         var location = (await node.Get<BackupDr.Scheduler.Repositories.ListLocations>().Handle(ConsoleNode.System,
             new ListLocationsRequest(), default))[0];
         await visit.Go($"/storage/locations/{location.Id}");
-        await visit.Fill("Backups at once", "4");
+        await visit.Page.Locator("#backups-at-once").FillAsync("4");
         await visit.Press("Save");
         await visit.Page.Locator("#backups-at-once[value='4']").WaitForAsync();
         await visit.Shot("schedule-location");

@@ -54,7 +54,9 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
         }
         if (toDrain.Value != standing.IsDraining) LogDrain(log, toDrain.Value ? "drains: it takes no new work" : "takes work again");
         standing.Drain(toDrain.Value);
-        standing.Know(await NodeTable.AgentUrls(db, ct));
+        var urls = await NodeTable.AgentUrls(db, ct);
+        // Of one node that was not told how hosts reach it, the name of its machine is a guess; hosts joined by an address that works.
+        standing.Know(urls.Count > 1 || settings.Agents.PublicUrl.Length > 0 ? urls : []);
         if (_cleaned != 0 && clock.GetElapsedTime(_cleaned) < CleanEvery) return;
         _cleaned = clock.GetTimestamp();
         await CommitMark.Clean(db, ct);

@@ -65,7 +65,7 @@ public readonly struct Row(NpgsqlDataReader reader)
     /// <summary>A path stored in its text form, or null.</summary>
     public FilePath? PathOrNull(string column) => IsNull(column) ? null : Path(column);
 
-    /// <summary>A value of a jsonb column, or null.</summary>
+    /// <summary>A value of a jsonb column, or null. What an older version did not store has its default.</summary>
     public T? Json<T>(string column, JsonTypeInfo<T> shape) where T : class => IsNull(column) ? null
-        : JsonSerializer.Deserialize(Text(column), shape);
+        : JsonSerializer.Deserialize(Text(column), StoredJson.Of(shape));
 }

@@ -1,6 +1,6 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Proof;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 
@@ -52,10 +52,10 @@ public sealed class DrillDue(Postgres db, TimeProvider clock)
 
     static (DrillCandidate Candidate, DrilledPoint What) Read(Row row, DateTimeOffset now)
     {
-        var proof = JsonSerializer.Deserialize(row.Text("spec"), WireJson.Default.PolicySpec)!.Proof;
+        var proof = StoredJson.Read<PolicySpec>(row.Text("spec")).Proof;
         var host = row.Id<HostId>(3);
         var what = new DrilledPoint(row.Id<ItemId>(0), row.Id<PolicyId>(1), row.Text(2), host, row.Id<RepositoryId>(4),
-            JsonSerializer.Deserialize(row.Text(5), WireJson.Default.SourceSpec)!, row.Id<RecoveryPointId>(7), row.Text(8), proof);
+            StoredJson.Read<SourceSpec>(row.Text(5)), row.Id<RecoveryPointId>(7), row.Text(8), proof);
         var pause = proof.DrillInterval < TryAgain ? proof.DrillInterval : TryAgain;
         var named = proof.DrillHosts.Count > 0 && !row.Bool("is_local") ? proof.DrillHosts : [host];
         var roomy = named.Except(row.Ids<HostId>("full_hosts")).ToList();

@@ -27,7 +27,7 @@ static class PolicyTable
     {
         var policies = await tx.Query($"{Select} where p.removed_at is null and {where} order by p.name", [value], row =>
         {
-            var spec = JsonSerializer.Deserialize(row.Text(2), WireJson.Default.PolicySpec)!;
+            var spec = StoredJson.Read<PolicySpec>(row.Text(2));
             return new Policy
             {
                 Id = row.Id<PolicyId>(0),

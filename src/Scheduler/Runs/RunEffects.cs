@@ -1,4 +1,3 @@
-using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
@@ -58,13 +57,13 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, Anomal
             from item i join policy p on p.id = i.policy_id join repository o on o.id = i.repository_id
             join location l on l.id = o.location_id where i.id = $1
             """, [item.Value], row => (row.Text(0), row.Text(1), row.Text(2), row.Bool(3), row.Bool(4)), ct);
-        var policy = JsonSerializer.Deserialize(spec, WireJson.Default.PolicySpec)!;
+        var policy = StoredJson.Read<PolicySpec>(spec);
         if (result.Outcome == JobOutcome.Complete)
             await anomalies.Check(tx, run, item, name, point, result.Backup!, policy.Retention.Anomaly ?? new AnomalySpec(), ct);
         // Where the policy names hosts for drills, the planner chooses among them; a folder on the item's host is reached from there only.
         if (hasProof || !policy.Proof.DrillAfterFirst || (policy.Proof.DrillHosts.Count > 0 && !isLocal)) return;
         var what = new DrilledPoint(item, run.Policy, name, run.Host, run.Repository,
-            JsonSerializer.Deserialize(source, WireJson.Default.SourceSpec), point, result.Backup!.SnapshotId,
+            StoredJson.Read<SourceSpec>(source), point, result.Backup!.SnapshotId,
             policy.Proof);
         await DrillRuns.Start(tx, RunId.New(clock), what, run.Host, "system: first proof", ct);
     }
