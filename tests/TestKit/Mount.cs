@@ -6,7 +6,7 @@ namespace BackupDr.TestKit;
 /// <summary>A small file system of a test's own, mounted below its scratch folder. Needs root.</summary>
 public sealed class Mount : IDisposable
 {
-    readonly string? _image;
+    string? _image;
 
     Mount(string path, string? image) => (Path, _image) = (path, image);
 
@@ -42,10 +42,17 @@ public sealed class Mount : IDisposable
     }
 
     /// <summary>Takes it away and mounts it again, as after a restart.</summary>
+    /// <remarks>From a copy of its file: a name space of mounts that somebody made meanwhile keeps the old one alive, and the same file
+    /// would be the same file system, with its power still cut.</remarks>
     public void Again()
     {
+        Tool.Run("sync", ["-f", Path]);   // for such a one; after a power cut there is nothing that could be written any more
         Tool.Succeed("umount", Path);
-        Tool.Succeed("mount", "-o", "loop", _image!, Path);
+        var next = $"{_image}+";
+        Tool.Succeed("cp", "--sparse=always", _image!, next);
+        File.Delete(_image!);
+        _image = next;
+        Tool.Succeed("mount", "-o", "loop", _image, Path);
     }
 
     /// <summary>Skips the test where it does not run as root.</summary>
