@@ -64,6 +64,8 @@ public static class BackupRun
             var pipeline = new BackupPipeline(repository, new BlobStage(repository, index, packs, counters), counters,
                 parent is null ? null : new ParentWalk(new BlobReader(repository, index)), request.Force, chunkers);
             var tree = await store(pipeline, counters, parent?.Tree, stop.Token);
+            // All is read. Over a thin line the last packs may take minutes, and whoever looks then is to see how far it is.
+            counters.Report(FilePath.FromText("/"), force: true);
             await packs.Flush(stop.Token);
             await indexWriter.Flush(stop.Token);
             var snapshot = new Snapshot
