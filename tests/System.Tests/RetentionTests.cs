@@ -55,7 +55,9 @@ public sealed class RetentionTests
         var points = await Points(http, item);
         Assert.Equal([false, true, true, false], points.Select(point => point.ForgottenAt is not null));
         service.Restic(outcome).Check();
-        await service.Until(async () => service.Packs() < before || (await Runs(http, JobKind.Prune)).Count > 1, "packs are gone");
+        // A check that was at work beside it may still count on what it marked: then the next one removes it.
+        if (pruned.Result!.Prune!.WaitingPacks > 0) await service.Pass(TimeSpan.FromDays(11));
+        await service.Until(() => Task.FromResult(service.Packs() < before), "packs are gone");
         Assert.Equal(2, service.Restic(outcome).Snapshots().Count);
         var drill = (await api.Drill(points[0].Id, _ct)).Run;
         await service.Until(async () => (await api.Run(drill, _ct)).FinishedAt is not null, "the drill ends");

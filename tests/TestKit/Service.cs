@@ -115,17 +115,41 @@ public sealed class Service : IAsyncDisposable
     {
         for (var begun = Stopwatch.GetTimestamp(); !await isSo();)
         {
-            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
+            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{await Runs()}{Logs()}");
             await Task.Delay(LookEvery);
         }
+    }
+
+    /// <summary>The newest runs and the last that each said, for whoever asks why something did not come about.</summary>
+    async Task<string> Runs()
+    {
+        await using var source = await Database();
+        await using var command = source.CreateCommand("""
+            select concat_ws(' ', r.id, r.kind, r.state, h.name, 'lease', r.lease_epoch, r.progress, r.result, e.code, e.text)
+            from run r join host h on h.id = r.host_id
+            left join lateral (select code, text from run_event where run_id = r.id order by seq desc limit 1) e on true
+            order by r.id desc limit 12
+            """);
+        try
+        {
+            await using var rows = await command.ExecuteReaderAsync();
+            var lines = new List<string>();
+            while (await rows.ReadAsync()) lines.Add(rows.GetString(0));
+            return string.Join('\n', lines) + "\n";
+        }
+        catch (NpgsqlException e) { return $"The database does not tell the runs: {e.Message}\n"; }   // the failure that is told matters more
+    }
+
+    async Task<NpgsqlDataSource> Database()
+    {
+        using var settings = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "appsettings.json")));
+        return NpgsqlDataSource.Create(settings.RootElement.GetProperty("Database").GetProperty("ConnectionString").GetString()!);
     }
 
     /// <summary>Moves the clock of its own database: from now on it is that much later there than elsewhere.</summary>
     public async Task Pass(TimeSpan since)
     {
-        using var settings = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "appsettings.json")));
-        var text = settings.RootElement.GetProperty("Database").GetProperty("ConnectionString").GetString()!;
-        await using var source = NpgsqlDataSource.Create(text);
+        await using var source = await Database();
         await using var command = source.CreateCommand("create or replace function clock() returns timestamptz language sql volatile as "
             + string.Create(CultureInfo.InvariantCulture, $"'select clock_timestamp() + interval ''{since.TotalSeconds:0} seconds'''"));
         await command.ExecuteNonQueryAsync();
