@@ -77,11 +77,11 @@ public sealed class ConsoleTests(PostgresServer server, Browser browser)
         await visit.Shot("home-yes");
         visit.Clicks = 0;
         await visit.Click(visit.Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { NameRegex = new("^Restore .*") }).First);
-        await visit.Page.WaitForURLAsync("**/restore/new?*");
+        await visit.Arrives("**/restore/new?*");
         await visit.Reads("from the drill of");
         await visit.Shot("restore-new");
         await visit.Click(visit.Page.Locator("main button.primary"));
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await visit.Arrives("**/runs/*");
         Assert.Equal(2, visit.Clicks);
         await visit.Page.Locator("#title").GetByText("Complete").WaitForAsync();
         await visit.Reads("Restored to");
@@ -115,7 +115,7 @@ public sealed class ConsoleTests(PostgresServer server, Browser browser)
 
         var restore = (await node.Until(page => page.Runs.Any(run => run.Kind == JobKind.Restore))).Runs.First(run
             => run.Kind == JobKind.Restore);
-        await visit.Page.WaitForURLAsync($"**/runs/{restore.Id}");
+        await visit.Arrives($"**/runs/{restore.Id}");
         visit.IsClean();
     }
 

@@ -55,6 +55,16 @@ public sealed class Visit : IAsyncDisposable
         });
     }
 
+    /// <summary>Waits until the address is one of these.</summary>
+    /// <remarks>Not for the event that all of the page is loaded: where the answer to a form leads on, it may belong to the page before,
+    /// and is awaited in vain.</remarks>
+    public Task Arrives(string pattern) => Page.WaitForURLAsync(pattern, OnArrival);
+
+    /// <summary>Waits until the address fits.</summary>
+    public Task Arrives(Func<string, bool> fits) => Page.WaitForURLAsync(fits, OnArrival);
+
+    static readonly PageWaitForURLOptions OnArrival = new() { WaitUntil = WaitUntilState.Commit };
+
     /// <summary>Signs in as the administrator; the first time with the one-time password, which has to be changed.</summary>
     public async Task SignIn(bool first = false, string oneTimePassword = ConsoleNode.OneTimePassword)
     {

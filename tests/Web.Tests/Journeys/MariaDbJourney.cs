@@ -92,12 +92,12 @@ public sealed class MariaDbJourney(Browser browser)
         await visit.Page.Locator("#moment").PressAsync("ArrowUp");
         Assert.Equal(four, await visit.Page.Locator("#moment").InputValueAsync());
         await Click(visit.Page.Locator("#track-go").ClickAsync());
-        await visit.Page.WaitForURLAsync("**/restore/moment?*");
+        await visit.Arrives("**/restore/moment?*");
         await visit.Ready();
         var target = await visit.Page.Locator("#target").InputValueAsync();
         await visit.Shot("mariadb-6-restore");
         await Click(visit.Page.Locator("main button.primary").ClickAsync());
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await visit.Arrives("**/runs/*");
         await visit.Page.Locator("#title").GetByText("Complete").WaitForAsync(Patient);
         await visit.Reads("Reach it");
         Assert.Equal(3, _clicks);
@@ -127,7 +127,7 @@ public sealed class MariaDbJourney(Browser browser)
     static async Task OneTableComesBack(Visit visit, MariaDbServer server)
     {
         await visit.Page.GetByText("Restore the newest moment").ClickAsync();
-        await visit.Page.WaitForURLAsync("**/restore/moment?*");
+        await visit.Arrives("**/restore/moment?*");
         await visit.Ready();
         await visit.Page.GetByText("One table of it only").ClickAsync();
         await visit.Fill("Table, as DATABASE.TABLE", "orders");
@@ -137,7 +137,7 @@ public sealed class MariaDbJourney(Browser browser)
         await visit.Fill("Table, as DATABASE.TABLE", "shop.orders");
         await visit.Shot("mariadb-8-table");
         await visit.Press("Make a file of this table");
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await visit.Arrives("**/runs/*");
         await visit.Page.Locator("#title").GetByText("Complete").WaitForAsync(Patient);
         await visit.Reads("Bring it back");
         await visit.Shot("mariadb-9-table-file");

@@ -53,7 +53,7 @@ public sealed class PolicyJourneys(PostgresServer server, Browser browser)
         visit.Clicks = 0;
         await visit.Click(visit.Page.Locator("td a[href^='/points/']").First);
         await visit.Press("Test restore now");
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await visit.Arrives("**/runs/*");
         Assert.Equal(2, visit.Clicks);
         await node.Until(page => page.Runs.Count(run => run is { Kind: JobKind.Drill, State: RunState.Complete }) == 3);
         visit.IsClean();
@@ -172,7 +172,7 @@ public sealed class PolicyJourneys(PostgresServer server, Browser browser)
         await visit.Reads("/srv/data is away.");
         Assert.Equal(2, visit.Clicks);
         await visit.Press("Retry");
-        await visit.Page.WaitForURLAsync(url => !url.EndsWith($"{page.Runs.First(IsBackup).Id}", StringComparison.Ordinal));
+        await visit.Arrives(url => !url.EndsWith($"{page.Runs.First(IsBackup).Id}", StringComparison.Ordinal));
         visit.IsClean();
     }
 

@@ -83,12 +83,12 @@ public sealed class SecondHostJourney(Browser browser)
     static async Task<string> Restore(Visit visit)
     {
         await visit.Page.Locator("main a.primary").First.ClickAsync();
-        await visit.Page.WaitForURLAsync("**/restore/new?*");
+        await visit.Arrives("**/restore/new?*");
         await visit.Ready();
         var target = await visit.Page.Locator("#target").InputValueAsync();
         await visit.Shot("journey-6-restore");
         await visit.Page.Locator("main button.primary").ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await visit.Arrives("**/runs/*");
         await visit.Page.Locator("#title").GetByText("Complete").WaitForAsync(Patient);
         await visit.Reads("Restored to");
         await visit.Shot("journey-7-restored");
