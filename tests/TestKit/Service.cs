@@ -137,7 +137,7 @@ public sealed class Service : IAsyncDisposable
             while (await rows.ReadAsync()) lines.Add(rows.GetString(0));
             return string.Join('\n', lines) + "\n";
         }
-        catch (NpgsqlException e) { return $"The database does not tell the runs: {e.Message}\n"; }   // the failure that is told matters more
+        catch (NpgsqlException e) { return $"The database does not tell: {e.Message}\n"; }   // the failure that is told matters more
     }
 
     async Task<NpgsqlDataSource> Database()
