@@ -5,12 +5,14 @@
 #   cluster.sh start DIR WHAT    starts one that ended: node1 … node3, patroni-node1 …, etcd-node1 …, haproxy
 #   cluster.sh kill DIR WHAT     ends it with SIGKILL (patroni: its PostgreSQL too)
 #   cluster.sh pid DIR WHAT      its process;   cluster.sh primary DIR    the member that is the primary
+#   cluster.sh wait DIR          until each server of the database is the primary or a standby in step with it: only then may one be lost
+#   cluster.sh join DIR node4    joins one more node while all goes on (HAProxy has a place for it; agents learn of it by themselves)
 #   cluster.sh down DIR          ends all; DIR stays
 # Packages: haproxy and those of member.sh. BACKUPDR_HA_APP is the folder with the program backupdr. BACKUPDR_HA_OFFSET moves all ports
 # (20000 by default), BACKUPDR_HA_ETCD and BACKUPDR_HA_DATABASES are as in member.sh, BACKUPDR_HA_BALANCER is haproxy, nginx or none.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-verb=${1:?up, start, kill, pid, primary or down}; DIR=${2:?a folder}; mkdir -p "$DIR/run"; DIR=$(cd "$DIR" && pwd)
+verb=${1:?up, start, kill, pid, primary, wait, join or down}; DIR=${2:?a folder}; mkdir -p "$DIR/run"; DIR=$(cd "$DIR" && pwd)
 [ ! -r "$DIR/ha.env" ] || { set -a; . "$DIR/ha.env"; set +a; }
 member() { BACKUPDR_HA_NAME=$1 BACKUPDR_HA_DATA=$DIR/$1 BACKUPDR_HA_SETTINGS=$DIR/$1.json "$HERE/member.sh" "$2"; }
 value() { member "$1" env | sed -n "s/.*$2=\([^ ]*\).*/\1/p"; }
@@ -25,7 +27,7 @@ launch() {
     esac
 }
 balancer() {
-    local n; for n in 1 2 3; do export "BACKUPDR_NODE${n}_CONSOLE=$(value "node$n" CONSOLE)" "BACKUPDR_NODE${n}_AGENTS=$(value "node$n" AGENTS)"; done
+    local n; for n in 1 2 3 4; do [[ $BACKUPDR_HA_MEMBERS = *node$n=* ]] || continue; export "BACKUPDR_NODE${n}_CONSOLE=$(value "node$n" CONSOLE)" "BACKUPDR_NODE${n}_AGENTS=$(value "node$n" AGENTS)"; done
     export BACKUPDR_CONSOLE_BIND=127.0.0.1:$CONSOLE_PORT BACKUPDR_AGENTS_BIND=127.0.0.1:$AGENTS_PORT
     export BACKUPDR_CONSOLE_LISTEN=$BACKUPDR_CONSOLE_BIND BACKUPDR_AGENTS_LISTEN=$BACKUPDR_AGENTS_BIND
     if [ "$1" = haproxy ]; then background haproxy haproxy -db -f "$HERE/../haproxy.cfg"; return; fi
@@ -36,12 +38,36 @@ balancer() {
 }
 ready() { curl -sf -m 3 -o /dev/null "http://$(value "$1" CONSOLE)/health/ready"; }
 primary() { local m; for m in $BACKUPDR_HA_DATABASES; do curl -sf -m 2 -o /dev/null "http://$(value "$m" REST)/primary" && echo "$m" && return; done; return 1; }
+standing() {   # each server is the primary or follows it closely, and one standby has every commit: without that one Patroni promotes none
+    local m rest primaries=0 standbys=0 safe=0
+    for m in $BACKUPDR_HA_DATABASES; do
+        rest="http://$(value "$m" REST)"
+        if curl -sf -m 2 -o /dev/null "$rest/primary"; then primaries=$((primaries + 1)); continue; fi
+        curl -sf -m 2 -o /dev/null "$rest/replica?lag=1MB" || return 1
+        standbys=$((standbys + 1)); if curl -sf -m 2 -o /dev/null "$rest/synchronous"; then safe=1; fi
+    done
+    [ $primaries = 1 ] && { [ $standbys = 0 ] || [ $safe = 1 ]; }
+}
+members() {   # what Patroni says of each, for an error
+    local m; for m in $BACKUPDR_HA_DATABASES; do echo "$m: $(curl -s -m 2 "http://$(value "$m" REST)/patroni" | head -c 300 || true)" >&2; done
+}
+wait_standing() { local until=$((SECONDS + ${BACKUPDR_HA_PATIENCE:-120})); until standing; do ((SECONDS < until)) || { echo "Not every database server follows the primary; see $DIR/run/patroni-*.log. What Patroni says:" >&2; members; exit 1; }; sleep 0.3; done; }
+join() {
+    if [ ! -e "$DIR/$1.json" ]; then
+        export BACKUPDR_URL="http://$(value node1 CONSOLE)" BACKUPDR_API_KEY_FILE="$DIR/api-key"
+        local command; command=$("$BACKUPDR_HA_APP/backupdr" node add --json | sed -n 's/.*"command": *"\([^"]*\)".*/\1/p' | sed 's/\\u0027/'"'"'/g')
+        PATH="$BACKUPDR_HA_APP:$PATH" sh -c "$command --name $1 --settings '$DIR/$1.json' --key-file '$DIR/$1.key'"
+        # On one machine each needs ports of its own.
+        sed -i "s|\"Url\": \"http:[^\"]*\"|\"Url\": \"http://$(value "$1" CONSOLE)\"|; s|\"Url\": \"https:[^\"]*\"|\"Url\": \"https://$(value "$1" AGENTS)\"|" "$DIR/$1.json"
+    fi
+    launch "$1"
+}
 up() {
     if [ ! -e "$DIR/ha.env" ]; then
         local offset=${BACKUPDR_HA_OFFSET:-20000}
         (umask 077; cat >"$DIR/ha.env" <<V
 BACKUPDR_HA_APP=${BACKUPDR_HA_APP:-/opt/backupdr}
-BACKUPDR_HA_MEMBERS="node1=127.0.0.1+$offset node2=127.0.0.1+$((offset + 10)) node3=127.0.0.1+$((offset + 20))"
+BACKUPDR_HA_MEMBERS="node1=127.0.0.1+$offset node2=127.0.0.1+$((offset + 10)) node3=127.0.0.1+$((offset + 20)) node4=127.0.0.1+$((offset + 30))"
 BACKUPDR_HA_ETCD="${BACKUPDR_HA_ETCD:-node1 node2 node3}"
 BACKUPDR_HA_DATABASES="${BACKUPDR_HA_DATABASES:-node1 node2 node3}"
 BACKUPDR_HA_BALANCER=${BACKUPDR_HA_BALANCER:-haproxy}
@@ -81,17 +107,9 @@ J
         launch "$BACKUPDR_HA_BALANCER"
         wait_for "the balancer" curl -sf -m 3 -o /dev/null "http://127.0.0.1:$CONSOLE_PORT/health/ready"
     fi
-    for m in node2 node3; do
-        if [ ! -e "$DIR/$m.json" ]; then
-            export BACKUPDR_URL="http://$(value node1 CONSOLE)" BACKUPDR_API_KEY_FILE="$DIR/api-key"
-            local command; command=$("$BACKUPDR_HA_APP/backupdr" node add --json | sed -n 's/.*"command": *"\([^"]*\)".*/\1/p' | sed 's/\\u0027/'"'"'/g')
-            PATH="$BACKUPDR_HA_APP:$PATH" sh -c "$command --name $m --settings '$DIR/$m.json' --key-file '$DIR/$m.key'"
-            # On one machine each needs ports of its own.
-            sed -i "s|\"Url\": \"http:[^\"]*\"|\"Url\": \"http://$(value "$m" CONSOLE)\"|; s|\"Url\": \"https:[^\"]*\"|\"Url\": \"https://$(value "$m" AGENTS)\"|" "$DIR/$m.json"
-        fi
-        launch "$m"
-    done
+    for m in node2 node3; do join "$m"; done
     for m in node2 node3; do wait_for "$m" ready "$m"; done
+    wait_standing
     echo "console http://127.0.0.1:$CONSOLE_PORT agents https://127.0.0.1:$AGENTS_PORT key $DIR/api-key"
 }
 postmaster() { head -1 "$DIR/${1#patroni-}/postgres/postmaster.pid" 2>/dev/null || true; }
@@ -112,6 +130,8 @@ case $verb in
   kill) p=$(pid "${3:?what}") && kill -KILL "$p"; case $3 in patroni-*) p=$(postmaster "$3"); [ -z "$p" ] || kill -KILL "$p" 2>/dev/null || true;; esac;;
   pid) pid "${3:?what}";;
   primary) primary;;
+  wait) wait_standing;;
+  join) join "${3:?which}"; wait_for "$3" ready "$3";;
   down) down;;
-  *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2;;
 esac

@@ -1,4 +1,5 @@
 using System.Reflection;
+using BackupDr.Agent.Doctor;
 using BackupDr.Agent.Duties;
 using BackupDr.Agent.Hooks;
 using BackupDr.Agent.Jobs;
@@ -14,13 +15,14 @@ using Microsoft.Extensions.Logging;
 
 namespace BackupDr.Agent;
 
-/// <summary>The program's verbs: join, run, version.</summary>
+/// <summary>The program's verbs: join, run, doctor, version.</summary>
 static class AgentCommand
 {
     const string Usage = """
         backupdr-agent join URL [--token TOKEN] [--state DIR] [--mover] [--name NAME]
             [--label KEY=VALUE[,KEY=VALUE…]]
         backupdr-agent run [--state DIR] [--hooks DIR] [--stdin-lifetime]
+        backupdr-agent doctor [--state DIR]
         backupdr-agent version
         """;
 
@@ -42,6 +44,8 @@ static class AgentCommand
                     options.ContainsKey("mover"), Labels(options), CancellationToken.None);
                 Console.WriteLine($"Joined as {host}.");
                 return 0;
+            case ["doctor"]:
+                return await Examine(State(options));
             case ["run"]:
                 NativeLibraries.Check();
                 return await Serve(State(options), Path.GetFullPath(options.GetValueOrDefault("hooks") ?? HookFolder.Default),
@@ -49,6 +53,18 @@ static class AgentCommand
             default:
                 throw new BadInputException("arguments", "These arguments are not understood.", Usage);
         }
+    }
+
+    /// <summary>Prints what it finds, and what to do; ends with 1 where backups do not work so.</summary>
+    static async Task<int> Examine(AgentState state)
+    {
+        var isWell = await new Checkup(state, TimeProvider.System).Run(finding =>
+        {
+            var mark = finding.Health switch { Health.Good => "ok", Health.Remark => "note", _ => "BAD" };
+            Console.WriteLine($"{mark,-5} {finding.Check,-12} {finding.Text}");
+            if (finding.Health != Health.Good && finding.Remedy is { } remedy) Console.WriteLine($"{"",-18} -> {remedy}");
+        }, CancellationToken.None);
+        return isWell ? 0 : 1;
     }
 
     static (string[] Words, Dictionary<string, string> Options) Parse(string[] args)

@@ -96,6 +96,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(JoinProgress))]
 [JsonSerializable(typeof(BrowseHostRequest))]
 [JsonSerializable(typeof(RetireHostRequest))]
+[JsonSerializable(typeof(ApproveHostRequest))]
+[JsonSerializable(typeof(RefuseHostRequest))]
 [JsonSerializable(typeof(ListUnprotectedRequest))]
 [JsonSerializable(typeof(IReadOnlyList<Unprotected>))]
 [JsonSerializable(typeof(HideFoundRequest))]

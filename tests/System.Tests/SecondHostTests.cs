@@ -39,6 +39,8 @@ public sealed class SecondHostTests
             var token = await Join(service, api, host, null, ct);
             second = await AwaitHost(service, http, token.Id);
             Assert.Equal("second", second.Name);
+            var (well, examined) = await host.Shell("/opt/backupdr-agent/backupdr-agent doctor", ct);
+            Assert.True(well == 0 && examined.Contains("admitted as second", StringComparison.Ordinal), examined);
             await host.Shell("mkdir -p /srv/data/inner && echo precious > /srv/data/inner/file && ln -s file /srv/data/inner/link", ct);
             var policy = await api.CreatePolicy(new CreatePolicyRequest
             {

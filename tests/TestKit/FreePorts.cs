@@ -23,6 +23,16 @@ public static class FreePorts
         }
     }
 
+    /// <summary>What to add to each of these ports, so that nobody listens on any of them.</summary>
+    public static int Offset(params IReadOnlyCollection<int> ports)
+    {
+        while (true)
+        {
+            var offset = RandomNumberGenerator.GetInt32(First - ports.Min(), End - ports.Max());
+            if (ports.All(port => IsFree(port + offset))) return offset;
+        }
+    }
+
     static bool IsFree(int port)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

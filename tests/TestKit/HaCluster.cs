@@ -16,7 +16,8 @@ public sealed class HaCluster : IAsyncDisposable
     readonly ScratchFolder _scratch = new();
     readonly List<Process> _agents = [];
     readonly Dictionary<string, string> _environment;
-    readonly int _offset = FreePorts.Find(30) - 2379;
+    readonly int _offset = FreePorts.Offset([8480, 8481, .. new[] { 2379, 2380, 5432, 8008, 8420, 8421 }
+        .SelectMany(port => Enumerable.Range(0, 4).Select(member => port + 10 * member))]);
 
     HaCluster(Dictionary<string, string> environment) => _environment = environment;
 
@@ -49,6 +50,9 @@ public sealed class HaCluster : IAsyncDisposable
         }
         return cluster;
     }
+
+    /// <summary>When nobody could write, as far as the test saw.</summary>
+    public List<(DateTimeOffset From, DateTimeOffset Until)> Outages { get; } = [];
 
     /// <summary>A path in the scratch folder.</summary>
     public string At(string relative) => _scratch.At(relative);
@@ -96,6 +100,22 @@ public sealed class HaCluster : IAsyncDisposable
 
     /// <summary>The member that is the primary now; empty for none.</summary>
     public string Primary() => Tool.Run(Script, ["primary", At("ha")], _environment).Output.Trim();
+
+    /// <summary>Waits until each server of the database is the primary or a standby in step with it, so that one may be taken
+    /// away.</summary>
+    public void Stand()
+    {
+        var result = Tool.Run(Script, ["wait", At("ha")], new Dictionary<string, string>(_environment) { ["BACKUPDR_HA_PATIENCE"] = "240" },
+            Patience + TimeSpan.FromMinutes(1));
+        Assert.True(result.ExitCode == 0, $"{result.Output}{result.Errors}\n{Logs()}");
+    }
+
+    /// <summary>Whether this member is the standby that has every commit, which alone may become the primary.</summary>
+    public async Task<bool> IsSynchronous(string member)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
+        return (await http.GetAsync($"http://127.0.0.1:{8008 + _offset + 10 * (member[^1] - '1')}/synchronous")).IsSuccessStatusCode;
+    }
 
     /// <summary>Joins a host and starts its agent.</summary>
     public async Task<HostId> AddAgent(string name, bool direct = false)

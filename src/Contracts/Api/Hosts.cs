@@ -12,6 +12,8 @@ public enum HostState
     Silent,
     /// <summary>Taken out of service; its data stays.</summary>
     Retired,
+    /// <summary>Joined with a token whose hosts are approved first: it gets no work and no secret until somebody does.</summary>
+    Waiting,
 }
 
 /// <summary>GET hosts.</summary>
@@ -55,10 +57,20 @@ public sealed record Host
     public InventoryRequest? Inventory { get; init; }
 }
 
-/// <summary>POST join-tokens: a token that lets one host join within an hour.</summary>
+/// <summary>POST join-tokens: a token that lets hosts join.</summary>
 /// <param name="AgentsUrl">URL of the agents' listener as the new host reaches it; null for the configured one.</param>
 /// <param name="Replaces">A host that is silent or out of service: the machine that joins takes its place. Null for a new host.</param>
-public sealed record CreateJoinTokenRequest(string? AgentsUrl = null, HostId? Replaces = null);
+/// <param name="Uses">How many hosts may join with it, 1 to 10,000; null for one.</param>
+/// <param name="Hours">For how many hours, 1 to 720; null for one.</param>
+/// <param name="NeedsApproval">Whether each host that joins with it waits until somebody approves it.</param>
+public sealed record CreateJoinTokenRequest(string? AgentsUrl = null, HostId? Replaces = null, int? Uses = null, int? Hours = null,
+    bool NeedsApproval = false)
+{
+    /// <summary>Most hosts that one token lets in.</summary>
+    public const int MostUses = 10_000;
+    /// <summary>Most hours that one works: 30 days.</summary>
+    public const int MostHours = 720;
+}
 
 /// <summary>A join token, shown once.</summary>
 /// <param name="Id">Names the token for looking at its progress.</param>
@@ -66,7 +78,10 @@ public sealed record CreateJoinTokenRequest(string? AgentsUrl = null, HostId? Re
 /// <param name="Command">The line to run on the new host, as root.</param>
 /// <param name="ExpiresAt">When it stops working.</param>
 /// <param name="AgentsUrl">Where the agent will connect to.</param>
-public sealed record JoinToken(JoinTokenId Id, string Token, string Command, DateTimeOffset ExpiresAt, string AgentsUrl)
+/// <param name="Uses">How many hosts may join with it.</param>
+/// <param name="NeedsApproval">Whether each of them waits for approval.</param>
+public sealed record JoinToken(JoinTokenId Id, string Token, string Command, DateTimeOffset ExpiresAt, string AgentsUrl, int Uses = 1,
+    bool NeedsApproval = false)
 {
     /// <summary>Shows no token.</summary>
     public override string ToString() => $"{Id} for {AgentsUrl}";
@@ -90,8 +105,14 @@ public sealed record JoinProgress
     public DateTimeOffset? JoinedAt { get; init; }
     /// <summary>The agent's first poll.</summary>
     public DateTimeOffset? FirstSeenAt { get; init; }
-    /// <summary>The host that joined.</summary>
+    /// <summary>The host that joined; the last one of several.</summary>
     public Host? Host { get; init; }
+    /// <summary>How many hosts may join with the token.</summary>
+    public int Uses { get; init; } = 1;
+    /// <summary>How many did.</summary>
+    public int Used { get; init; }
+    /// <summary>Those that joined with a token of several uses, the first 100 by name; null for a token of one.</summary>
+    public IReadOnlyList<Host>? Hosts { get; init; }
     /// <summary>The host whose place it takes.</summary>
     public HostId? Replaces { get; init; }
     /// <summary>The token ended without a host.</summary>
@@ -103,6 +124,12 @@ public sealed record BrowseHostRequest(HostId Host, FilePath Path);
 
 /// <summary>POST hosts/{id}/retire: its agent is refused from now on; recovery points stay.</summary>
 public sealed record RetireHostRequest(HostId Id);
+
+/// <summary>POST hosts/{id}/approve: a host that waits gets work from now on.</summary>
+public sealed record ApproveHostRequest(HostId Id);
+
+/// <summary>POST hosts/{id}/refuse: a host that waits is taken out of service; its agent is refused from now on.</summary>
+public sealed record RefuseHostRequest(HostId Id);
 
 /// <summary>Body of the browse routes: which folder.</summary>
 public sealed record FolderPath(FilePath Path);

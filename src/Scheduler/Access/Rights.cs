@@ -55,6 +55,8 @@ public static class Rights
         [typeof(CreateJoinToken)] = Right.HostManage,
         [typeof(SetHostLabels)] = Right.HostManage,
         [typeof(RetireHost)] = Right.HostManage,
+        [typeof(ApproveHost)] = Right.HostManage,
+        [typeof(RefuseHost)] = Right.HostManage,
         [typeof(SetHostBackupsAtOnce)] = Right.HostManage,
         [typeof(ShowJoinToken)] = Right.HostManage,
         [typeof(ListHosts)] = Right.HostRead,

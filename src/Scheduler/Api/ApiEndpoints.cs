@@ -61,6 +61,10 @@ static class ApiEndpoints
             handler.Handle(caller, new ShowHostRequest(HostId.Parse(id)), ct)).For<ShowHost>();
         api.MapPost("hosts/{id}/retire", (Caller caller, string id, RetireHost handler, CancellationToken ct) =>
             Done(handler.Handle(caller, new RetireHostRequest(HostId.Parse(id)), ct))).For<RetireHost>();
+        api.MapPost("hosts/{id}/approve", (Caller caller, string id, ApproveHost handler, CancellationToken ct) =>
+            handler.Handle(caller, new ApproveHostRequest(HostId.Parse(id)), ct)).For<ApproveHost>();
+        api.MapPost("hosts/{id}/refuse", (Caller caller, string id, RefuseHost handler, CancellationToken ct) =>
+            Done(handler.Handle(caller, new RefuseHostRequest(HostId.Parse(id)), ct))).For<RefuseHost>();
         api.MapPut("hosts/{id}/backups-at-once", (Caller caller, string id, SetHostBackupsAtOnceRequest request,
             SetHostBackupsAtOnce handler, CancellationToken ct) => handler.Handle(caller, request with { Id = HostId.Parse(id) }, ct))
             .For<SetHostBackupsAtOnce>();

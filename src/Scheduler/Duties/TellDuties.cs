@@ -7,6 +7,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
 
@@ -31,6 +32,7 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
             throw new BadInputException("process", "The agent's process has no name.", "Install the agent of the node's version.");
         return await db.InTransaction(async tx =>
         {
+            if (await HostTable.Waits(tx, host, ct)) return new DutiesAnswer([], (int)AskAgain.TotalMilliseconds);
             foreach (var report in request.Reports) await Take(tx, host, request.Process, report, ct);
             foreach (var item in request.Ended)
                 await tx.Execute("update duty d set ended_at = clock(), holder = null from item i where d.item_id = $1 "

@@ -26,6 +26,7 @@ public sealed class GatewayGrants(Postgres db)
             select r.location_id, l.path, r.url, l.quota_bytes from repository r join location l on l.id = r.location_id
             where r.id = $1 and l.kind = $2 and ($3::uuid is null or r.host_id = $3 or exists (
                 select from run where repository_id = r.id and host_id = $3 and state in ('Leased', 'Running')))
+                and not exists (select from host where id = $3 and awaits_approval)
             """, [repository, LocationKind.Gateway, caller.Host], row => new GatewayGrant(repository, row.Id<LocationId>("location_id"),
                 row.Path("path"), row.Path("url"), row.IsNull("quota_bytes") ? null : row.Long("quota_bytes")), ct)
             ?? throw Refused(caller);

@@ -25,7 +25,7 @@ public sealed class ShowSafety(Postgres db, ListItems listItems, ListHosts listH
         return SafetyRule.Of(items, now) with
         {
             NextRunAt = await PolicyTable.NextRunAt(db, ct),
-            Hosts = hosts.Count(host => host.State != HostState.Retired),
+            Hosts = hosts.Count(host => host.State is not (HostState.Retired or HostState.Waiting)),
             HostsOnline = hosts.Count(host => host.State == HostState.Online),
         };
     }

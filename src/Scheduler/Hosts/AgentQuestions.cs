@@ -41,6 +41,8 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
         var about = await HostTable.Find(db, host, ct) ?? throw new NotFoundException("A host with this id");
         if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.",
             "Choose another host.");
+        if (about.State == HostState.Waiting) throw new ConflictException("host.waiting", $"{about.Name} waits for approval, and is asked "
+            + "nothing before.", "Approve it on its page first.");
         var id = RequestId.New(clock);
         using var waiter = notifications.Listen(AnswerKey(id));
         await using (var tx = await db.Begin(ct))

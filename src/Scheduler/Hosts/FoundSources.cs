@@ -14,7 +14,7 @@ static class FoundSourceTable
             f.hide_reason, (select max(w.finished_at) from run w where w.kind = 'Restore' and w.host_id = f.host_id
                 and w.state in ('Complete', 'Incomplete') and w.job->'restore'->>'target' ~ '[.]restored-[0-9]{8}-[0-9]{6}$'
                 and (f.path = w.job->'restore'->>'target' or starts_with(f.path, w.job->'restore'->>'target' || '/'))) as restored_at
-        from found_source f join host h on h.id = f.host_id where h.retired_at is null
+        from found_source f join host h on h.id = f.host_id where h.retired_at is null and not h.awaits_approval
         """;
 
     /// <summary>All of hosts in service, by host, kind and path. Whether it is protected is for others to say.</summary>

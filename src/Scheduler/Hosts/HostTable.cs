@@ -15,7 +15,8 @@ static class HostTable
         select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.replaced_at, h.last_seen_at,
             h.load, h.inventory, h.backups_at_once,
             (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
-            case when h.retired_at is not null then 'Retired' when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
+            case when h.retired_at is not null then 'Retired' when h.awaits_approval then 'Waiting'
+                when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
             (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items,
             (select jsonb_object_agg(l.key, l.value order by l.key) from host_label l where l.host_id = h.id) as labels
         from host h
@@ -23,6 +24,14 @@ static class HostTable
 
     public static Task<List<Host>> All(SqlSource db, CancellationToken ct)
         => db.Query($"{Select} order by h.retired_at is not null, lower(h.name), h.id", [Silence], Read, ct);
+
+    /// <summary>Those that joined with a token, by name.</summary>
+    public static Task<List<Host>> OfToken(SqlSource db, JoinTokenId token, int most, CancellationToken ct)
+        => db.Query($"{Select} where h.join_token_id = $2 order by lower(h.name), h.id limit $3", [Silence, token, most], Read, ct);
+
+    /// <summary>Whether it is approved only later, and gets nothing until then.</summary>
+    public static Task<bool> Waits(SqlSource db, HostId id, CancellationToken ct)
+        => db.Scalar<bool>("select exists (select from host where id = $1 and awaits_approval)", [id], ct);
 
     public static Task<Host?> Find(SqlSource db, HostId id, CancellationToken ct) =>
         db.First($"{Select} where h.id = $2", [Silence, id], Read, ct);

@@ -43,7 +43,7 @@ public sealed partial class InstallScript(Postgres db, CertificateAuthority auth
     {
         await using var tx = await db.Begin(ct);
         var (id, url) = await tx.First($"""
-            update join_token set {column} = coalesce({column}, clock()) where hash = $1 and used_at is null and expires_at > clock()
+            update join_token set {column} = coalesce({column}, clock()) where hash = $1 and {JoinTokenTable.IsUsable}
             returning id, agents_url
             """, [TokenHash.Of(token)], row => (row.Id<JoinTokenId>("id"), row.Text("agents_url")), ct);
         if (url is null) return null;

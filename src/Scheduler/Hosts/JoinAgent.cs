@@ -5,8 +5,8 @@ using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Hosts;
 
-/// <summary>Turns a join token and a certificate request into a host, or into the machine that a lost host goes on with. The token works
-/// once, for an hour.</summary>
+/// <summary>Turns a join token and a certificate request into a host, or into the machine that a lost host goes on with. Each use
+/// of the token lets one host in.</summary>
 public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeProvider clock)
 {
     const int LongestHostName = 253;
@@ -27,10 +27,11 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
             throw new BadInputException("hostName", $"The host name is empty, longer than {LongestHostName} characters, or has control "
                 + $"characters.", "Send the machine's name.");
         await using var tx = await db.Begin(ct);
-        // Of many that come at once with the same token, the row lock lets one through; the others find it used.
-        var (token, former) = await tx.First("update join_token set used_at = clock() where hash = $1 and used_at is null and "
-            + "expires_at > clock() returning id, replaces", [TokenHash.Of(request.Token)],
-            row => (row.Id<JoinTokenId>("id"), row.IdOrNull<HostId>("replaces")), ct);
+        // Of many that come at once with the same token, the row lock lets one through for each use; the others find it used. A node of
+        // the version before counts no uses, but notes the only one of its tokens.
+        var (token, former, waits) = await tx.First($"update join_token set used_at = clock(), used = used + 1 where hash = $1 and "
+            + $"{JoinTokenTable.IsUsable} returning id, replaces, needs_approval", [TokenHash.Of(request.Token)],
+            row => (row.Id<JoinTokenId>("id"), row.IdOrNull<HostId>("replaces"), row.Bool("needs_approval")), ct);
         if (token == default) throw await Refused(tx, request.Token, ct);
         var host = former ?? HostId.New(clock);
         var signed = authority.Sign(request.CsrPem, host);   // where it cannot, the token stays unused with the transaction
@@ -38,6 +39,7 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
         if (former is null) await tx.Execute("""
             insert into host (id, name, operating_system, agent_version, protocol_version, is_mover) values ($1, $2, $3, $4, $5, $6)
             """, [host, name, Short(request.OperatingSystem), Short(request.AgentVersion), request.ProtocolVersion, request.Mover], ct);
+        await tx.Execute("update host set join_token_id = $2, awaits_approval = $3 where id = $1", [host, token, waits], ct);
         if (former is null && request.Labels is { } labels) await HostLabelTable.Set(tx, host, labels, ct);
         await tx.Execute("update join_token set host_id = $2 where id = $1", [token, host], ct);
         await tx.Execute("insert into host_certificate (serial, host_id, expires_at) values ($1, $2, $3)",
@@ -68,14 +70,16 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
     static async Task<BackupDrException> Refused(Transaction tx, string token, CancellationToken ct)
     {
         const string hint = "Make a new one in the console under Agents, Add host.";
-        var isUsed = await tx.Scalar<bool?>("select used_at is not null from join_token where hash = $1", [TokenHash.Of(token)], ct);
-        return isUsed switch
+        var (uses, isOver, endedAt) = await tx.First("select uses, expires_at <= clock() as is_over, expires_at from join_token "
+            + "where hash = $1", [TokenHash.Of(token)], row => (row.Int("uses"), row.Bool("is_over"), row.Time("expires_at")), ct);
+        return (uses, isOver) switch
         {
-            true => new ConflictException("join.token_used", "This join token was used already; it works once.", hint),
-            false => new ConflictException("join.token_expired", $"This join token has expired; it works for "
-                + $"{CreateJoinToken.Lifetime.TotalMinutes:0} minutes.", hint),
-            null => new NotSignedInException("join.token_unknown", "This join token is unknown here.",
+            (0, _) => new NotSignedInException("join.token_unknown", "This join token is unknown here.",
                 "Copy the whole line from the console of this installation."),
+            (_, true) => new ConflictException("join.token_expired", $"This join token expired at {endedAt:u}.", hint),
+            (1, _) => new ConflictException("join.token_used", "This join token was used already; it works once.", hint),
+            _ => new ConflictException("join.token_used", $"This join token was used already by {uses} hosts, as many as it lets in.",
+                hint),
         };
     }
 

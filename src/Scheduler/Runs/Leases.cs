@@ -80,7 +80,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     {
         var asked = await tx.Query("""
             update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
-            null and created_at > clock() - $2 for update skip locked)
+            null and created_at > clock() - $2 and not (select awaits_approval from host where id = $1) for update skip locked)
             returning id, kind, path, repository_id, snapshot_id, source
             """, [host.Value, AgentProtocol.RequestTimeout],
             row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)),
@@ -141,7 +141,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         from run r join repository s on s.id = r.repository_id join location l on l.id = s.location_id join host h on h.id = r.host_id
         left join policy p on p.id = r.policy_id
         where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
-          and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3)
+          and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3) and not h.awaits_approval
           and (r.kind <> 'Backup' or {RunCaps.Room} and not exists (select 1 from run o where o.item_id = r.item_id
               and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
         order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1

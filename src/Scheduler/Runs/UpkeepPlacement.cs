@@ -17,7 +17,8 @@ public sealed class UpkeepPlacement(NodeOptions node)
     /// <param name="ct">Cancels.</param>
     public async Task Place(Transaction tx, HostId asking, CancellationToken ct)
     {
-        if (!await tx.Scalar<bool>("select is_mover and retired_at is null from host where id = $1", [asking], ct)) return;
+        if (!await tx.Scalar<bool>("select is_mover and retired_at is null and not awaits_approval from host where id = $1", [asking],
+            ct)) return;
         foreach (var (run, epoch) in await Waiting(tx, ct))
         {
             var movers = await Movers(tx, ct);
@@ -48,7 +49,7 @@ public sealed class UpkeepPlacement(NodeOptions node)
             coalesce((h.inventory ->> 'processors')::int, 1),
             (select count(*) from run r where r.host_id = h.id and (r.state in ('Leased', 'Running')
                 or (r.state = 'Queued' and r.due_at <= clock())))
-        from host h where h.is_mover and h.retired_at is null and h.last_seen_at is not null
+        from host h where h.is_mover and h.retired_at is null and not h.awaits_approval and h.last_seen_at is not null
         """, [], row => new Mover
     {
         Host = row.Id<HostId>(0),

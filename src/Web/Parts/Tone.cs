@@ -46,6 +46,7 @@ public static class Tones
     {
         HostState.Online => (Tone.Proven, "Online"),
         HostState.Silent => (Tone.Unproven, "Silent"),
+        HostState.Waiting => (Tone.Unproven, "Waits for approval"),
         _ => (Tone.Off, "Retired"),
     };
 

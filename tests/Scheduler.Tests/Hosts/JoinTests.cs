@@ -105,6 +105,65 @@ public sealed class JoinTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task Of_fifty_that_use_a_token_of_three_at_once_exactly_three_join()
+    {
+        await using var node = await TestNode.Start(databases);
+        await using var other = await TestNode.Start(databases, shared: node);
+        var token = await node.Get<CreateJoinToken>().Handle(TestNode.Admin, new CreateJoinTokenRequest(Uses: 3), default);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = TestNode.JoinRequestOf(token.Token, key);
+        var clients = new[] { node.AgentClient(), other.AgentClient() };
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(at
+            => clients[at % 2].PostAsync("/agent/v1/join", TestNode.Json(request, WireJson.Default.JoinRequest))));
+
+        Assert.Equal(3, answers.Count(answer => answer.StatusCode == HttpStatusCode.OK));
+        Assert.Equal(47, answers.Count(answer => answer.StatusCode == HttpStatusCode.Conflict));
+        var progress = await node.Get<ShowJoinToken>().Handle(TestNode.Admin, new ShowJoinTokenRequest(token.Id), default);
+        Assert.Equal((3, 3, 3), (progress.Uses, progress.Used, progress.Hosts!.Count));
+    }
+
+    [Fact]
+    public async Task A_token_works_for_as_many_hours_as_it_was_made_for()
+    {
+        await using var node = await TestNode.Start(databases);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var token = await node.Get<CreateJoinToken>().Handle(TestNode.Admin, new CreateJoinTokenRequest(Uses: 2, Hours: 5), default);
+        await node.PassTime(TimeSpan.FromHours(4.9));
+        Assert.Equal(HttpStatusCode.OK, (await Post(node, TestNode.JoinRequestOf(token.Token, key))).StatusCode);
+        await node.PassTime(TimeSpan.FromHours(0.2));
+
+        Assert.Equal("join.token_expired", (await (await Post(node, TestNode.JoinRequestOf(token.Token, key))).Problem()).Code);
+    }
+
+    [Fact]
+    public async Task A_token_that_a_node_of_the_version_before_let_a_host_in_with_is_used()
+    {
+        await using var node = await TestNode.Start(databases);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var token = await node.NewToken();
+        await node.Db.Execute("update join_token set used_at = clock()", [], default);   // it counts no uses
+
+        Assert.Equal("join.token_used", (await (await Post(node, TestNode.JoinRequestOf(token.Token, key))).Problem()).Code);
+    }
+
+    [Theory]
+    [InlineData(0, null, "uses")]
+    [InlineData(-1, null, "uses")]
+    [InlineData(10_001, null, "uses")]
+    [InlineData(1, 0, "hours")]
+    [InlineData(1, 721, "hours")]
+    public async Task Uses_and_hours_that_cannot_be_are_told(int uses, int? hours, string field)
+    {
+        await using var node = await TestNode.Start(databases);
+
+        var e = await Assert.ThrowsAsync<BadInputException>(() => node.Get<CreateJoinToken>().Handle(TestNode.Admin,
+            new CreateJoinTokenRequest(Uses: uses, Hours: hours), default));
+
+        Assert.Equal(field, e.Field);
+    }
+
+    [Fact]
     public async Task A_request_for_another_kind_of_key_is_refused_and_leaves_the_token_usable()
     {
         await using var node = await TestNode.Start(databases);

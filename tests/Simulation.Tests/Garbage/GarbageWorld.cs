@@ -21,7 +21,7 @@ public sealed class WorldBrokenException(string message) : Exception(message);
 /// </summary>
 sealed class GarbageWorld : IDisposable
 {
-    const int Contents = 12, Writers = 8;
+    const int Writers = 8;
     static readonly CancellationToken None = CancellationToken.None;
 
     readonly WorldStore _store = new();
@@ -29,8 +29,7 @@ sealed class GarbageWorld : IDisposable
     readonly Repository _repository;
     readonly List<KeyValuePair<string, byte[]>> _empty;
     readonly Dictionary<BlobId, HashSet<BlobId>> _needs = [];
-    readonly Dictionary<string, IReadOnlyList<IndexedPack>> _index = [];
-    readonly Dictionary<string, BlobId> _snapshots = [];
+    readonly PlaceWatch _watch;
     SteppedWorld _world = new(0);
 
     public GarbageWorld(GarbageRules rules)
@@ -49,7 +48,7 @@ sealed class GarbageWorld : IDisposable
         using var password = Secret.FromText("twelve characters");
         _repository = Repository.Init(_store, password, options, None).GetAwaiter().GetResult();
         _empty = [.. _store.Objects];
-        _store.Changed = Observe;
+        _watch = new PlaceWatch(_store, _repository, _needs);
     }
 
     /// <summary>Packs removed in all worlds so far: a world in which nothing is ever removed proves nothing.</summary>
@@ -68,8 +67,7 @@ sealed class GarbageWorld : IDisposable
     public void Play(int seed)
     {
         _store.Reset(_empty);
-        _index.Clear();
-        _snapshots.Clear();
+        _watch.Clear();
         _clock.Clear();
         var world = _world = new SteppedWorld(seed) { Clock = _clock, FaultEvery = seed % 3 == 0 ? 1_000 : 0 };
         _store.World = world;
@@ -126,44 +124,7 @@ sealed class GarbageWorld : IDisposable
         await Pause(400);
         await using var held = isStock ? await StockLock() : await RepositoryLock.Announce(_repository, LockKind.Shared, None);
         var ours = held as RepositoryLock;
-        var marks = isStock ? null : await MarkSet.Load(_repository, None);
-        await _repository.Snapshots(SnapshotFilter.All, None);
-        var index = marks is null ? await _repository.LoadIndex(None) : await marks.LoadTrusted(_repository, None);
-        if (ours is not null) await ours.Settle(None);
-        var indexWriter = new IndexWriter(_repository, index);
-        await using var packs = new PackWriter(_repository, indexWriter, opensBlobs: false);
-        var stage = new BlobStage(_repository, index, packs, new BackupCounters(null, _clock));
-        var content = new List<BlobId>();
-        foreach (var number in Enumerable.Range(0, Contents).OrderBy(_ => _world.Random.Next()).Take(5).Order())
-            content.Add(await stage.Store(BlobType.Data, Enumerable.Repeat((byte)(number + 1), 64 + number).ToArray(), None));
-        if (_world.Random.Next(3) == 0) await Pause(_world.Random.Next(8) == 0 ? 2_000 : 15);
-        var tree = await stage.Store(BlobType.Tree, Tree(content), None);
-        await packs.Flush(None);
-        await indexWriter.Flush(None);
-        _needs[tree] = [.. content, tree];
-        if (_world.Random.Next(3) == 0) await Pause(15);
-        var snapshot = new Snapshot { Time = UnixTime.From(_clock.GetUtcNow()), Tree = tree, Paths = ["/a"] };
-        if (ours is not null && await SnapshotPublication.Write(_repository, ours, snapshot, None) is null) return;   // the lock was lost
-        if (ours is null) await _repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), None);
-        Published++;
-    }
-
-    static ReadOnlyMemory<byte> Tree(List<BlobId> content)
-    {
-        var json = new GoJson();
-        TreeBlob.Write([new Node
-        {
-            Name = FilePath.FromText("file"),
-            Type = NodeType.File,
-            Permissions = 0x1A4,
-            ModifiedAt = default,
-            AccessedAt = default,
-            ChangedAt = default,
-            Uid = 0,
-            Gid = 0,
-            Content = content,
-        }], json);
-        return json.Written.ToArray();
+        if (await SimulatedBackup.Write(_repository, ours, _world.Random, _clock, _needs)) Published++;
     }
 
     /// <summary>A lock as the stock program takes it: it knows nothing of marks, and every exclusive lock stops it.</summary>
@@ -225,42 +186,5 @@ sealed class GarbageWorld : IDisposable
             catch (RepositoryException e) when (e.Fault is RepositoryFault.Locked or RepositoryFault.LockLost) { continue; }
             catch (StoreException e) when (e.Fault == StoreFault.Unavailable) { continue; }
         }
-    }
-
-    void Observe(string name, byte[]? content)
-    {
-        var folder = name[..name.IndexOf('/', StringComparison.Ordinal)];
-        if (folder == ObjectLayout.Index)
-        {
-            if (content is null) _index.Remove(name);
-            else _index[name] = IndexFile.Read(Open(content).Span, name);
-        }
-        else if (folder == ObjectLayout.Snapshots)
-        {
-            if (content is null) _snapshots.Remove(name);
-            else _snapshots[name] = SnapshotFile.Read(Open(content).Span, default).Tree;
-        }
-        else if (folder != ObjectLayout.Data || content is not null) return;
-        Verify(name);
-    }
-
-    ReadOnlyMemory<byte> Open(byte[] stored)
-    {
-        var bench = _repository.RentBench();
-        try { return UnpackedFile.Read([.. stored], bench.Box, bench.Codec, "observed"); }
-        finally { _repository.ReturnBench(bench); }
-    }
-
-    void Verify(string after)
-    {
-        var there = new HashSet<BlobId>();
-        foreach (var pack in _index.Values.SelectMany(packs => packs))
-        {
-            if (!_store.Holds(ObjectLayout.Of(ObjectLayout.Data, pack.Id).Value))
-                throw new WorldBrokenException($"after {after}: the index names pack {pack.Id}, which is gone");
-            foreach (var blob in pack.Blobs) there.Add(blob.Id);
-        }
-        foreach (var (name, tree) in _snapshots)
-            if (!_needs[tree].IsSubsetOf(there)) throw new WorldBrokenException($"after {after}: {name} has lost a blob");
     }
 }

@@ -16,7 +16,10 @@ public sealed class WorldStore : IObjectStore
     /// <summary>What is stored, in the order in which it came.</summary>
     public IEnumerable<KeyValuePair<string, byte[]>> Objects => _objects;
 
-    public string Url => "world:";
+    public string Url { get; init; } = "world:";
+
+    /// <summary>One of so many packs is acknowledged and not kept; 0 is none. No store that works does that.</summary>
+    public int ForgetsEvery { get; set; }
 
     /// <summary>Holds just these objects.</summary>
     public void Reset(IEnumerable<KeyValuePair<string, byte[]>> objects)
@@ -42,6 +45,8 @@ public sealed class WorldStore : IObjectStore
         var (copy, maker) = (content.ToArray(), SteppedWorld.Acting);
         return Step(() =>
         {
+            if (ForgetsEvery > 0 && name.Value.StartsWith("data/", StringComparison.Ordinal) && World!.Random.Next(ForgetsEvery) == 0)
+                return true;
             if (!_objects.TryAdd(name.Value, copy)) throw new StoreException(StoreFault.Exists, $"put {name}");
             _makers[name.Value] = maker;
             Changed(name.Value, copy);
