@@ -70,7 +70,7 @@ static class ClaimRace
         await scheduler.Start(ct);
         while (Volatile.Read(ref Nothing.Done) < count && Stopwatch.GetElapsedTime(begun) < Patience) await Task.Delay(100, ct);
         Tell("Quartz fired one-shot triggers of a job that does nothing", Nothing.Done, begun, before, node);
-        await scheduler.Shutdown(ct);
+        await scheduler.Shutdown(false, ct);
     }
 
     sealed class Nothing : IJob
