@@ -82,7 +82,7 @@ static class History
         var figures = new List<(double P95, double Median, long Bytes, string Path)>();
         foreach (var path in await Paths(node, ct)) figures.Add(await One(http, path, ct));
         foreach (var one in figures.OrderByDescending(one => one.P95))
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, 
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"| {one.P95:0} | {one.Median:0} | {one.Bytes >> 10} | {one.Path} |"));
         Console.WriteLine($"{figures.Count(one => one.P95 >= Limit)} of {figures.Count} at {Limit} ms or more");
     }

@@ -48,7 +48,8 @@ static class Verdicts
         if (!Has(ReadAnything) && !Has(DacOverride))
             return new Finding("rights", Health.Remark, "it reads only what its user may read: other files are told as missing", remedy);
         return Has(Administer) ? new Finding("rights", Health.Good, "it reads every file, and isolates drills")
-            : new Finding("rights", Health.Remark, "it reads every file, but cannot isolate drills or take snapshots of file systems", remedy);
+            : new Finding("rights", Health.Remark, "it reads every file, but cannot isolate drills or take snapshots of file systems",
+                remedy);
     }
 
     /// <param name="path">A private file or folder.</param>
