@@ -2,13 +2,17 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 
 namespace BackupDr.Agent;
 
 /// <summary>Who this host is: key, certificate, authority and membership, as kept in the state folder.</summary>
 public sealed class AgentIdentity : IDisposable
 {
+    const long FirstTerm = 1;
+
     readonly AgentState _state;
+    readonly Lock _gate = new();
     X509Certificate2 _certificate;
     Membership _membership;
 
@@ -75,7 +79,31 @@ public sealed class AgentIdentity : IDisposable
     /// <summary>Uses the list of nodes that one of them told, and keeps it on disk.</summary>
     public void Told(IReadOnlyList<string> urls, string mark)
     {
-        var membership = Membership.With(urls, mark);
+        lock (_gate) Keep(Membership.With(urls, mark));
+    }
+
+    /// <summary>The highest term that a node told; <see cref="TermMark.None"/> before any.</summary>
+    public TermMark Term => Membership.Term ?? TermMark.None;
+
+    /// <summary>Goes on only with a control plane that is not older than one that this host was told of; keeps a later term on disk.
+    /// </summary>
+    /// <param name="told">Its term; null where its version tells none, which counts as the first.</param>
+    /// <exception cref="ConflictException">"control_plane.superseded": it is an older one. Nothing that it says may be done.</exception>
+    /// <exception cref="IOException">The later term cannot be kept; until this process ends it is heeded.</exception>
+    public void Heed(TermMark? told)
+    {
+        lock (_gate)
+        {
+            if ((told?.Term ?? FirstTerm) < Term.Term)
+                throw new ConflictException(AgentProtocol.Superseded, $"A node is of term {told?.Term ?? FirstTerm} of its installation's "
+                    + $"control plane, and term {Term.Term} has begun. What it hands out is not done.",
+                    "Stop that node: its control plane was rebuilt elsewhere.");
+            if (told is { } later && later.Term > Term.Term) Keep(Membership with { Term = later });
+        }
+    }
+
+    void Keep(Membership membership)
+    {
         Volatile.Write(ref _membership, membership);
         PrivateFile.Write(_state.MembershipFile, JsonSerializer.Serialize(membership, StateJson.Default.Membership));
     }

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 
 namespace BackupDr.Agent;
 
@@ -50,7 +51,9 @@ public sealed class AgentState(string folder)
 /// <param name="Urls">Addresses of the agents' listeners, tried in turn: those that nodes told, then the one that joining used.</param>
 /// <param name="Told">How many of them nodes told.</param>
 /// <param name="Mark">The mark of the list that nodes told; empty for none yet.</param>
-public sealed record Membership(HostId Host, string HostName, IReadOnlyList<string> Urls, int Told = 0, string Mark = "")
+/// <param name="Term">The highest term of a control plane that a node told; null for none yet.</param>
+public sealed record Membership(HostId Host, string HostName, IReadOnlyList<string> Urls, int Told = 0, string Mark = "",
+    TermMark? Term = null)
 {
     /// <summary>The same with the list that a node told now.</summary>
     /// <param name="told">Addresses of the agents' listeners; what is no https address is left out.</param>

@@ -48,7 +48,7 @@ public sealed class NodeConnection(AgentIdentity identity, TimeProvider clock) :
 
     /// <summary>Turns to the next address from the next call on; calls under way end with the old one. A client that was left already
     /// turns nothing.</summary>
-    void Failed(AgentApiClient client)
+    public void Failed(AgentApiClient client)
     {
         lock (_gate)
             if (ReferenceEquals(client, _client)) Leave(_turns + 1);

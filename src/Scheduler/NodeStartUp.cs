@@ -9,7 +9,7 @@ namespace BackupDr.Scheduler;
 
 /// <summary>What must be right before a port is opened.</summary>
 public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, CertificateAuthority authority, EvidenceKey evidence,
-    RecoveryKey recovery, BootstrapKey bootstrap) : IHostedLifecycleService
+    RecoveryKey recovery, TermFence fence, BootstrapKey bootstrap) : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -18,6 +18,7 @@ public sealed class NodeStartUp(Migrator migrator, SealedSecrets secrets, Certif
         await authority.Load(cancellationToken);
         await evidence.Load(cancellationToken);
         await recovery.Load(cancellationToken);
+        await fence.Read(cancellationToken);
         await bootstrap.Admit(cancellationToken);
     }
 

@@ -111,8 +111,8 @@ public static class SchedulerNode
         services.AddSingleton<AlertBook>().AddSingleton<AlertLook>().AddSingleton<EvidenceKey>().AddSingleton<EvidenceLog>();
         services.AddSingleton<ItemDays>().AddSingleton<ChainCheck>();
         services.AddSingleton<RecoveryKey>().AddSingleton<ExportPlaces>().AddSingleton<WriteExport>()
-            .AddSingleton<ExportedControlPlane>();
-        services.AddHostedService<NodeStartUp>();
+            .AddSingleton<ExportedControlPlane>().AddSingleton<TermFence>().AddSingleton<TermWatch>();
+        services.AddHostedService<NodeStartUp>().AddHostedService(provider => provider.GetRequiredService<TermWatch>());
         services.AddSingleton<NodeStanding>().AddSingleton<NodeLoops>().AddSingleton<UpkeepPlacement>().AddHostedService<NodeBeat>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);

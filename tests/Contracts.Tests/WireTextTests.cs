@@ -33,6 +33,8 @@ public sealed class WireTextTests
             Addresses = ["https://node1.example:8421", "https://node2.example:8421"],
             AddressesMark = "00112233445566ff",
         },
+        ["lease-request-term"] = new LeaseRequest { Slots = 0, WaitSeconds = 10, Term = new TermMark(2, new string('5', 64)) },
+        ["lease-answer-term"] = new LeaseAnswer { Term = new TermMark(3, new string('6', 64)) },
         ["lease-answer-backup"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 3, 30_000, Samples.Backup) },
         ["lease-answer-restore"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Restore) },
         ["lease-answer-drill"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Drill) },
@@ -57,8 +59,16 @@ public sealed class WireTextTests
             Progress = new JobProgress { Phase = "uploading", FilesDone = 1, FilesTotal = 3, BytesDone = 100, Current = Samples.OddPath },
             Events = [new RunEventLine(Samples.Noon, EventLevel.Warning, "backup.missing", "openat: Permission denied")],
         },
+        ["report-request-term"] = new ReportRequest
+        {
+            RunId = Samples.Run,
+            Epoch = 3,
+            Seq = 7,
+            Term = new TermMark(2, new string('5', 64)),
+        },
         ["report-answer"] = new ReportAnswer(30_000, true),
         ["complete-request"] = new CompleteRequest(Samples.Run, 3, Samples.Backed),
+        ["complete-request-term"] = new CompleteRequest(Samples.Run, 3, Samples.Failed, new TermMark(2, new string('5', 64))),
         ["complete-request-failed"] = new CompleteRequest(Samples.Run, 3, Samples.Failed),
         ["complete-request-drill"] = new CompleteRequest(Samples.Run, 3, new JobResult
         {

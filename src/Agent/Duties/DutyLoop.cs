@@ -57,13 +57,23 @@ public sealed partial class DutyLoop(NodeConnection connection, AgentIdentity id
 
     async Task<TimeSpan> Ask(CancellationToken ct)
     {
-        var answer = await connection.Client.Duties(new DutiesRequest
+        var client = connection.Client;
+        var answer = await client.Duties(new DutiesRequest
         {
             Process = _process,
             Reports = [.. _held.Select(one => new DutyReport(one.Key, one.Value.Duty.Epoch, one.Value.Duty.Version,
                 one.Value.Doing.Report()))],
             Ended = [.. _ended],
+            Term = identity.Term,
         }, ct);
+        try { identity.Heed(answer.Term); }
+        catch (ConflictException)
+        {
+            connection.Failed(client);   // what is done goes on; an older control plane ends nothing of it
+            throw;
+        }
+        // It is heeded all the same; after a restart the next node tells it again.
+        catch (Exception e) when (e is BackupDrException or IOException) { LogAway(log, e.Message); }
         _ended.Clear();
         foreach (var gone in _held.Keys.Except(answer.Duties.Select(duty => duty.Item)).ToList()) await Drop(gone);
         foreach (var duty in answer.Duties) await Do(duty, ct);

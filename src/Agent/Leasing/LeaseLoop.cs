@@ -53,8 +53,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
         _answering.RemoveAll(task => task.IsCompleted);
         var free = Slots - _running.Count;
         _slotFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var again = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var polling = connection.Client.Lease(new LeaseRequest
+        var client = connection.Client;
+        var polling = client.Lease(new LeaseRequest
         {
             Slots = free,
             WaitSeconds = WaitSeconds,
@@ -62,22 +62,24 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
             AgentVersion = AgentCommand.Version,
             Running = [.. _running.Keys],
             AddressesMark = identity.Membership.Mark,
+            Term = identity.Term,
         }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
-        if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(polling));
-        else Take(await polling, ct);
+        if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(client, polling));
+        else Take(client, await polling, ct);
     }
 
-    async Task Discard(Task<LeaseAnswer?> polling)
+    async Task Discard(AgentApiClient client, Task<LeaseAnswer?> polling)
     {
-        try { Take(await polling, CancellationToken.None); }
+        try { Take(client, await polling, CancellationToken.None); }
         catch (BackupDrException e) { LogAway(log, e.Message); }
         catch (OperationCanceledException) { return; }
     }
 
-    void Take(LeaseAnswer? answer, CancellationToken ct)
+    void Take(AgentApiClient client, LeaseAnswer? answer, CancellationToken ct)
     {
         if (answer is null) return;
+        Heed(client, answer.Term);
         if (answer is { Addresses: { Count: > 0 } urls, AddressesMark: { } mark })
         {
             try { identity.Told(urls, mark); }
@@ -87,39 +89,69 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
             connection.Renew();
         }
         foreach (var request in answer.Requests) _answering.Add(answers.Answer(connection.Client, request, ct));
-        if (answer.Run is { } run && !_running.ContainsKey(run.RunId)) _running[run.RunId] = Execute(run, ct);
+        if (answer.Run is { } run && !_running.ContainsKey(run.RunId)) _running[run.RunId] = Execute(run, answer.Term, ct);
     }
 
-    async Task Execute(LeasedRun run, CancellationToken stopping)
+    /// <summary>Takes nothing from a control plane that is older than one that we know, and turns to another node.</summary>
+    void Heed(AgentApiClient client, TermMark? told)
+    {
+        var before = identity.Term.Term;
+        try { identity.Heed(told); }
+        catch (ConflictException)
+        {
+            connection.Failed(client);
+            throw;
+        }
+        // It is heeded all the same; after a restart the next node tells it again.
+        catch (Exception e) when (e is BackupDrException or IOException) { LogAway(log, e.Message); }
+        if (identity.Term.Term > before && before > 0) LogLater(log, before, identity.Term.Term);
+    }
+
+    async Task Execute(LeasedRun run, TermMark? term, CancellationToken stopping)
     {
         LogTaken(log, run.RunId.ToString(), run.Job.Kind, run.Epoch);
-        var work = new LeasedWork((report, ct) => connection.Client.Report(report, ct), BootClock.Instance, TimeProvider.System);
+        var work = new LeasedWork((report, ct) => Report(report with { Term = term }, ct), BootClock.Instance, TimeProvider.System);
         try
         {
             var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => jobs.Run(run, reporter, ct), stopping),
                 CancellationToken.None);
             if (cause == StopCause.Cancelled) result = new JobResult { Outcome = JobOutcome.Cancelled };
-            if (result is not null) await Tell(run, result, stopping);
+            if (result is not null) await Tell(new CompleteRequest(run.RunId, run.Epoch, result, term), run.TtlMs, stopping);
             LogEnded(log, run.RunId.ToString(), result?.Outcome.ToString() ?? cause.ToString(), result?.Error?.Message ?? "");
         }
         finally { _slotFree.TrySetResult(); }
     }
 
+    /// <summary>Reports to the node of now. A later control plane ends what an older one leased; a node of an older one, met while ours is
+    /// elsewhere, is only left.</summary>
+    async Task<ReportAnswer> Report(ReportRequest report, CancellationToken ct)
+    {
+        if (report.Term is { } leased && leased.Term < identity.Term.Term)
+            throw new ConflictException(AgentProtocol.Superseded, $"The run was leased in term {leased.Term}, and term "
+                + $"{identity.Term.Term} has begun.");
+        try { return await connection.Client.Report(report, ct); }
+        catch (ConflictException e) when (e.Code == AgentProtocol.Superseded)
+        {
+            throw new UnavailableException(e.Code, e.Message, e.Hint, e);
+        }
+    }
+
     /// <summary>Tells the end until the node has heard it, or the lease must be over.</summary>
-    async Task Tell(LeasedRun run, JobResult result, CancellationToken stopping)
+    async Task Tell(CompleteRequest end, int ttlMs, CancellationToken stopping)
     {
         var (begun, first) = (BootClock.Instance.GetTimestamp(), BootClock.Instance.GetTimestamp());
-        for (var attempt = 1; BootClock.Instance.GetElapsedTime(begun) < TimeSpan.FromMilliseconds(run.TtlMs); attempt++)
+        for (var attempt = 1; BootClock.Instance.GetElapsedTime(begun) < TimeSpan.FromMilliseconds(ttlMs); attempt++)
         {
             try
             {
-                await connection.Client.Complete(new CompleteRequest(run.RunId, run.Epoch, result), stopping.IsCancellationRequested
-                    ? CancellationToken.None : stopping);
+                await connection.Client.Complete(end, stopping.IsCancellationRequested ? CancellationToken.None : stopping);
                 return;
             }
-            catch (Exception e) when (e is ConflictException or DeniedException
-                or BadInputException)
-            { LogRefused(log, run.RunId.ToString(), e.Message); return; }
+            catch (Exception e) when (e is DeniedException or BadInputException or ConflictException { Code: not AgentProtocol.Superseded })
+            {
+                LogRefused(log, end.RunId.ToString(), e.Message);
+                return;
+            }
             catch (BackupDrException e)
             {
                 LogAway(log, e.Message);
@@ -173,6 +205,9 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
 
     [LoggerMessage(3106, LogLevel.Information, "The installation has {Count} address(es) of nodes now: {Urls}")]
     static partial void LogTold(ILogger log, int count, string urls);
+
+    [LoggerMessage(3107, LogLevel.Warning, "Term {Later} of the control plane has begun: what was leased in term {Before} is stopped")]
+    static partial void LogLater(ILogger log, long before, long later);
 
     [LoggerMessage(3105, LogLevel.Information, "Dropped {Count} snapshot(s) of file systems that a killed run left")]
     static partial void LogDropped(ILogger log, int count);

@@ -76,7 +76,7 @@ public sealed class AgentApiClient : IDisposable
     /// <param name="url">Address of the agents' listener.</param>
     /// <param name="authority">The authority's certificate, as join gave it.</param>
     /// <param name="certificate">The agent's certificate with its key.</param>
-    /// <param name="failed">Told when this node cannot be reached, or says that it cannot serve now.</param>
+    /// <param name="failed">Told when this node cannot be reached, or says that it cannot serve now, or no more.</param>
     public static AgentApiClient Joined(Uri url, X509Certificate2 authority, X509Certificate2 certificate,
         Action<AgentApiClient>? failed = null) => new(url, authority, certificate, failed);
 
@@ -175,7 +175,7 @@ public sealed class AgentApiClient : IDisposable
         JsonTypeInfo<TAnswer> answerShape, TimeSpan timeout, CancellationToken ct) where TAnswer : class
     {
         try { return await Send(path, request, requestShape, answerShape, timeout, ct); }
-        catch (UnavailableException)
+        catch (BackupDrException e) when (e is UnavailableException || e.Code == AgentProtocol.Superseded)
         {
             _failed?.Invoke(this);
             throw;

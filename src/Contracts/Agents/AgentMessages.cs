@@ -17,7 +17,10 @@ public static class AgentProtocol
     public static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(15);
     /// <summary>The code with which a node says that its database is away: it can extend no lease, and nobody can end one.</summary>
     public const string DatabaseAway = "database.unavailable";
-    /// <summary>How long an agent goes on with a run while nodes say so.</summary>
+    /// <summary>The code with which a node says that a later control plane of its installation has begun: another one is to be
+    /// asked.</summary>
+    public const string Superseded = "control_plane.superseded";
+    /// <summary>How long an agent goes on with a run while nodes say that their database is away.</summary>
     public static readonly TimeSpan LongestOutage = TimeSpan.FromMinutes(10);
     /// <summary>Events in one report at most; more are sent with the next.</summary>
     public const int MaximumEvents = 500;
@@ -83,6 +86,8 @@ public sealed record LeaseRequest
     public IReadOnlyList<RunId> Running { get; init; } = [];
     /// <summary>Mark of the list of nodes that this agent keeps; null where it keeps none, empty where it was told none yet.</summary>
     public string? AddressesMark { get; init; }
+    /// <summary>The highest term that this agent was told; null where it keeps none.</summary>
+    public TermMark? Term { get; init; }
 }
 
 /// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>
@@ -96,6 +101,8 @@ public sealed record LeaseAnswer
     public IReadOnlyList<string>? Addresses { get; init; }
     /// <summary>The mark of <see cref="Addresses"/>.</summary>
     public string? AddressesMark { get; init; }
+    /// <summary>The control plane's term, for an agent that keeps one. One that knows a higher one takes nothing from it.</summary>
+    public TermMark? Term { get; init; }
 }
 
 /// <summary>A run that is ours until the lease ends.</summary>
@@ -118,6 +125,8 @@ public sealed record ReportRequest
     public JobProgress? Progress { get; init; }
     /// <summary>What happened since the last report.</summary>
     public IReadOnlyList<RunEventLine> Events { get; init; } = [];
+    /// <summary>The term under which the run was leased; null where that was not told.</summary>
+    public TermMark? Term { get; init; }
 }
 
 /// <summary>How much an event matters.</summary>
@@ -145,7 +154,8 @@ public sealed record ReportAnswer(int TtlMs, bool Cancel);
 /// <param name="RunId">The run.</param>
 /// <param name="Epoch">The lease's epoch.</param>
 /// <param name="Result">How it ended.</param>
-public sealed record CompleteRequest(RunId RunId, long Epoch, JobResult Result);
+/// <param name="Term">The term under which the run was leased; null where that was not told.</param>
+public sealed record CompleteRequest(RunId RunId, long Epoch, JobResult Result, TermMark? Term = null);
 
 /// <summary>POST inventory: what the agent found on its host.</summary>
 public sealed record InventoryRequest

@@ -14,6 +14,8 @@ public sealed record DutiesRequest
     public IReadOnlyList<DutyReport> Reports { get; init; } = [];
     /// <summary>Items whose duty was ended, with everything that it had on their servers.</summary>
     public IReadOnlyList<ItemId> Ended { get; init; } = [];
+    /// <summary>The highest term that this agent was told; null where it keeps none.</summary>
+    public TermMark? Term { get; init; }
 }
 
 /// <summary>How a duty goes.</summary>
@@ -51,7 +53,8 @@ public sealed record LogReport
 /// <summary>The answer to duties: all that this agent has to do; what it does beside them ends.</summary>
 /// <param name="Duties">The duties.</param>
 /// <param name="NextMs">Milliseconds until it asks again.</param>
-public sealed record DutiesAnswer(IReadOnlyList<Duty> Duties, int NextMs);
+/// <param name="Term">The control plane's term, for an agent that keeps one.</param>
+public sealed record DutiesAnswer(IReadOnlyList<Duty> Duties, int NextMs, TermMark? Term = null);
 
 /// <summary>Something that an agent does all the time.</summary>
 public sealed record Duty

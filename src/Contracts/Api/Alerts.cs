@@ -25,6 +25,8 @@ public enum AlertKind
     ExportLate,
     /// <summary>Something that needs two persons waits for the second.</summary>
     ApprovalWaiting,
+    /// <summary>A later control plane of the installation has begun, and this one does nothing any more.</summary>
+    Superseded,
 }
 
 /// <summary>How bad it is.</summary>

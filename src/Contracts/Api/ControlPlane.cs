@@ -13,6 +13,8 @@ public sealed record ControlPlaneState
     public required Guid Installation { get; init; }
     /// <summary>Raised by each rebuild: a control plane of a lower term is an old one.</summary>
     public required long Term { get; init; }
+    /// <summary>The later control plane, where one has begun: this one then changes nothing any more. Null for none.</summary>
+    public LaterControlPlane? Later { get; init; }
     /// <summary>Number of the newest entry; 0 for none.</summary>
     public required long Entry { get; init; }
     /// <summary>When that was written; null for never.</summary>
@@ -24,6 +26,12 @@ public sealed record ControlPlaneState
     /// <summary>The places to which it is exported, and locations to which it is not.</summary>
     public required IReadOnlyList<ControlPlanePlace> Places { get; init; }
 }
+
+/// <summary>A later control plane of the same installation.</summary>
+/// <param name="Term">Its term.</param>
+/// <param name="SeenIn">Where that was seen, for example "the location Far".</param>
+/// <param name="SeenAt">When it was seen first.</param>
+public sealed record LaterControlPlane(long Term, string SeenIn, DateTimeOffset SeenAt);
 
 /// <summary>One place for exports.</summary>
 public sealed record ControlPlanePlace

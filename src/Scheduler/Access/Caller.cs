@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Scheduler.ControlPlane;
 
 namespace BackupDr.Scheduler.Access;
 
@@ -60,6 +61,9 @@ public sealed record Caller
 
     /// <summary>Finds out where things belong, for a caller with scopes.</summary>
     internal ScopedThings? Things { get; init; }
+
+    /// <summary>The later control plane, where there is one: nobody changes anything in this one then.</summary>
+    internal LaterTerm? Later { get; init; }
 
     /// <summary>Nobody.</summary>
     public static Caller Anonymous(string address = "") => new(CallerKind.Anonymous, "anonymous", new Grant(Role.Anonymous))
@@ -124,8 +128,10 @@ public sealed record Caller
     /// <summary>Goes on only with the right, be it for a few things. What is given out is left to <see cref="Sees"/>.</summary>
     /// <exception cref="NotSignedInException">Nobody is signed in.</exception>
     /// <exception cref="DeniedException">The caller does not have the right.</exception>
+    /// <exception cref="ConflictException">"control_plane.superseded": it would change something in an old control plane.</exception>
     public void MustSomewhere(Right right)
     {
+        if (May(right) && Later is not null && right.IsChange()) throw Later.Refusal();
         if (May(right)) return;
         if (Kind == CallerKind.Anonymous) throw new NotSignedInException("access.not_signed_in",
             $"Nobody is signed in, and this needs the right {right}.", "Sign in, or send an API key as 'Authorization: Bearer'.");

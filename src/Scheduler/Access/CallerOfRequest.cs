@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Api;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Hosts;
 
@@ -9,7 +10,7 @@ namespace BackupDr.Scheduler.Access;
 /// <summary>Finds out who asks: by session cookie or API key on the console's listener, by client certificate on the agents',
 /// and there at the gateway also by a repository's user and password.</summary>
 public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, AgentAdmission admission,
-    GatewayUsers gatewayUsers)
+    GatewayUsers gatewayUsers, TermFence fence)
 {
     /// <summary>Calls that change something by cookie must carry this header: other sites cannot set it.</summary>
     public const string GuardHeader = "X-BackupDr";
@@ -22,6 +23,7 @@ public sealed class CallerOfRequest(RequestDelegate next, Sessions sessions, Age
         var caller = http.Features.Get<ListenerFeature>()?.Listener == Listener.Agents
             ? await OfCertificate(http, address)
             : await OfConsole(http, address);
+        if (fence.Later is { } later) caller = caller with { Later = later };
         http.Features.Set(caller);
         if (caller.Kind == CallerKind.Person)
             http.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.NameIdentifier, caller.Person.ToString()!),

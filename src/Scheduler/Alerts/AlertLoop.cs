@@ -13,6 +13,7 @@ public sealed class AlertLoop(AlertLook look, DeliverMessages deliver, PingDeadM
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-        => await Task.WhenAll(loops.Every(LookEvery, look.Run, stoppingToken), loops.Every(DeliverEvery, deliver.Run, stoppingToken),
+        => await Task.WhenAll(loops.Every(LookEvery, look.Run, stoppingToken),
+            loops.Every(DeliverEvery, deliver.Run, stoppingToken, alsoSuperseded: true),
             loops.Every(PingEvery, deadMan.Run, stoppingToken), loops.Every(DaysEvery, days.Run, stoppingToken));
 }

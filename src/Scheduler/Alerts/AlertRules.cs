@@ -66,7 +66,8 @@ public static class AlertRules
 
     /// <summary>Kinds that these rules raise and clear; others are raised and cleared where they happen.</summary>
     public static readonly IReadOnlyList<AlertKind> Looked
-        = [.. Enum.GetValues<AlertKind>().Where(kind => kind is not (AlertKind.RetentionHeld or AlertKind.ExportLate))];
+        = [.. Enum.GetValues<AlertKind>().Where(kind => kind is not (AlertKind.RetentionHeld or AlertKind.ExportLate
+            or AlertKind.Superseded))];
 
     /// <summary>All that are to be open. What follows from a silent host or a location that is away is not told again for each
     /// item.</summary>

@@ -29,7 +29,8 @@ static class AgentEndpoints
         agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
         {
             var answer = await handler.Handle(caller, request, ct);
-            return answer.Run is null && answer.Requests.Count == 0 && answer.Addresses is null ? Results.NoContent()
+            return answer.Run is null && answer is { Requests.Count: 0, Addresses: null }
+                && !(request.Term?.Term < answer.Term?.Term) ? Results.NoContent()
                 : Results.Json(answer, WireJson.Default.LeaseAnswer);
         }).For<LeaseRun>().ExcludeFromDescription();
         agent.MapPost("report", (Caller caller, ReportRequest request, ReportRun handler, CancellationToken ct) =>

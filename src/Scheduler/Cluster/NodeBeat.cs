@@ -26,8 +26,8 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
             {
                 try { await Beat(stoppingToken); }
                 catch (Exception e) when (Outage.Is(e)) { continue; }   // the loops say it; the next beat comes anyway
-                // A bug in what is only told must not end the node.
-                catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
+                // A bug in what is only told must not end the node, nor what a driver cancels by itself.
+                catch (Exception e) when (!stoppingToken.IsCancellationRequested) { LogBroken(log, e); }
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }

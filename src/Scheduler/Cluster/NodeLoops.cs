@@ -1,11 +1,12 @@
 using BackupDr.Contracts;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Cluster;
 
 /// <summary>Runs this node's loops. While the database is away they wait, which is said once when it goes and once when it is back; while
-/// the node drains they rest.</summary>
-public sealed partial class NodeLoops(NodeStanding standing, TimeProvider clock, ILogger<NodeLoops> log)
+/// the node drains they rest, and where a later control plane has begun they rest for good.</summary>
+public sealed partial class NodeLoops(NodeStanding standing, TermFence fence, TimeProvider clock, ILogger<NodeLoops> log)
 {
     static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1);
 
@@ -16,13 +17,14 @@ public sealed partial class NodeLoops(NodeStanding standing, TimeProvider clock,
     /// <param name="time">From one turn to the next.</param>
     /// <param name="work">Any node may do it at any time.</param>
     /// <param name="ct">Ends it.</param>
-    public async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct)
+    /// <param name="alsoSuperseded">Whether it goes on where a later control plane has begun: what tells people of just that.</param>
+    public async Task Every(TimeSpan time, Func<CancellationToken, Task<int>> work, CancellationToken ct, bool alsoSuperseded = false)
     {
         using var timer = new PeriodicTimer(time, clock);
         try
         {
             while (await timer.WaitForNextTickAsync(ct))
-                if (!standing.IsDraining) await Turn(work, ct);
+                if (!standing.IsDraining && (alsoSuperseded || !fence.IsSuperseded)) await Turn(work, ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
     }
@@ -41,11 +43,11 @@ public sealed partial class NodeLoops(NodeStanding standing, TimeProvider clock,
         catch (Exception e) when (e is not OperationCanceledException) { LogBroken(log, e); }
     }
 
-    /// <summary>Does something that must be done, as soon as the database lets it.</summary>
+    /// <summary>Does something that must be done, as soon as the database lets it, unless a later control plane has begun.</summary>
     public async Task Insist(Func<CancellationToken, Task> work, CancellationToken ct)
     {
         using var held = standing.HoldLoop();
-        while (true)
+        while (!fence.IsSuperseded)
         {
             try
             {

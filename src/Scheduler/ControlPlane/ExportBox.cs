@@ -18,13 +18,14 @@ sealed class ExportBox
     /// <summary>Most bytes that one object may unpack to.</summary>
     public const int LargestPlain = 512 << 20;
 
-    readonly byte[] _seal, _names;
+    readonly byte[] _seal, _names, _terms;
 
     /// <param name="recoveryKey">32 bytes.</param>
     public ExportBox(ReadOnlySpan<byte> recoveryKey)
     {
         _seal = Derive(recoveryKey, "backupdr export: seal"u8);
         _names = Derive(recoveryKey, "backupdr export: names"u8);
+        _terms = Derive(recoveryKey, "backupdr terms"u8);
     }
 
     static byte[] Derive(ReadOnlySpan<byte> key, ReadOnlySpan<byte> purpose)
@@ -42,6 +43,10 @@ sealed class ExportBox
         hash.AppendData(plain);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>What shows that a term was begun by somebody with the recovery key: 64 hex characters.</summary>
+    public string TermSeal(Guid installation, long term)
+        => Convert.ToHexStringLower(HMACSHA256.HashData(_terms, Encoding.UTF8.GetBytes($"{installation:N} {term:D}")));
 
     /// <summary>Packs and seals.</summary>
     public byte[] Seal(string name, ReadOnlySpan<byte> plain)

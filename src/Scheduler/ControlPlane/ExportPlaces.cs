@@ -9,10 +9,19 @@ using BackupDr.Storage;
 namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>A place to which the control plane is exported, opened.</summary>
-sealed class ExportPlace(string key, LocationId? location, IObjectStore? store, string? problem) : IAsyncDisposable
+sealed class ExportPlace(string key, string name, LocationId? location, IObjectStore? store, string? problem) : IAsyncDisposable
 {
     /// <summary>Names it in our table: the location's id, or "folder".</summary>
     public string Key => key;
+
+    /// <summary>As people call it, for the middle of a sentence.</summary>
+    public string Name => name;
+
+    /// <summary>Its address, as the location has it; null for the folder.</summary>
+    public string? Address { get; init; }
+
+    /// <summary>Whether its word on terms counts: one that is away may be asked as well when it is back.</summary>
+    public bool Counts { get; init; } = store is null || store.Abilities.HasFlag(StoreAbilities.ConditionalPut);
 
     /// <summary>The location; null for the nodes' folder.</summary>
     public LocationId? Location => location;
@@ -50,23 +59,36 @@ public sealed class ExportPlaces(Postgres db, LocationSecrets secrets, GatewaySt
     {
         var places = new List<ExportPlace>();
         if (options.ExportFolder.Length > 0)
-            places.Add(new ExportPlace(FolderKey, null, StoreFactory.Open(options.ExportFolder, new StoreOptions { Clock = clock }), null));
-        var ids = await db.Query("select id from location where kind = any($1) and not is_closed order by id", [Kinds],
-            row => row.Id<LocationId>("id"), ct);
-        foreach (var id in ids) places.Add(await Open(id, ct));
+        {
+            var folder = StoreFactory.Open(options.ExportFolder, new StoreOptions { Clock = clock });
+            places.Add(new ExportPlace(FolderKey, "the folder of the nodes", null, folder, null));
+        }
+        places.AddRange(await Locations(db, ct));
         return places;
     }
 
-    async Task<ExportPlace> Open(LocationId id, CancellationToken ct)
+    /// <summary>Those among the locations, as they are at this moment of a database.</summary>
+    internal async Task<List<ExportPlace>> Locations(SqlSource source, CancellationToken ct)
+    {
+        var places = new List<ExportPlace>();
+        var all = await source.Query("""
+            select id, name, coalesce(address, path) as address from location where kind = any($1) and not is_closed order by id
+            """, [Kinds], row => (Id: row.Id<LocationId>("id"), Name: row.Text("name"), Address: row.Text("address")), ct);
+        foreach (var (id, name, address) in all) places.Add(await Open(source, id, $"the location {name}", address, ct));
+        return places;
+    }
+
+    async Task<ExportPlace> Open(SqlSource source, LocationId id, string name, string address, CancellationToken ct)
     {
         try
         {
-            var (location, credentials) = await secrets.Find(db, id, ct);
+            var (location, credentials) = await secrets.Find(source, id, ct);
             var store = location.Path is { } folder ? await gateway.Root(folder, id, ct)
                 : StoreFactory.Open(location.Address, LocationWay.Of(location, credentials).Options(clock));
-            return new ExportPlace(id.ToString(), id, store, null);
+            return new ExportPlace(id.ToString(), name, id, store, null) { Address = address };
         }
-        catch (BackupDrException e) { return new ExportPlace(id.ToString(), id, null, Sentence(e)); }   // told on the storage page
+        // told on the storage page
+        catch (BackupDrException e) { return new ExportPlace(id.ToString(), name, id, null, Sentence(e)) { Address = address }; }
     }
 
     /// <summary>What a person reads.</summary>

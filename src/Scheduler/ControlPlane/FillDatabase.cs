@@ -7,10 +7,9 @@ using BackupDr.Scheduler.Secrets;
 namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>What a rebuilt control plane begins as.</summary>
-/// <param name="Term">Its term, above all before it.</param>
 /// <param name="Hash">Of the entry that it came from: its next one links to that.</param>
 /// <param name="RecoveryKey">Stays the same.</param>
-sealed record RebuiltAs(long Term, string Hash, byte[] RecoveryKey);
+sealed record RebuiltAs(string Hash, byte[] RecoveryKey);
 
 /// <summary>Puts the rows of an export into an empty database, all or none.</summary>
 sealed class FillDatabase(Postgres db, Migrator migrator)
@@ -32,28 +31,32 @@ sealed class FillDatabase(Postgres db, Migrator migrator)
     /// <param name="entry">What there is.</param>
     /// <param name="begins">What begins here.</param>
     /// <param name="read">Gives a part's rows, a JSON object in each line.</param>
-    /// <param name="claim">Claims the term, when all rows are there and none can be seen yet.</param>
+    /// <param name="begin">Begins the term, when all rows are there and none can be seen yet.</param>
     /// <param name="ct">Cancels; the tables are then there, and empty.</param>
     /// <exception cref="ConflictException">The export names migrations that this version does not know.</exception>
-    public async Task Run(ExportEntry entry, RebuiltAs begins, Func<ExportPart, Task<byte[]>> read, Func<Task> claim,
-        CancellationToken ct)
+    public async Task<BegunTerm> Run(ExportEntry entry, RebuiltAs begins, Func<ExportPart, Task<byte[]>> read,
+        Func<Transaction, SealedSecrets, Task<BegunTerm>> begin, CancellationToken ct)
     {
         await migrator.Run(ct, entry.Migrations);
-        await db.InTransaction(async tx =>
+        var begun = await db.InTransaction(async tx =>
         {
             var tables = entry.Parts.Select(part => part.Table).Distinct().ToList();
             foreach (var table in tables) await tx.Execute($"delete from \"{table}\"", [], ct);   // what the migrations put there
             foreach (var table in await InOrder(tx, tables, ct)) await Fill(tx, table, entry.Parts, read, ct);
             var secrets = SealedSecrets.With(Convert.FromBase64String(entry.SealingKey));
+            var term = await begin(tx, secrets);
             await tx.Execute("""
                 insert into control_plane (installation, recovery_key_sealed, term, export_seq, export_hash) values ($1, $2, $3, $4, $5)
-                """, [entry.Installation, RecoveryKey.Seal(secrets, begins.RecoveryKey), begins.Term, entry.Seq, begins.Hash], ct);
+                """, [entry.Installation, RecoveryKey.Seal(secrets, begins.RecoveryKey), term.Term, entry.Seq, begins.Hash], ct);
             await Audit.Add(tx, Caller.System("rebuild"), "control_plane.rebuild", entry.Installation.ToString(),
-                FormattableString.Invariant($"from entry {entry.Seq} of term {entry.Term}, of {entry.At:u}; term {begins.Term} begins"),
-                ct);
-            await claim();
+                FormattableString.Invariant($"from entry {entry.Seq} of term {entry.Term}, of {entry.At:u}; {term.Words}"), ct);
+            if (term.OverriddenBy is { } two)
+                await Audit.Add(tx, Caller.System("rebuild"), "control_plane.override", entry.Installation.ToString(),
+                    $"{two.One} and {two.Other} say that the old control plane is off: {term.Words}", ct);
+            return term;
         }, ct);
         await migrator.Run(ct);
+        return begun;
     }
 
     /// <summary>The tables, each after those that it refers to.</summary>

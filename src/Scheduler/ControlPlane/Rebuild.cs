@@ -2,6 +2,8 @@ using System.Globalization;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Gateway;
+using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -81,19 +83,23 @@ public static class Rebuild
         // Before the rows: without its key the database could not be used, and the key alone harms nobody.
         file.Write(key);
         var export = new ReadExport(store, box);
-        var term = Math.Max(newest, await Terms.Highest(store, box, entry.Installation, ct)) + 1;
-        await fill.Run(entry, new RebuiltAs(term, SignedHash(entry), recoveryKey), part => export.Part(entry.Installation, part, ct),
-            () => Terms.Begin(store, box, entry.Installation, term, ct), ct);
+        var term = new BeginTerm(store, box, entry.Installation, newest, arguments.OverriddenBy);
+        await using var gateway = new GatewayStores(TimeProvider.System);
+        var begun = await fill.Run(entry, new RebuiltAs(SignedHash(entry), recoveryKey), part => export.Part(entry.Installation, part, ct),
+            async (tx, secrets) => await term.Run(tx, await new ExportPlaces(db, new LocationSecrets(secrets), gateway,
+                settings.ControlPlane, TimeProvider.System).Locations(tx, ct), ct), ct);
+        var looks = await db.InTransaction(tx => AdoptionTable.LookThroughAll(tx, TimeProvider.System, "system: after a rebuild", ct), ct);
         var found = await db.First("""
             select (select count(*) from host where retired_at is null) as hosts, (select count(*) from policy where removed_at is null)
                 as policies, (select count(*) from recovery_point where gone_at is null) as points
             """, [], row => (Hosts: row.Long("hosts"), Policies: row.Long("policies"), Points: row.Long("points")), ct);
         await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
-            Rebuilt: {found.Hosts} hosts, {found.Policies} policies, {found.Points} recovery points. Term {term} begins.
+            Rebuilt: {found.Hosts} hosts, {found.Policies} policies, {found.Points} recovery points.
+            {char.ToUpperInvariant(begun.Words[0])}{begun.Words[1..]}.
             The key of the secrets is in {settings.Secrets.KeyFile}.
             Start the node. Agents come back by themselves where they reach it under the address that they know; people sign in with
-            their passwords. What was done after {entry.At:yyyy-MM-dd HH:mm:ss} UTC is not known here: snapshots taken since are in
-            their repositories all the same.
+            their passwords. What was done after {entry.At:yyyy-MM-dd HH:mm:ss} UTC is not known here; {looks} repositories are looked
+            through by the agents for snapshots taken since.
             """));
     }
 

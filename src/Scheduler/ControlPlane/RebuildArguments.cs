@@ -18,6 +18,7 @@ public sealed partial record RebuildArguments
           --signed-by FINGERPRINT    the signing key that the kit names, 64 hex letters; needed without a kit
           --installation ID          which one, where the location has several
           --entry TERM-NUMBER        an older entry instead of the newest
+          --override NAME,NAME       two people say that the old control plane is off, where its places cannot be reached
           --list                     only lists the entries, newest first; needs no database
           -o, --option NAME=VALUE    option of the store, for example s3.region=eu-central-1
           --cacert FILE              PEM file with authorities to trust beside the system's
@@ -36,6 +37,8 @@ public sealed partial record RebuildArguments
     public Guid? Installation { get; init; }
     /// <summary>Which entry; null for the newest.</summary>
     public (long Term, long Seq)? Entry { get; init; }
+    /// <summary>Who says that the old control plane is off; null for nobody.</summary>
+    public PersonPair? OverriddenBy { get; init; }
     /// <summary>Whether only to list.</summary>
     public bool IsList { get; init; }
     /// <summary>Whether only to explain.</summary>
@@ -74,6 +77,7 @@ public sealed partial record RebuildArguments
                 "--signed-by" => parsed with { SignedBy = Value() },
                 "--installation" => parsed with { Installation = Id(Value()) },
                 "--entry" => parsed with { Entry = Number(Value()) },
+                "--override" => parsed with { OverriddenBy = Two(Value()) },
                 "--option" or "-o" => parsed with { Options = [.. parsed.Options, Value()] },
                 "--cacert" => parsed with { CaCertificateFile = Value() },
                 "--settings" => parsed with { SettingsFile = Value() },
@@ -123,6 +127,15 @@ public sealed partial record RebuildArguments
 
     static Guid Id(string text) => Guid.TryParse(text, out var id) ? id
         : throw new BadInputException("--installation", $"'{text}' is no id of an installation.", "It stands in the recovery kit.");
+
+    static PersonPair Two(string text)
+    {
+        var names = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return names.Length == 2 && !string.Equals(names[0], names[1], StringComparison.OrdinalIgnoreCase)
+            ? new PersonPair(names[0], names[1])
+            : throw new BadInputException("--override", $"'{text}' names no two people.",
+                "Give the names with which they sign in, separated by a comma.");
+    }
 
     static (long, long) Number(string text)
     {

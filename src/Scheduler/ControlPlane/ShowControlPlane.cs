@@ -7,7 +7,7 @@ using BackupDr.Scheduler.Evidence;
 namespace BackupDr.Scheduler.ControlPlane;
 
 /// <summary>Where the control plane is exported to, and how old that is.</summary>
-public sealed class ShowControlPlane(Postgres db, ControlPlaneOptions options, EvidenceKey signer)
+public sealed class ShowControlPlane(Postgres db, ControlPlaneOptions options, EvidenceKey signer, TermFence fence)
 {
     /// <summary>Handles GET control-plane.</summary>
     public async Task<ControlPlaneState> Handle(Caller caller, ShowControlPlaneRequest request, CancellationToken ct)
@@ -32,6 +32,7 @@ public sealed class ShowControlPlane(Postgres db, ControlPlaneOptions options, E
             {
                 Installation = row.Guid("installation"),
                 Term = row.Long("term"),
+                Later = fence.Later is { } later ? new LaterControlPlane(later.Term, later.SeenIn, later.SeenAt) : null,
                 Entry = row.Long("export_seq"),
                 ExportedAt = row.TimeOrNull("exported_at"),
                 DueAt = row.Time("export_due_at"),

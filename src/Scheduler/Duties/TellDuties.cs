@@ -6,6 +6,7 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -15,7 +16,7 @@ namespace BackupDr.Scheduler.Duties;
 
 /// <summary>Takes what an agent tells of its duties, and hands them out: one process at a time has each, and its epoch fences what it
 /// tells.</summary>
-public sealed class TellDuties(Postgres db, RepositoryTable repositories, PolicyRuns policies)
+public sealed class TellDuties(Postgres db, RepositoryTable repositories, PolicyRuns policies, TermFence fence)
 {
     /// <summary>How long a duty stays with a process that is silent.</summary>
     static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(45);
@@ -30,6 +31,7 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
         var host = caller.MustBeHost();
         if (request.Process.Length is 0 or > LongestProcess)
             throw new BadInputException("process", "The agent's process has no name.", "Install the agent of the node's version.");
+        await fence.MustBeLatest(request.Term, host, ct);
         return await db.InTransaction(async tx =>
         {
             if (await HostTable.Waits(tx, host, ct)) return new DutiesAnswer([], (int)AskAgain.TotalMilliseconds);
@@ -39,7 +41,8 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
                     + "and i.id = d.item_id and i.host_id = $2 and i.retired_at is not null and d.ended_at is null", [item, host], ct);
             var known = request.Reports.ToDictionary(report => (report.Item, report.Epoch), report => report.Version);
             var duties = await Hand(tx, host, request.Process, known, ct);
-            return new DutiesAnswer(duties, (int)(duties.Count > 0 ? AskAgainWithDuties : AskAgain).TotalMilliseconds);
+            return new DutiesAnswer(duties, (int)(duties.Count > 0 ? AskAgainWithDuties : AskAgain).TotalMilliseconds,
+                request.Term is null ? null : fence.Own);
         }, ct);
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Storage;
 using BackupDr.Storage.Rest;
 using Microsoft.AspNetCore.Http.Features;
@@ -11,7 +12,7 @@ namespace BackupDr.Scheduler.Gateway;
 
 /// <summary>Serves the objects of one repository over restic's REST protocol, to add to and not to take from.</summary>
 public sealed class ServeObjects(GatewayGrants grants, GatewayStores stores, GatewayUploads uploads, GatewayUsage usage, GatewayRules rules,
-    RefusedDeletes refused)
+    RefusedDeletes refused, TermFence fence)
 {
     const int Piece = 1 << 20;
 
@@ -37,6 +38,7 @@ public sealed class ServeObjects(GatewayGrants grants, GatewayStores stores, Gat
             case GatewayVerb.Read: await Read(http, store, call.Name, ct); break;
             case GatewayVerb.Put: await Put(http, grant, store, call.Name, ct); break;
             case GatewayVerb.Delete when rules.MayDelete(call.Name):
+                fence.MustBeLatest();
                 Answer(http, await store.Delete(call.Name, ct) ? StatusCodes.Status200OK : StatusCodes.Status404NotFound);
                 break;
             case GatewayVerb.Delete or GatewayVerb.Remove:
@@ -135,6 +137,7 @@ public sealed class ServeObjects(GatewayGrants grants, GatewayStores stores, Gat
             limit.MaxRequestBodySize = GatewayUploads.LargestBytes;
         // The body is taken before anything is refused: who is still sending would see a broken connection instead of the answer.
         using var upload = await uploads.Receive(http.Request.Body, (int)length, ct);
+        fence.MustBeLatest();
         if (!rules.MayPut(name))
             throw new DeniedException($"Through the gateway {name} cannot be written: only restic's own objects can.",
                 "Garbage collection and repairs run on the node's machine.");

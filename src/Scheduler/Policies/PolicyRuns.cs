@@ -5,6 +5,7 @@ using BackupDr.Contracts.Rules.Calendar;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Runs;
 
@@ -132,7 +133,7 @@ public sealed class PolicyRuns(TimeProvider clock)
             {
                 Source = item.Source,
                 HostName = item.HostName,
-                Tags = [$"backupdr.item={item.Id}", $"backupdr.run={id}"],
+                Tags = [$"{RecoveryPointTable.ItemTag}{item.Id}", $"backupdr.run={id}"],
                 Hooks = item.Hooks,
             }),
         }, ct);

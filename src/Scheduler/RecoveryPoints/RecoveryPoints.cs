@@ -17,6 +17,9 @@ readonly record struct LostPoint(RecoveryPointId Id, ItemId? Item, string Snapsh
 /// <summary>Writes and reads the catalog of recovery points.</summary>
 static class RecoveryPointTable
 {
+    /// <summary>Begins the tag of a snapshot that names the item whose backup made it.</summary>
+    public const string ItemTag = "backupdr.item=";
+
     public const string Select = """
         select p.id, p.item_id, i.name, h.id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
         p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id, p.found, p.gone_at, p.forgotten_at, p.trash_until,
@@ -93,17 +96,24 @@ static class RecoveryPointTable
     public static async Task Found(Transaction tx, TimeProvider clock, EndedRun run, AdoptResult look, CancellationToken ct)
     {
         var found = look.Snapshots;
+        // Of our own repositories only what a policy's backup made is a point of recovery, and it is its item's: a log's parts are none.
+        // Whether it left anything out was known to its run alone, so that it counts as incomplete.
         await tx.Execute("""
-            insert into recovery_point (id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found)
-            select s.id, $1, $2, s.snapshot, s.taken, true, s.backup::jsonb, s.found::jsonb
-            from unnest($3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[]) as s (id, snapshot, taken, backup, found)
+            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found)
+            select s.id, i.id, $1, case when i.id is null then $2 else s.id end, s.snapshot, s.taken, i.id is null, s.backup::jsonb,
+                s.found::jsonb
+            from unnest($3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::uuid[])
+                as s (id, snapshot, taken, backup, found, item)
+            join repository r on r.id = $1 left join item i on i.id = s.item and i.repository_id = r.id
+            where r.adopted_at is not null or i.id is not null
             on conflict (repository_id, snapshot_id) do update set gone_at = null, forgotten_at = null, forget_run_id = null
                 where recovery_point.gone_at is not null
             """,
             [run.Repository, run.Id, found.Select(_ => RecoveryPointId.New(clock).Value).ToArray(),
                 found.Select(one => one.SnapshotId).ToArray(), found.Select(one => one.TakenAt.UtcDateTime).ToArray(),
                 found.Select(one => JsonSerializer.Serialize(Numbers(one), WireJson.Default.BackupResult)).ToArray(),
-                found.Select(one => JsonSerializer.Serialize(one, WireJson.Default.FoundSnapshot)).ToArray()], ct);
+                found.Select(one => JsonSerializer.Serialize(one, WireJson.Default.FoundSnapshot)).ToArray(),
+                found.Select(one => ItemOf(one)?.Value).ToArray()], ct);
         // A snapshot that cannot be read is still there; of those that were too many to be told nothing is known. One that lies in a
         // further place comes back from there.
         await tx.Execute("""
@@ -119,6 +129,11 @@ static class RecoveryPointTable
                 look.NotListed > 0 || look.ProblemCount > look.Problems.Count ? OldestTold(look) : null], ct);
         await Notifications.Changed(tx, "points", null, ct);
     }
+
+    /// <summary>The item that a snapshot's tags name.</summary>
+    static ItemId? ItemOf(FoundSnapshot found)
+        => found.Tags.FirstOrDefault(tag => tag.StartsWith(ItemTag, StringComparison.Ordinal)) is { } tag
+            && TypedId.TryParse<ItemId>(tag[ItemTag.Length..], out var item) ? item : null;
 
     /// <summary>After the places of points were told anew: those that lie nowhere are gone, and those that came back are there.</summary>
     /// <param name="tx">The transaction's.</param>

@@ -39,6 +39,31 @@ static class AdoptionTable
         return run;
     }
 
+    /// <summary>Makes a run for each repository that looks for snapshots of which nothing is known here. What is in use stays usable
+    /// meanwhile.</summary>
+    /// <returns>How many.</returns>
+    public static async Task<int> LookThroughAll(Transaction tx, TimeProvider clock, string requestedBy, CancellationToken ct)
+    {
+        var all = await tx.Query("""
+            select r.id, r.host_id, coalesce(r.name, 'the repository of ' || h.name) as name
+            from repository r join host h on h.id = r.host_id
+            where r.state = 'Ready' and h.retired_at is null and not exists (select from run k where k.repository_id = r.id
+                and k.kind = 'Adopt' and k.state in ('Queued', 'Leased', 'Running')) order by r.id
+            """, [], row => (Id: row.Id<RepositoryId>("id"), Host: row.Id<HostId>("host_id"), Name: row.Text("name")), ct);
+        foreach (var one in all)
+            await RunTable.Add(tx, new NewRun
+            {
+                Id = RunId.New(clock),
+                Kind = JobKind.Adopt,
+                Title = $"Look through {one.Name}",
+                Host = one.Host,
+                Repository = one.Id,
+                RequestedBy = requestedBy,
+                Job = new StoredJob(),
+            }, ct);
+        return all.Count;
+    }
+
     /// <summary>A look came to its end.</summary>
     public static async Task Looked(Transaction tx, RepositoryId repository, string configId, AdoptResult look, CancellationToken ct)
     {

@@ -117,7 +117,7 @@ static class ReplicaTable
         await tx.Execute("""
             insert into recovery_point_place (point_id, location_id)
             select p.id, r.location_id from recovery_point p join repository r on r.id = p.repository_id
-            where r.id = $1 and p.item_id is null and p.gone_at is null on conflict do nothing
+            where r.id = $1 and p.found is not null and p.gone_at is null on conflict do nothing
             """, [repository], ct);
         await tx.Execute("""
             delete from recovery_point_place w using recovery_point p, repository r

@@ -66,6 +66,10 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
     internal static readonly string[] UpkeepKinds = [nameof(JobKind.Replicate), nameof(JobKind.Tier),
         nameof(JobKind.Check), nameof(JobKind.Forget), nameof(JobKind.Prune)];
 
+    /// <summary>Kinds of jobs that remove something for good: handed out only by the control plane that is confirmed to be the latest.
+    /// </summary>
+    internal static readonly string[] RemovalKinds = [nameof(JobKind.Forget), nameof(JobKind.Prune)];
+
     internal static BadInputException Closed() => new("location", "This location is the place of an adopted repository, and nothing else "
         + "is put there.", "Choose another location; a policy continues an adopted repository by naming the repository.");
 

@@ -5,6 +5,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Repositories;
@@ -14,7 +15,7 @@ namespace BackupDr.Scheduler.Runs;
 
 /// <summary>An agent's long poll: hands out one run with a fresh epoch, and the questions to this host.</summary>
 public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, NodeStanding standing,
-    UpkeepPlacement placement, TimeProvider clock, IHostApplicationLifetime lifetime)
+    UpkeepPlacement placement, TermFence fence, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
     const int TriesForRoom = 3;
@@ -27,6 +28,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         if (request.ProtocolVersion is > AgentProtocol.Version or < 1)
             throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks "
                 + $"{AgentProtocol.Version}.", "Install the agent that this node offers.");
+        await fence.MustBeLatest(request.Term, host, ct);
         if (standing.IsDraining) throw new UnavailableException("node.draining", "This node takes no new work: it is being emptied.",
             "Ask another node.");
         var wait = TimeSpan.FromSeconds(Math.Clamp(request.WaitSeconds, 0, AgentProtocol.MaximumWaitSeconds));
@@ -37,9 +39,11 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping, standing.Draining);
         while (true)
         {
+            fence.MustBeLatest();
             var answer = await Take(host, request, ct);
             var left = wait - clock.GetElapsedTime(since);
-            if (answer.Run is not null || answer.Requests.Count > 0 || answer.Addresses is not null || left <= TimeSpan.Zero
+            if (answer.Run is not null || answer.Requests.Count > 0 || answer.Addresses is not null
+                || request.Term?.Term < answer.Term?.Term || left <= TimeSpan.Zero
                 || stop.IsCancellationRequested) return answer;
             try { await told.Wait(left < LookAgain ? left : LookAgain, stop.Token); }
             // the node stops or drains: one last look, then an empty answer
@@ -106,6 +110,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
             Run = request.Slots > 0 ? await Claim(tx, host, request.Running, ct) : null,
             Addresses = news?.Urls,
             AddressesMark = news?.Mark,
+            Term = request.Term is null ? null : fence.Own,
         };
     }
 
@@ -142,10 +147,11 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         left join policy p on p.id = r.policy_id
         where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
           and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3) and not h.awaits_approval
+          and {TermTable.IsLatest} and (not r.kind = any($4) or {TermTable.IsConfirmed})
           and (r.kind <> 'Backup' or {RunCaps.Room} and not exists (select 1 from run o where o.item_id = r.item_id
               and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
         order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1
-        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray()],
+        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds],
             row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
                 row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec),
                 row.Time("now")), ct);
@@ -168,7 +174,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
 }
 
 /// <summary>Progress and events of a run under way; extends its lease.</summary>
-public sealed class ReportRun(Postgres db, LeaseExpiry leases)
+public sealed class ReportRun(Postgres db, LeaseExpiry leases, TermFence fence)
 {
     /// <summary>Takes a report.</summary>
     /// <exception cref="ConflictException">"run.lease_lost": the epoch is not the run's any more, or its lease ended.</exception>
@@ -176,6 +182,7 @@ public sealed class ReportRun(Postgres db, LeaseExpiry leases)
     {
         caller.Must(Right.AgentWork);
         leases.MustKnow();
+        await MustBeCurrent(fence, caller, request.RunId, request.Term, ct);
         if (request.Events.Count > AgentProtocol.MaximumEvents) throw new BadInputException("events",
             $"A report carries {request.Events.Count} events.", $"Send at most {AgentProtocol.MaximumEvents} and the rest with the next.");
         return await db.InTransaction(async tx =>
@@ -208,6 +215,16 @@ public sealed class ReportRun(Postgres db, LeaseExpiry leases)
             throw new DeniedException($"{run} is no run of {caller.Name}.", "An agent tells of the runs that it leased itself.");
     }
 
+    /// <summary>A run that was leased by an older control plane has lost its lease with it, and so has one of this control plane where a
+    /// later one has begun.</summary>
+    /// <exception cref="ConflictException">"run.lease_lost"; "control_plane.superseded" for a run of the later one, which only that can
+    /// take.</exception>
+    internal static async Task MustBeCurrent(TermFence fence, Caller caller, RunId run, TermMark? leased, CancellationToken ct)
+    {
+        if (fence.IsOlder(leased) || (fence.IsSuperseded && !(leased?.Term > fence.Own.Term))) throw LeaseLost(run);
+        await fence.MustBeLatest(leased, caller.MustBeHost(), ct);
+    }
+
     internal static ConflictException LeaseLost(RunId run)
         => new("run.lease_lost", $"The lease of {run} is lost: another lease has begun, or it was not extended in time.",
             "Stop at once and write nothing more for this run.");
@@ -216,7 +233,7 @@ public sealed class ReportRun(Postgres db, LeaseExpiry leases)
 }
 
 /// <summary>The end of a run, told by its agent.</summary>
-public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry leases)
+public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry leases, TermFence fence)
 {
     /// <summary>Takes the result. Told twice for the same lease, it changes nothing the second time.</summary>
     /// <exception cref="ConflictException">"run.lease_lost".</exception>
@@ -224,6 +241,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
     {
         caller.Must(Right.AgentWork);
         leases.MustKnow();
+        await ReportRun.MustBeCurrent(fence, caller, request.RunId, request.Term, ct);
         // Snapshots that were found are kept as recovery points, which a list of runs need not read.
         var kept = request.Result.Adopt is { } look ? request.Result with { Adopt = look with { Snapshots = [] } } : request.Result;
         await db.InTransaction(async tx =>

@@ -3,6 +3,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Repositories;
 
@@ -182,8 +183,8 @@ static class RunTable
                h.last_seen_at > clock() - $1 and h.retired_at is null, s.state, r.due_at > clock(),
                r.kind = 'Backup' and exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in
                ('Leased', 'Running') and o.id <> r.id), s.upkeep_allowed, r.repository_id,
-               r.due_at, r.looks, r.thawing, r.held_for, r.note, l.name as location,
-        """ + RunCaps.Columns + """
+               r.due_at, r.looks, r.thawing, r.held_for, r.note, l.name as location, r.kind in ('Forget', 'Prune') and
+        """ + $" not {TermTable.IsConfirmed} as is_doubtful," + RunCaps.Columns + """
         from run r join host h on h.id = r.host_id join repository s on s.id = r.repository_id join location l on l.id = s.location_id
         """;
 
@@ -230,6 +231,8 @@ static class RunTable
             return row.Text(20) == nameof(RepositoryState.Failed) ? "its repository, which could not be made" : "its repository to be made";
         if (!row.Bool("upkeep_allowed") && RepositoryTable.UpkeepKinds.Contains(row.Text(1)))
             return "its repository's owner to allow upkeep";
+        if (row.Bool("is_doubtful"))
+            return "most of the places of exports to confirm that no later control plane has begun";
         if (row.Bool(21))
             return row.Json("thawing", WireJson.Default.ArchivedPacks) is { } packs ? $"the thaw of {packs.Words}"
                 : "its time: a pause after something that failed";

@@ -1,3 +1,4 @@
+using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Api;
 
@@ -10,7 +11,8 @@ public sealed record Failure(string What, string Effect, string? Do, string Code
     public static Failure? Shown(Exception exception) => Problems.Of(exception) is { Status: not 500 } problem ? Of(problem) : null;
 
     /// <summary>The same words as the API, with their effect on protection.</summary>
-    public static Failure Of(ApiProblem problem) => new(problem.Title, EffectOf(problem.Status), problem.Hint, problem.Code,
+    public static Failure Of(ApiProblem problem) => new(problem.Title, problem.Code == AgentProtocol.Superseded
+        ? "Nothing was changed. Backups go on from the newer one." : EffectOf(problem.Status), problem.Hint, problem.Code,
         problem.Status, problem.Field);
 
     static string EffectOf(int status) => status switch

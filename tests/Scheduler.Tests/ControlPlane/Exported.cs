@@ -27,7 +27,7 @@ sealed class Exported(SchedulerDatabases databases, Fleet fleet, ScratchFolder s
         Directory.CreateDirectory(Path.Combine(scratch.Path, "export"));
         return new Exported(databases, await Fleet.Start(databases, settings => settings with
         {
-            ControlPlane = new ControlPlaneOptions { ExportFolder = Path.Combine(scratch.Path, "export") },
+            ControlPlane = settings.ControlPlane with { ExportFolder = Path.Combine(scratch.Path, "export") },
         }), scratch);
     }
 
@@ -93,7 +93,7 @@ sealed class Exported(SchedulerDatabases databases, Fleet fleet, ScratchFolder s
         {
             Database = new DatabaseOptions { ConnectionString = database },
             Secrets = new SecretsOptions { KeyFile = KeyFileOf(database) },
-            ControlPlane = new ControlPlaneOptions { ExportFolder = Folder },
+            ControlPlane = settings.ControlPlane with { ExportFolder = Folder },
         });
     }
 

@@ -7,6 +7,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using Microsoft.AspNetCore.Builder;
@@ -59,6 +60,7 @@ public sealed class TestNode : IAsyncDisposable
             Bootstrap = new BootstrapOptions { ApiKeyFile = keyFile },
             Node = new NodeOptions { Roles = add is null ? [NodeRole.Api] : [NodeRole.Api, NodeRole.Console] },
             Log = new LogOptions { Level = LogLevel.Critical },
+            ControlPlane = new ControlPlaneOptions { TermLookSeconds = 3600 },   // once at the start; tests look when they want to
         };
         var node = new TestNode(SchedulerNode.Create(change?.Invoke(settings) ?? settings, add), folder, connectionString);
         try

@@ -33,6 +33,10 @@ static class Outbox
         }
     }
 
+    /// <summary>Tells nobody what has not been told yet.</summary>
+    public static Task Withdraw(Transaction tx, CancellationToken ct)
+        => tx.Execute("delete from message where state = 'Waiting'", [], ct);
+
     static AlertEvent Event(Alert alert, string what, DateTimeOffset now) => new()
     {
         Alert = alert.Id,
