@@ -8,6 +8,7 @@ using BackupDr.Engine.Backup;
 using BackupDr.Engine.Crypto;
 using BackupDr.Sources;
 using BackupDr.Sources.Files;
+using BackupDr.Sources.MariaDb;
 using BackupDr.Sources.PostgreSql;
 using BackupDr.Storage;
 using BackupDr.TestKit;
@@ -80,6 +81,26 @@ sealed class DrillScenery(string folder, string state)
         {
             Kind = SourceKind.PostgreSql,
             PostgreSql = new PostgreSqlSpec { User = "postgres", Scratch = FilePath.FromText(scratch) },
+        },
+    };
+
+    /// <summary>Stores a server, whose copies are started in a folder.</summary>
+    public async Task<DrillJob> Store(MariaDbServer server, string scratch)
+    {
+        using var repository = await Make();
+        var stored = await MariaDbBackup.Run(repository, new MariaDbAddress { Host = server.Socket, User = "root" },
+            new MariaDbBackupOptions { HostName = "here" }, null, Ct);
+        return OfServer(stored.Run.SnapshotId.ToString(), scratch);
+    }
+
+    /// <summary>The drill of a MariaDB server.</summary>
+    public static DrillJob OfServer(string snapshot, string scratch) => new()
+    {
+        SnapshotId = snapshot,
+        LiveSource = new SourceSpec
+        {
+            Kind = SourceKind.MariaDb,
+            MariaDb = new MariaDbSpec { Scratch = FilePath.FromText(scratch) },
         },
     };
 

@@ -35,6 +35,7 @@ static class MariaDbDrill
             Base = scene.SnapshotId,
             Reserve = sandbox.Space.Reserve,
             Target = BinlogTarget.Latest,
+            OnPhase = phase => reporter.Progress(new JobProgress { Phase = phase }),
             Assertions = scene.Looks.Assertions,
             Look = scene.Looks.Script,
         }, RestoreJobRun.Progress(reporter, "restoring"), ct);

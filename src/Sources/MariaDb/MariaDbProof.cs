@@ -27,6 +27,8 @@ public sealed record MariaDbProofOptions
     public string? Programs { get; init; }
     /// <summary>Bytes that stay free beside the copy.</summary>
     public long Reserve { get; init; }
+    /// <summary>Told what is being done after the files are back: "recovering", "checking", "cleaning up".</summary>
+    public Action<string>? OnPhase { get; init; }
     /// <summary>Leaves the folder where a check failed, so that a person can look at it.</summary>
     public bool KeepsFailed { get; init; }
 }
@@ -56,7 +58,10 @@ public sealed class MariaDbProof
         finally
         {
             if (Disk.Exists(options.Folder) && !(options.KeepsFailed && proof._checks.Any(check => !check.Passed)))
+            {
+                options.OnPhase?.Invoke("cleaning up");
                 Disk.RemoveTree(options.Folder);
+            }
         }
     }
 
@@ -73,6 +78,7 @@ public sealed class MariaDbProof
             Programs = _options.Programs,
             IsDurable = false,
             Reserve = _options.Reserve,
+            OnFilesBack = () => _options.OnPhase?.Invoke("recovering"),
         }, progress, ct);
         var restoreTime = _clock.GetElapsedTime(begun);
         Pass("restore", $"{restored.Files.Files} files, prepared.");
@@ -90,6 +96,7 @@ public sealed class MariaDbProof
         {
             var startTime = _clock.GetElapsedTime(starting);
             var checking = _clock.GetTimestamp();
+            _options.OnPhase?.Invoke("checking");
             Pass("start", await server.Client.Text("select version()", ct));
             await Guarded("tables", () => LookAtCatalog(server, restored.Manifest, ct));
             if (_options.ChecksTables) await Guarded("check", () => CheckTables(server, ct));

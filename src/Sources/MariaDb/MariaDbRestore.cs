@@ -41,6 +41,8 @@ public sealed record MariaDbRestoreOptions
     public bool IsDurable { get; init; } = true;
     /// <summary>Bytes that must stay free beside what is restored.</summary>
     public long Reserve { get; init; }
+    /// <summary>Told when the files are back, before they are prepared and the log is replayed.</summary>
+    public Action? OnFilesBack { get; init; }
     /// <summary>What is done about packs in an archive.</summary>
     public ThawRequest Thaw { get; init; } = new();
 }
@@ -135,6 +137,7 @@ public sealed class MariaDbRestore
         _owner = AccountNames.IsRoot ? (root.Uid, root.Gid) : Self();
         var files = await Restore(snapshot, ct);
         Own();
+        _options.OnFilesBack?.Invoke();
         await Prepare(ct);
         if (stop.Transactions > 0 || _options.IsTried) await Replay(manifest, range, stop, ct);
         if (Disk.Exists(LogPath)) Disk.RemoveTree(LogPath);
@@ -239,8 +242,10 @@ public sealed class MariaDbRestore
 
     async Task Prepare(CancellationToken ct)
     {
-        var (exitCode, lines) = await ToolProcess.Run(MariaDbTools.Find(MariaDbTools.Backup, _options.Programs),
-            ["--prepare", $"--target-dir={_options.Folder}"], _owner, ct);
+        // It must not go on writing where we are killed: the next start removes the folder.
+        await using var preparing = ToolProcess.Start(MariaDbTools.Find(MariaDbTools.Backup, _options.Programs),
+            ["--prepare", $"--target-dir={_options.Folder}"], _owner, isGuarded: true);
+        var (exitCode, lines) = (await preparing.End(ct), preparing.Lines);
         if (exitCode == 0 && lines.Count > 0 && lines[^1].EndsWith("completed OK!", StringComparison.Ordinal)) return;
         throw new SourceException("mariadb.prepare", $"mariadb-backup --prepare ended with {exitCode}: "
             + (lines.LastOrDefault(line => line.Contains("rror", StringComparison.Ordinal)) ?? ToolProcess.LastOf(lines)),
