@@ -138,9 +138,7 @@ public sealed class AdoptionTests
 
     static async Task<ApiClient> Started(Service service)
     {
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        await service.Outcome();
+        await service.StartSmall();
         return service.Api();
     }
 

@@ -24,9 +24,7 @@ public sealed class MariaDbTests
         server.Execute("create database shop; create table shop.orders (id int primary key) engine=innodb; "
             + "insert into shop.orders values (1), (2), (3); create user weak@localhost");
         await using var service = new Service();
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        var outcome = await service.Outcome();
+        var outcome = await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);

@@ -54,10 +54,7 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azure)
     static async Task<Item> Protect(Service service, CreateLocationRequest location)
     {
         var ct = TestContext.Current.CancellationToken;
-        var first = service.Folder("first");
-        File.WriteAllText(Path.Combine(first, "file"), "here\n");
-        service.Start("--protect", first);
-        await service.Outcome();
+        await service.StartSmall();
         var data = service.Folder("data");
         File.WriteAllText(Path.Combine(data, "note"), "precious\n");
         using var api = service.Api();

@@ -27,9 +27,7 @@ public sealed partial class PlantedFaultTests
         await cluster.Execute("create table orders (id int primary key); insert into orders values (1), (2), (3)");
         await using var service = new Service();
         await using var sink = new PostSink();
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        var outcome = await service.Outcome();
+        var outcome = await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         await Save(http, sink);

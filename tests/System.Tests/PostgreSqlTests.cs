@@ -18,9 +18,7 @@ public sealed class PostgreSqlTests
         await using var cluster = PostgresCluster.Start("min_wal_size = 32MB", "checkpoint_timeout = 30s");
         await cluster.Execute("create table orders (id int primary key); insert into orders values (1), (2), (3); create role weak login");
         await using var service = new Service();
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        var outcome = await service.Outcome();
+        var outcome = await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);

@@ -22,10 +22,7 @@ public sealed class SecondHostTests
         Tool.Need("curl", "curl");
         var ct = TestContext.Current.CancellationToken;
         await using var service = new Service();
-        var first = service.Folder("first");
-        File.WriteAllText(Path.Combine(first, "file"), "here\n");
-        service.Start("--protect", first);
-        await service.Outcome();
+        await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var disk = FilePath.FromText(service.Folder("office"));
@@ -37,7 +34,7 @@ public sealed class SecondHostTests
         await using (var host = await Machine("second", ct))
         {
             var token = await Join(service, api, host, null, ct);
-            second = await AwaitHost(service, http, token.Id);
+            second = await service.Joined(http, token.Id);
             Assert.Equal("second", second.Name);
             var (well, examined) = await host.Shell("/opt/backupdr-agent/backupdr-agent doctor", ct);
             Assert.True(well == 0 && examined.Contains("admitted as second", StringComparison.Ordinal), examined);
@@ -56,7 +53,7 @@ public sealed class SecondHostTests
 
         await using var third = await Machine("third", ct);
         var place = await Join(service, api, third, second.Id, ct);
-        var joined = await AwaitHost(service, http, place.Id);
+        var joined = await service.Joined(http, place.Id);
         Assert.Equal((second.Id, "second"), (joined.Id, joined.Name));
         var part = Assert.Single(await Get(http, $"hosts/{joined.Id}/restore-plan", WireJson.Default.IReadOnlyListHostRestorePart));
         Assert.Equal((item.Id, item.LastProvenPoint, false), (part.Item.Id, part.Point?.Id, part.IsRepositoryLost));
@@ -90,14 +87,6 @@ public sealed class SecondHostTests
         using var answer = await http.PostAsJsonAsync(path, request, type);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return (await answer.Content.ReadFromJsonAsync(answered))!;
-    }
-
-    static async Task<Host> AwaitHost(Service service, HttpClient http, JoinTokenId token)
-    {
-        Host? host = null;
-        await service.Until(async () => (host = (await Get(http, $"join-tokens/{token}", WireJson.Default.JoinProgress))
-            .Host) is { State: HostState.Online }, "the host appears");
-        return host!;
     }
 
     static Task<Item> Item(HttpClient http, ItemId id) => Get(http, $"items/{id}", WireJson.Default.Item);

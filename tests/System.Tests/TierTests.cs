@@ -105,13 +105,10 @@ public sealed class TierTests(S3Server s3, AzuriteServer azure)
 
     async Task<Item> Protect(Service service, CreateLocationRequest location)
     {
-        var first = service.Folder("first");
-        File.WriteAllText(Path.Combine(first, "file"), "here\n");
         var noise = new byte[3 << 20];
         new Random(7).NextBytes(noise);
         File.WriteAllBytes(Path.Combine(service.Folder("data"), "noise"), noise);
-        service.Start("--protect", first);
-        await service.Outcome();
+        await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single(await Get(http, "hosts", WireJson.Default.IReadOnlyListHost));

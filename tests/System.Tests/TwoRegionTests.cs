@@ -242,11 +242,9 @@ public sealed class TwoRegionTests(S3Server s3, AzuriteServer azure)
 
     async Task<ApiClient> Started(Service service)
     {
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
         File.WriteAllText(Path.Combine(service.Folder("precious"), "note"), "precious\n");
         await WriteNoise(service, "noise");
-        service.Start("--protect", service.At("first"));
-        await service.Outcome();
+        await service.StartSmall();
         return service.Api();
     }
 

@@ -24,9 +24,7 @@ public sealed class VolumePolicyTests
         using var tree = Mount.Btrfs(service.At("tree"));
         Directory.CreateDirectory($"{tree.Path}/data");
         File.WriteAllText($"{tree.Path}/data/file", "here\n");
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        await service.Outcome();
+        await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var host = Assert.Single((await http.GetFromJsonAsync("hosts", WireJson.Default.IReadOnlyListHost, _ct))!);

@@ -20,10 +20,7 @@ public sealed class ZombieTests
         Tool.Need("restic", "restic");
         var ct = TestContext.Current.CancellationToken;
         await using var service = new Service();
-        var here = service.Folder("first");
-        File.WriteAllText(Path.Combine(here, "file"), "here\n");
-        service.Start("--protect", here);
-        await service.Outcome();
+        await service.StartSmall();
         using var api = service.Api();
         using var http = service.Http();
         var office = await api.CreateLocation(new CreateLocationRequest
@@ -71,13 +68,11 @@ public sealed class ZombieTests
         await Shell(host, $"{agent} join {token.AgentsUrl} --token {token.Token} --state /srv/state && "
             + $"(setsid {agent} run --state /srv/state --hooks /nonexistent >/srv/agent.log 2>&1 </dev/null & "
             + "echo $! >/srv/agent.pid)", ct);
-        Host? joined = null;
-        await service.Until(async () => (joined = (await http.GetFromJsonAsync($"join-tokens/{token.Id}", WireJson.Default.JoinProgress,
-            ct))!.Host) is { State: HostState.Online }, "the host appears");
+        var joined = await service.Joined(http, token.Id);
         var policy = await api.CreatePolicy(new CreatePolicyRequest
         {
             Location = location,
-            Items = [new NewItem(joined!.Id, new SourceSpec { Files = new FilesSpec { Paths = [Protected] } })],
+            Items = [new NewItem(joined.Id, new SourceSpec { Files = new FilesSpec { Paths = [Protected] } })],
             Spec = new PolicySpec { Proof = new ProofSpec { DrillAfterFirst = false } },
         }, ct);
         return Assert.Single((await api.Runs(Assert.Single(policy.Items).Id, ct)).Runs).Id;

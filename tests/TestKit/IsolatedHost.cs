@@ -43,6 +43,16 @@ public sealed class IsolatedHost : IAsyncDisposable
         return null;
     }
 
+    /// <summary>The two usable addresses of a net of four: of so many that no two hosts of this machine have the same.</summary>
+    static (string Outer, string Inner) Cable()
+    {
+        const int NetsOfByte = 64;
+        var net = RandomNumberGenerator.GetInt32(0, 256 * NetsOfByte);
+        var (third, first) = (net / NetsOfByte, net % NetsOfByte * 4);
+        return (string.Create(CultureInfo.InvariantCulture, $"10.213.{third}.{first + 1}"),
+            string.Create(CultureInfo.InvariantCulture, $"10.213.{third}.{first + 2}"));
+    }
+
     /// <summary>Makes one.</summary>
     /// <param name="name">Host name inside, letters and digits.</param>
     /// <param name="hidden">Absolute folders that are empty inside. Those that do not exist are left out.</param>
@@ -55,8 +65,7 @@ public sealed class IsolatedHost : IAsyncDisposable
         var tag = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3));
         var network = $"bdr-{tag}";
         var cable = $"bdr{tag}o";
-        var subnet = RandomNumberGenerator.GetInt32(0, 250).ToString(CultureInfo.InvariantCulture);
-        var (outer, inner) = ($"10.213.{subnet}.1", $"10.213.{subnet}.2");
+        var (outer, inner) = Cable();
         var scratch = Directory.CreateTempSubdirectory("bdr-host-").FullName;
         await Run("ip", ["netns", "add", network], ct);
         try

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Http.Json;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
@@ -108,6 +109,24 @@ public sealed class Service : IAsyncDisposable
         var pids = Pids(Path.Combine(Data, "agent"));
         Assert.NotEmpty(pids);
         foreach (var pid in pids) Tool.Run("kill", ["-KILL", pid.ToString(CultureInfo.InvariantCulture)]);
+    }
+
+    /// <summary>Starts it over a folder with one small file, and waits until that is proven.</summary>
+    public async Task<JsonElement> StartSmall()
+    {
+        var folder = Folder("first");
+        await File.WriteAllTextAsync(Path.Combine(folder, "file"), "here\n");
+        Start("--protect", folder);
+        return await Outcome();
+    }
+
+    /// <summary>The host that joins with a token, once it is online.</summary>
+    public async Task<Host> Joined(HttpClient http, JoinTokenId token)
+    {
+        Host? host = null;
+        await Until(async () => (host = (await http.GetFromJsonAsync($"join-tokens/{token}", WireJson.Default.JoinProgress))!.Host)
+            is { State: HostState.Online }, "the host appears");
+        return host!;
     }
 
     /// <summary>Waits until it is so.</summary>

@@ -5,8 +5,11 @@ using BackupDr.TestKit.Crashes;
 namespace BackupDr.Engine.Tests.Crashes;
 
 /// <summary>One operation in a process of its own, which dies at a crash point.</summary>
-public sealed class CrashProcess
+public static class CrashProcess
 {
+    /// <summary>The argument with which the program of these tests is such a process.</summary>
+    public const string Word = "crash-process";
+
     const int KilledExitCode = 128 + 9;
     const string Prefix = "BACKUPDR_CRASH_";
 
@@ -18,8 +21,7 @@ public sealed class CrashProcess
     /// it.</param>
     internal static bool Run(CrashOperation operation, CrashScene scene, string at, int? cutAfterMicroseconds = null)
     {
-        var ended = Tool.Run(Environment.ProcessPath!,
-            ["-method", $"{typeof(CrashProcess).FullName}.{nameof(Inside)}", "-explicit", "only", "-noColor"],
+        var ended = Tool.Run(Environment.ProcessPath!, [Word],
             new Dictionary<string, string>
             {
                 [Prefix + "OPERATION"] = operation.Name,
@@ -41,8 +43,7 @@ public sealed class CrashProcess
     }
 
     /// <summary>What the process runs.</summary>
-    [Fact(Explicit = true)]
-    public async Task Inside()
+    public static async Task Inside()
     {
         var (at, cut, disk) = (Given("AT"), Given("CUT"), Given("DISK"));
         var trigger = new CrashTrigger(at.Length == 0 ? null : CrashPoint.Parse(at),
@@ -56,7 +57,7 @@ public sealed class CrashProcess
     }
 
     static string Given(string name) => Environment.GetEnvironmentVariable(Prefix + name)
-        ?? throw new InvalidOperationException("This test is started by another one.");
+        ?? throw new InvalidOperationException("This process is started by a test.");
 
     // The work goes on meanwhile, so that the cut falls between any two system calls, not only between two calls of the store.
     static void CutLater(string disk, TimeSpan wait) => new Thread(() =>

@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Runs;
@@ -17,55 +18,79 @@ public sealed class OutageTests(SchedulerDatabases databases)
     [Fact]
     public async Task A_lease_that_would_have_ended_during_an_outage_gets_its_time_once_more()
     {
-        await using var fleet = await Fleet.Start(databases);
-        var host = await fleet.AddHost();
-        await fleet.ProtectReady(host, "/srv/data");
-        var run = (await fleet.Lease(host))!;
-        var server = new NpgsqlConnectionStringBuilder(fleet.Node.ConnectionString);
-        var isAway = true;
-        await using var cutter = new CommitCutter(server.Host!, server.Port, () => isAway ? Cut.Before : null);
-        server.Port = cutter.Port;
-        await using var source = DataSource.Open(server.ConnectionString, "test");
-        var clock = new SteppedTime();
-        var expiry = new LeaseExpiry(new Postgres(source), clock);
+        await using var away = await DatabaseAway.Begin(databases);
 
-        Assert.True(Outage.Is((await Record.ExceptionAsync(() => expiry.Run(Fleet.NoStop)))!));
-        var early = Assert.Throws<UnavailableException>(expiry.MustKnow);
-        await fleet.Node.PassTime(PastLease);
-        clock.Advance(LongAway);
-        isAway = false;
-        var ended = await expiry.Run(Fleet.NoStop);
-        expiry.MustKnow();
-        await fleet.Report(host, run);
-        await fleet.Node.PassTime(PastLease);
-        var endedLater = await expiry.Run(Fleet.NoStop);
+        Assert.True(Outage.Is((await Record.ExceptionAsync(() => away.Expiry.Run(Fleet.NoStop)))!));
+        var early = Assert.Throws<UnavailableException>(away.Expiry.MustKnow);
+        await away.Fleet.Node.PassTime(PastLease);
+        away.End(after: LongAway);
+        var ended = await away.Expiry.Run(Fleet.NoStop);
+        away.Expiry.MustKnow();
+        await away.Fleet.Report(away.Host, away.Run);
+        await away.Fleet.Node.PassTime(PastLease);
+        var endedLater = await away.Expiry.Run(Fleet.NoStop);
 
         Assert.Equal("database.unavailable", early.Code);
         Assert.Equal((0, 1), (ended, endedLater));
-        Assert.Contains(await fleet.Log(run.RunId), line => line.Code == "run.lease_paused");
+        Assert.Contains(await away.Fleet.Log(away.Run.RunId), line => line.Code == "run.lease_paused");
     }
 
     [Fact]
     public async Task A_lease_that_ended_before_the_outage_is_not_prolonged()
     {
-        await using var fleet = await Fleet.Start(databases);
-        var host = await fleet.AddHost();
-        await fleet.ProtectReady(host, "/srv/data");
-        var run = (await fleet.Lease(host))!;
-        var server = new NpgsqlConnectionStringBuilder(fleet.Node.ConnectionString);
-        var isAway = true;
-        await using var cutter = new CommitCutter(server.Host!, server.Port, () => isAway ? Cut.Before : null);
-        server.Port = cutter.Port;
-        await using var source = DataSource.Open(server.ConnectionString, "test");
-        var clock = new SteppedTime();
-        var expiry = new LeaseExpiry(new Postgres(source), clock);
+        await using var away = await DatabaseAway.Begin(databases);
 
-        await fleet.Node.PassTime(PastLease + TimeSpan.FromMinutes(1));
-        Assert.NotNull(await Record.ExceptionAsync(() => expiry.Run(Fleet.NoStop)));
-        clock.Advance(TimeSpan.FromSeconds(10));
-        isAway = false;
+        await away.Fleet.Node.PassTime(PastLease + TimeSpan.FromMinutes(1));
+        Assert.NotNull(await Record.ExceptionAsync(() => away.Expiry.Run(Fleet.NoStop)));
+        away.End(after: TimeSpan.FromSeconds(10));
 
-        Assert.Equal(1, await expiry.Run(Fleet.NoStop));
-        Assert.Equal(RunState.Queued, (await fleet.Show(run.RunId)).State);
+        Assert.Equal(1, await away.Expiry.Run(Fleet.NoStop));
+        Assert.Equal(RunState.Queued, (await away.Fleet.Show(away.Run.RunId)).State);
+    }
+
+    /// <summary>A run under a lease, and the part of a node that ends leases, from which the database is away.</summary>
+    sealed class DatabaseAway : IAsyncDisposable
+    {
+        readonly CommitCutter _cutter;
+        readonly NpgsqlDataSource _source;
+        readonly SteppedTime _clock = new();
+        bool _isOver;
+
+        DatabaseAway(Fleet fleet, HostId host, LeasedRun run)
+        {
+            (Fleet, Host, Run) = (fleet, host, run);
+            var server = new NpgsqlConnectionStringBuilder(fleet.Node.ConnectionString);
+            _cutter = new CommitCutter(server.Host!, server.Port, () => _isOver ? null : Cut.Before);
+            server.Port = _cutter.Port;
+            _source = DataSource.Open(server.ConnectionString, "test");
+            Expiry = new LeaseExpiry(new Postgres(_source), _clock);
+        }
+
+        public Fleet Fleet { get; }
+        public HostId Host { get; }
+        public LeasedRun Run { get; }
+        public LeaseExpiry Expiry { get; }
+
+        public static async Task<DatabaseAway> Begin(SchedulerDatabases databases)
+        {
+            var fleet = await Fleet.Start(databases);
+            var host = await fleet.AddHost();
+            await fleet.ProtectReady(host, "/srv/data");
+            return new DatabaseAway(fleet, host, (await fleet.Lease(host))!);
+        }
+
+        /// <summary>It is there again; the node's own clock went on meanwhile.</summary>
+        public void End(TimeSpan after)
+        {
+            _clock.Advance(after);
+            _isOver = true;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _source.DisposeAsync();
+            await _cutter.DisposeAsync();
+            await Fleet.DisposeAsync();
+        }
     }
 }

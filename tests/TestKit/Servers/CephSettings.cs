@@ -32,6 +32,12 @@ static class CephSettings
         keyring = {folder}/keyring
         log_to_stderr = false
         err_to_stderr = true
+        debug_ms = 0/0
+        debug_osd = 0/0
+        debug_rgw = 0/0
+        debug_objclass = 0/0
+        debug_objecter = 0/0
+        debug_monc = 0/0
         osd_pool_default_size = 1
         osd_pool_default_min_size = 1
         osd_pool_default_pg_num = 1
@@ -56,6 +62,7 @@ static class CephSettings
         osd_data = {folder}/osd
         osd_objectstore = memstore
         memstore_device_bytes = 4294967296
+        osd_enable_op_tracker = false
         osd_op_num_shards = 2
         osd_op_num_threads_per_shard = 1
         osd_max_object_name_len = 460
@@ -73,6 +80,14 @@ static class CephSettings
         rgw_sts_key = abcdefghijklmnop
         rgw_lc_debug_interval = 5
         rgw_lc_lock_max_time = 10
+        # One list of buckets that is looked through every five seconds, and not thirty-two by three threads: that alone took a twentieth of
+        # a processor, as long as the tests ran.
+        rgw_lc_max_objs = 1
+        rgw_lc_max_worker = 1
+        rgw_lc_max_wp_worker = 1
+        rgw_gc_max_objs = 1
+        rgw_run_sync_thread = false
+        rgw_dynamic_resharding = false
 
         """;
 }

@@ -14,6 +14,9 @@ public sealed class Browser : IAsyncDisposable
     /// <summary>The collection of all that visit: a node, its agents and a page at once are what a small machine can do in time.</summary>
     public const string OneVisitor = "one visitor at a time";
 
+    /// <summary>The collection of those who visit the whole published service, and mostly wait for it: beside the others.</summary>
+    public const string WholeService = "one visitor of the whole service";
+
     static readonly string[] Arguments =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

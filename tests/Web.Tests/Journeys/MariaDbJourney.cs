@@ -10,7 +10,7 @@ namespace BackupDr.Web.Tests.Journeys;
 /// A person whose MariaDB server was found by the agent protects it, sees it proven, chooses a moment, and has it back beside the original.
 /// Everything is the published service and a real server; each click is counted.
 /// </summary>
-[Collection(Browser.OneVisitor)]
+[Collection(Browser.WholeService)]
 public sealed class MariaDbJourney(Browser browser)
 {
     const string Password = "opens-it";
@@ -27,9 +27,7 @@ public sealed class MariaDbJourney(Browser browser)
             + "insert into shop.orders values (1), (2), (3)");
         await using var service = new Service();
         File.WriteAllText(service.At("password"), Password + "\n");
-        File.WriteAllText(Path.Combine(service.Folder("first"), "file"), "here\n");
-        service.Start("--protect", service.At("first"));
-        var outcome = await service.Outcome();
+        var outcome = await service.StartSmall();
         await using var visit = await browser.Visit(service.Console);
         await visit.SignIn(first: true, outcome.GetProperty("oneTimePassword").GetString()!);
 

@@ -9,7 +9,7 @@ namespace BackupDr.Web.Tests.Journeys;
 /// A person with a browser and a shell on another machine: the line of the console joins it, a policy made there protects it, and a
 /// restore started there brings a folder back. Everything is the published service; the other machine has neither .NET nor this checkout.
 /// </summary>
-[Collection(Browser.OneVisitor)]
+[Collection(Browser.WholeService)]
 public sealed class SecondHostJourney(Browser browser)
 {
     static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10);
@@ -25,10 +25,7 @@ public sealed class SecondHostJourney(Browser browser)
         Tool.Need("curl", "curl");
         var ct = TestContext.Current.CancellationToken;
         await using var service = new Service();
-        var first = service.Folder("first");
-        File.WriteAllText(Path.Combine(first, "file"), "here\n");
-        service.Start("--protect", first);
-        var outcome = await service.Outcome();
+        var outcome = await service.StartSmall();
         await using var host = await IsolatedHost.Start("second", [Service.Checkout(), "/usr/share/dotnet", "/usr/lib/dotnet"],
             ["/opt", "/srv", "/run", "/var/log", "/var/lib"], ct);
         await Run(host, "mkdir -p /srv/data/inner && echo precious >/srv/data/inner/file && ln -s file /srv/data/inner/link", ct);
