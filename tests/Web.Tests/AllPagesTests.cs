@@ -94,6 +94,7 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
     static async Task Look(Visit visit, string name, List<string> faults)
     {
         await visit.Shot(name);
+        faults.AddRange((await visit.CutTables()).Select(fault => $"{name}: {fault}"));
         await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Light });
         faults.AddRange((await Axe.Faults(visit)).Select(fault => $"{name}: {fault}"));
         await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = ColorScheme.Dark });

@@ -31,8 +31,14 @@ public sealed record ListRunsRequest
     public JobKind? Kind { get; init; }
     /// <summary>Only of this item.</summary>
     public ItemId? Item { get; init; }
+    /// <summary>Only of this policy.</summary>
+    public PolicyId? Policy { get; init; }
     /// <summary>Only on this host.</summary>
     public HostId? Host { get; init; }
+    /// <summary>Only what was made from this moment on.</summary>
+    public DateTimeOffset? Since { get; init; }
+    /// <summary>Only what was made before this moment.</summary>
+    public DateTimeOffset? Until { get; init; }
     /// <summary>Runs older than this one: the last of the page before.</summary>
     public RunId? Before { get; init; }
     /// <summary>1 to 200.</summary>

@@ -210,14 +210,17 @@ static class ApiEndpoints
 
     static void MapRuns(RouteGroupBuilder api)
     {
-        api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? host, string? before, int? limit,
-            ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
+        api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? policy, string? host,
+            DateTimeOffset? since, DateTimeOffset? until, string? before, int? limit, ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
             {
                 States = [.. (state ?? []).Select(text => Word<RunState>("state", text))],
                 Kind = kind is null ? null
                 : Word<JobKind>("kind", kind),
                 Item = item is null ? null : ItemId.Parse(item),
+                Policy = policy is null ? null : PolicyId.Parse(policy),
                 Host = host is null ? null : HostId.Parse(host),
+                Since = since,
+                Until = until,
                 Before = before is null ? null : RunId.Parse(before),
                 Limit = limit ?? 50,
             }, ct)).For<ListRuns>();

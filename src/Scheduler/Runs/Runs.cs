@@ -22,11 +22,13 @@ public sealed class ListRuns(Postgres db)
             {RunTable.Select} where ($2::text[] is null or r.state = any($2)) and ($3::text is null or r.kind = $3) and ($4::uuid is
             null or r.item_id = $4)
               and ($5::uuid is null or r.host_id = $5) and ($6::uuid is null or r.id < $6)
-              and ($8::uuid[] is null or r.host_id = any($8) or r.policy_id = any($9)) order by r.id desc limit $7
+              and ($8::uuid[] is null or r.host_id = any($8) or r.policy_id = any($9)) and ($10::uuid is null or r.policy_id = $10)
+              and ($11::timestamptz is null or r.created_at >= $11) and ($12::timestamptz is null or r.created_at < $12)
+            order by r.id desc limit $7
             """,
             [HostTable.Silence, request.States.Count == 0 ? null : request.States.Select(state => state.ToString()).ToArray(),
                 request.Kind?.ToString(), request.Item?.Value, request.Host?.Value, request.Before?.Value, limit,
-                hosts, policies], RunTable.Read, ct);
+                hosts, policies, request.Policy?.Value, request.Since, request.Until], RunTable.Read, ct);
         var (running, waiting) = await db.First("select count(*) filter (where state in ('Leased', 'Running'))::int, count(*) filter "
             + "(where state = 'Queued')::int from run where state in ('Queued', 'Leased', 'Running') and ($1::uuid[] is null or "
             + "host_id = any($1) or policy_id = any($2))", [hosts, policies], row => (row.Int(0), row.Int(1)),

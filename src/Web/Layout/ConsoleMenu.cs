@@ -31,7 +31,7 @@ public static class ConsoleMenu
         new("/restore", "Restore", "restore") { Parts = [new("/restore", "Restore"), new("/points", "Recovery points")] },
         new("/jobs", "Jobs", "jobs", "/runs"),
         new("/storage", "Storage", "storage"),
-        new("/evidence", "Verification", "evidence"),
+        new("/verification", "Verification", "evidence") { Parts = [new("/verification", "Overview"), new("/evidence", "Evidence")] },
         new("/audit", "Audit & settings", "audit")
         {
             Parts =

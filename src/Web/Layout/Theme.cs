@@ -9,7 +9,9 @@ public static class Theme
 
     public static readonly string[] All = ["system", "light", "dark"];
 
-    public static string Of(HttpContext http) => http.Request.Cookies[Cookie] is { } theme && All.Contains(theme) ? theme : "system";
+    /// <summary>What was chosen; without a choice a screen on a wall is dark.</summary>
+    public static string Of(HttpContext http) => http.Request.Cookies[Cookie] is { } theme && All.Contains(theme) ? theme
+        : http.Request.Path == Wall.Path ? "dark" : "system";
 
     public static string Word(string theme) => theme switch { "light" => "Light", "dark" => "Dark", _ => "System colours" };
 

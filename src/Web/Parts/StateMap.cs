@@ -9,7 +9,8 @@ namespace BackupDr.Web.Parts;
 /// <summary>A day of an item, or the worst of a policy's items.</summary>
 /// <param name="State">The worst state of it; null where nobody looked.</param>
 /// <param name="Words">The same in words, with the reason.</param>
-public readonly record struct StateCell(ItemState? State, string Words);
+/// <param name="Runs">The page with the runs of that day.</param>
+public readonly record struct StateCell(ItemState? State, string Words, string Runs);
 
 /// <summary>A row of the map.</summary>
 public sealed record StateRow(string Name, string Url, string? Under, IReadOnlyList<StateCell> Cells)
@@ -59,30 +60,33 @@ public sealed class StateMap
         var rows = isOfPolicies
             ? sorted.GroupBy(item => item.Policy).Select(group => OfPolicy([.. group], axis, known)).ToList()
             : [.. sorted.Select(item => new StateRow(item.Name, $"/items/{item.Id}", null, [.. axis.Select(day
-                => Cell(day, axis[^1], item, known.GetValueOrDefault((item.Id, day))))]))];
+                => Cell(day, axis[^1], item, known.GetValueOrDefault((item.Id, day)), $"item={item.Id}"))]))];
         return new StateMap(axis, [.. rows.Take(MostRows)], Math.Max(0, rows.Count - MostRows), isOfPolicies);
     }
 
     static StateRow OfPolicy(List<Item> items, DateOnly[] axis, Dictionary<(ItemId, DateOnly), ItemDay> known)
         => new(items[0].PolicyName, $"/policies/{items[0].Policy}", Words.Count(items.Count, "item"), [.. axis.Select(day =>
         {
-            var cells = items.Select(item => (item.Name, Cell: Cell(day, axis[^1], item, known.GetValueOrDefault((item.Id, day)))))
+            var of = $"policy={items[0].Policy}";
+            var cells = items.Select(item => (item.Name, Cell: Cell(day, axis[^1], item, known.GetValueOrDefault((item.Id, day)), of)))
                 .Where(one => one.Cell.State is not null).ToList();
-            if (cells.Count == 0) return new StateCell(null, $"{Name(day)}: nothing was recorded");
+            if (cells.Count == 0) return new StateCell(null, $"{Name(day)}: nothing was recorded", Runs(of, day));
             var worst = cells.Select(one => one.Cell.State!.Value).MinBy(ItemStates.Rank);
-            var of = cells.Where(one => one.Cell.State == worst).Select(one => one.Name).ToList();
-            return new StateCell(worst, $"{Name(day)}: {Word(worst)}, {of.Count} of {Words.Count(cells.Count, "item")}: "
-                + $"{string.Join(", ", of.Take(3))}{(of.Count > 3 ? " and more" : "")}");
+            var those = cells.Where(one => one.Cell.State == worst).Select(one => one.Name).ToList();
+            return new StateCell(worst, $"{Name(day)}: {Word(worst)}, {those.Count} of {Words.Count(cells.Count, "item")}: "
+                + $"{string.Join(", ", those.Take(3))}{(those.Count > 3 ? " and more" : "")}", Runs(of, day));
         })]);
 
-    static StateCell Cell(DateOnly day, DateOnly today, Item item, ItemDay? known)
+    static StateCell Cell(DateOnly day, DateOnly today, Item item, ItemDay? known, string of)
     {
         var state = day == today ? ItemStates.Worse(known?.State, item.State) : known?.State;
-        if (state is null) return new StateCell(null, $"{Name(day)}: nothing was recorded");
+        if (state is null) return new StateCell(null, $"{Name(day)}: nothing was recorded", Runs(of, day));
         var reason = known is not null && state == known.State ? known.Reason : item.StateReason;
         if (reason?.Length > LongestReason) reason = reason[..LongestReason] + "…";
-        return new StateCell(state, $"{Name(day)}: {Word(state)}. {reason}".TrimEnd());
+        return new StateCell(state, $"{Name(day)}: {Word(state)}. {reason}".TrimEnd(), Runs(of, day));
     }
+
+    static string Runs(string of, DateOnly day) => $"/jobs?{of}&day={day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}";
 
     /// <summary>"Sat 21 Nov".</summary>
     public static string Name(DateOnly day) => day.ToString("ddd d MMM", CultureInfo.InvariantCulture);

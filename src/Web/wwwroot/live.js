@@ -202,8 +202,11 @@
       for (const field of form.elements) field.addEventListener("change", () => form.requestSubmit()); // also those outside with form=""
     }
   }
+  const clocks = () => { for (const clock of document.querySelectorAll("time[data-clock]"))
+      clock.textContent = `${new Date().toISOString().slice(11, 16)} UTC`; };
   for (const log of document.querySelectorAll("[data-log]")) log.scrollTop = log.scrollHeight;
   ages(); attach(); connect();
+  if (document.querySelector("time[data-clock]")) { clocks(); setInterval(clocks, 1000); }
   setInterval(ages, 10000);
   root.dataset.ready = "1";
 })();

@@ -121,6 +121,21 @@ public sealed class Visit : IAsyncDisposable
         }
     }
 
+    /// <summary>Tables of which a part, and with it a button, can only be seen by scrolling; a map of days may have to be.</summary>
+    public async Task<IReadOnlyList<string>> CutTables()
+    {
+        List<string> found = [];
+        foreach (var look in Look.All.Where(look => !look.Dark))
+        {
+            await Page.SetViewportSizeAsync(look.Window.Width, look.Window.Height);
+            found.AddRange((await Page.EvaluateAsync<string[]>("""
+                () => [...document.querySelectorAll('.table:not(.heat-scroll)')].filter(one => one.scrollWidth > one.clientWidth)
+                    .map(one => `${one.getAttribute('aria-label')} by ${one.scrollWidth - one.clientWidth} px`)
+                """)).Select(one => $"cut at {look.Width} px: {one}"));
+        }
+        return found;
+    }
+
     async Task Picture(string name, Look look)
     {
         await Page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = look.Dark ? ColorScheme.Dark : ColorScheme.Light });
