@@ -132,11 +132,11 @@ public sealed class ItemStatesTests
         { Good with { LastCompleteAt = Now.AddHours(-30), LastPointAt = Now.AddHours(-30) },
             "The newest complete recovery point is 30 h old; the objective is 24 h." },
         { Good with { Rpo = TimeSpan.FromMinutes(5), ReceivesLog = true, LogUntil = Now.AddMinutes(-6) },
-            "The newest moment that can be restored to is 6 m old; the objective is 5 m. Its log is not stored as it is written." },
+            "The newest moment that can be restored to is 6 min old; the objective is 5 min. Its log is not stored as it is written." },
         { Good with { Damage = "pack 9f is missing." }, "A check of its repository found damage: pack 9f is missing." },
         { Good with { Proof = ProofResult.Failed, ProofReason = "2 files differ" }, "The last test restore failed: 2 files differ." },
         { Good with { IsHostOnline = false, LastSeenAt = Now.AddMinutes(-26) },
-            "Its host has been silent for 26 m. The newest recovery point is 2 h old." },
+            "Its host has been silent for 26 min. The newest recovery point is 2 h old." },
     };
 
     [Theory]
@@ -169,8 +169,8 @@ public sealed class ItemStatesTests
 
     [Theory]
     [InlineData(5, "5 s")]
-    [InlineData(3599, "59 m")]
-    [InlineData(7800, "2 h 10 m")]
+    [InlineData(3599, "59 min")]
+    [InlineData(7800, "2 h 10 min")]
     [InlineData(172800, "2 d")]
     [InlineData(-5, "0 s")]
     public void A_duration_is_told_in_two_units_at_most(int seconds, string words)

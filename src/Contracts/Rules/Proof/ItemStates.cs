@@ -131,12 +131,12 @@ public static class ItemStates
 
     static string Sentence(string text) => text.EndsWith('.') ? text : text + ".";
 
-    /// <summary>A duration in words, two units at most: "2 h 10 m".</summary>
+    /// <summary>A duration in words, two units at most: "2 h 10 min".</summary>
     public static string Words(TimeSpan time) => time switch
     {
         { TotalSeconds: < 60 } => $"{Math.Max(0, (int)time.TotalSeconds)} s",
-        { TotalMinutes: < 60 } => $"{(int)time.TotalMinutes} m",
-        { TotalHours: < 48 } => time.Minutes == 0 ? $"{(int)time.TotalHours} h" : $"{(int)time.TotalHours} h {time.Minutes} m",
+        { TotalMinutes: < 60 } => $"{(int)time.TotalMinutes} min",
+        { TotalHours: < 48 } => time.Minutes == 0 ? $"{(int)time.TotalHours} h" : $"{(int)time.TotalHours} h {time.Minutes} min",
         _ => $"{(int)time.TotalDays} d",
     };
 }
