@@ -1,3 +1,4 @@
+using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
 using BackupDr.TestKit;
