@@ -4,8 +4,8 @@ using Xunit.Runner.InProc.SystemConsole;
 
 namespace BackupDr.Engine.Tests;
 
-/// <summary>Runs the tests; or what a test starts as a process of its own, some eighty times a run: looking for tests would take longer than
-/// that does.</summary>
+/// <summary>Runs the tests; or what a test starts as a process of its own, some eighty times a run: looking for tests would take longer
+/// than that does.</summary>
 static class Program
 {
     static async Task<int> Main(string[] words)

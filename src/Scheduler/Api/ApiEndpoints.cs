@@ -211,7 +211,8 @@ static class ApiEndpoints
     static void MapRuns(RouteGroupBuilder api)
     {
         api.MapGet("runs", (Caller caller, string[]? state, string? kind, string? item, string? policy, string? host,
-            DateTimeOffset? since, DateTimeOffset? until, string? before, int? limit, ListRuns handler, CancellationToken ct) => handler.Handle(caller, new ListRunsRequest
+            DateTimeOffset? since, DateTimeOffset? until, string? before, int? limit, ListRuns handler, CancellationToken ct)
+            => handler.Handle(caller, new ListRunsRequest
             {
                 States = [.. (state ?? []).Select(text => Word<RunState>("state", text))],
                 Kind = kind is null ? null

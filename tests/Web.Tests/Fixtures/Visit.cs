@@ -129,7 +129,8 @@ public sealed class Visit : IAsyncDisposable
         {
             await Page.SetViewportSizeAsync(look.Window.Width, look.Window.Height);
             found.AddRange((await Page.EvaluateAsync<string[]>("""
-                () => [...document.querySelectorAll('.table:not(.heat-scroll)')].filter(one => one.scrollWidth > one.clientWidth)
+                () => [...document.querySelectorAll('.table:not(.heat-scroll)')]
+                    .filter(one => one.scrollWidth > one.clientWidth && !one.closest('details:not([open])'))
                     .map(one => `${one.getAttribute('aria-label')} by ${one.scrollWidth - one.clientWidth} px`)
                 """)).Select(one => $"cut at {look.Width} px: {one}"));
         }
