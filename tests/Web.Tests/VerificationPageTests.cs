@@ -3,7 +3,6 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Scheduler.Database;
 using BackupDr.TestKit;
 using BackupDr.Web.Tests.Fixtures;
-using Microsoft.Playwright;
 
 namespace BackupDr.Web.Tests;
 
