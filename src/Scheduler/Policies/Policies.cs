@@ -211,7 +211,8 @@ public sealed class RemovePolicy(Postgres db, FourEyes eyes, AlertBook alerts, I
         await caller.Must(Right.PolicyWrite, request.Id, ct);
         var before = await PolicyTable.Get(db, request.Id, ct);
         await eyes.Pass(caller, new Command("policy.remove", request.Id.ToString(), $"Removes the policy {before.Name}: nothing backs up "
-            + $"{(before.Items.Count == 1 ? "its item" : $"its {before.Items.Count} items")} any more.", $"{before.Version}"), request, WireJson.Default.RemovePolicyRequest, ct);
+            + $"{(before.Items.Count == 1 ? "its item" : $"its {before.Items.Count} items")} any more.", $"{before.Version}"),
+            request, WireJson.Default.RemovePolicyRequest, ct);
         await db.InTransaction(tx => Remove(tx, caller, request.Id, alerts, ct), ct);
         await firing.Remove(PolicyFirings.Key(request.Id), ct);
     }

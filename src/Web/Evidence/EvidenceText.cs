@@ -12,7 +12,7 @@ public static class EvidenceText
     public static readonly IReadOnlyList<(string Kind, string Word)> Kinds =
     [
         ("drill", "Test restore"), ("restore", "Restore"), ("heal", "Copy mended"), ("replica", "Copies made equal"),
-        ("lost", "Recovery point lost"), ("hold", "Retention held"),
+        ("lost", "Recovery point lost"), ("check", "Read back"), ("hold", "Retention held"),
     ];
 
     /// <summary>"Test restore".</summary>
