@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
@@ -39,8 +38,7 @@ sealed class Fleet : IAsyncDisposable
         var fleet = new Fleet();
         using var api = node.Api();
         var token = await api.CreateJoinToken(new CreateJoinTokenRequest(node.Agents.ToString().TrimEnd('/'), Uses: count), ct);
-        using var first = Way(node.Agents, 0);
-        fleet._authority = X509Certificate2.CreateFromPem(await first.GetStringAsync($"{AgentProtocol.Root}/authority", ct));
+        fleet._authority = X509Certificate2.CreateFromPem(await node.Ask<string>("select certificate_pem from authority", ct));
         var gate = new Lock();
         await Parallel.ForEachAsync(Enumerable.Range(0, count), new ParallelOptions
         {
@@ -50,7 +48,7 @@ sealed class Fleet : IAsyncDisposable
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             var csr = new CertificateRequest("CN=simulated", key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
-            using var http = Way(node.Agents, number / JoinsOfOneAddress);
+            using var http = Way(node.Agents, fleet._authority, number / JoinsOfOneAddress);
             var response = await http.PostAsync($"{AgentProtocol.Root}/join", JsonContent.Create(new JoinRequest
             {
                 Token = token.Token,
@@ -71,9 +69,12 @@ sealed class Fleet : IAsyncDisposable
     }
 
     /// <summary>Nodes limit joins by address; loopback has plenty.</summary>
-    static HttpClient Way(Uri agents, int number) => new(new SocketsHttpHandler
+    static HttpClient Way(Uri agents, X509Certificate2 authority, int number) => new(new SocketsHttpHandler
     {
-        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },   // our own node, on loopback
+        SslOptions =
+        {
+            RemoteCertificateValidationCallback = (_, shown, _, _) => shown is X509Certificate2 leaf && IsSigned(leaf, authority),
+        },
         ConnectCallback = async (context, stop) =>
         {
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -91,6 +92,15 @@ sealed class Fleet : IAsyncDisposable
         },
     })
     { BaseAddress = agents };
+
+    static bool IsSigned(X509Certificate2 leaf, X509Certificate2 authority)
+    {
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(authority);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        return chain.Build(leaf);
+    }
 
     /// <summary>Makes a policy for each ten hosts. Their first backups are queued with it.</summary>
     public async Task Protect(Installation node, CancellationToken ct)

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 
 namespace BackupDr.Capacity;
