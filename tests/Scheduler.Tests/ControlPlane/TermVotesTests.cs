@@ -32,7 +32,7 @@ public sealed class TermVotesTests
 
     [Fact]
     public void The_database_lets_a_word_count_for_as_long()
-        => Assert.Equal($"{TermVotes.ConfirmedFor.TotalSeconds:0} seconds", TermTable.ConfirmedFor);
+        => Assert.Equal(TermTable.ConfirmedFor, $"{TermVotes.ConfirmedFor.TotalSeconds:0} seconds");
 
     [Theory]
     [InlineData("", false)]
