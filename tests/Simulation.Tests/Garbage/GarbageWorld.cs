@@ -1,11 +1,9 @@
 using BackupDr.Contracts;
 using BackupDr.Engine;
-using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Crypto;
 using BackupDr.Engine.Format;
 using BackupDr.Engine.Garbage;
-using BackupDr.Engine.Indexing;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Upkeep;
 using BackupDr.Storage;

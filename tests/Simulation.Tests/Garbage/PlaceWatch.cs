@@ -1,7 +1,6 @@
 using BackupDr.Engine;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
-using BackupDr.Engine.Indexing;
 
 namespace BackupDr.Simulation.Tests.Garbage;
 
