@@ -54,6 +54,8 @@ static class CommandLine
         yield return ApiKeyCommand.Make();
         yield return ApprovalCommand.Make();
         yield return AuditCommand.Make();
+        yield return SecretCommand.Make();
+        yield return SupportBundleCommand.Make();
         yield return UpCommand.Make();
     }
 

@@ -68,6 +68,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(FourEyesSetting))]
 [JsonSerializable(typeof(SetFourEyesRequest))]
 [JsonSerializable(typeof(SecretRotation))]
+[JsonSerializable(typeof(RotateSecretsRequest))]
 [JsonSerializable(typeof(RemoveLocationRequest))]
 [JsonSerializable(typeof(WriteRecoveryKitRequest))]
 [JsonSerializable(typeof(RemoveRepositoryRequest))]

@@ -118,6 +118,7 @@ public static class SchedulerNode
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
         services.AddSingleton<ScopedThings>().AddSingleton<FourEyes>().AddSingleton<Refusals>().AddSingleton<AuditAnchors>();
         services.AddSingleton<Sessions>().AddSingleton<BootstrapKey>().AddSingleton<SealedSecrets>().AddSingleton<CertificateAuthority>();
+        services.AddSingleton<SealingRotation>();
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
             .AddSingleton<LocationRules>();
@@ -135,7 +136,7 @@ public static class SchedulerNode
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
             provider.GetRequiredService<NpgsqlDataSource>());
         if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>()
-            .AddHostedService<ControlPlaneLoop>().AddHostedService<AuditAnchorLoop>();
+            .AddHostedService<ControlPlaneLoop>().AddHostedService<AuditAnchorLoop>().AddHostedService<SealingRotationLoop>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));
@@ -184,11 +185,12 @@ public static class SchedulerNode
         }
     }
 
-    /// <summary>Input is read strictly: what a record requires must be there and may not be null.</summary>
+    /// <summary>Input is read strictly: what a record requires must be there and may not be null. What else is left out keeps its
+    /// default.</summary>
     static void UseWireJson(JsonSerializerOptions options)
     {
         var wire = WireJson.Default.Options;
-        options.TypeInfoResolverChain.Insert(0, WireJson.Default);
+        options.TypeInfoResolverChain.Insert(0, StoredJson.Resolver);
         options.PropertyNamingPolicy = wire.PropertyNamingPolicy;
         options.DefaultIgnoreCondition = wire.DefaultIgnoreCondition;
         options.MaxDepth = wire.MaxDepth;

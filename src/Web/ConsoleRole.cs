@@ -3,6 +3,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Web.Access;
 using BackupDr.Web.Audit;
 using BackupDr.Web.Evidence;
+using BackupDr.Web.Hosts;
 using BackupDr.Web.Layout;
 using BackupDr.Web.Repositories;
 
@@ -45,6 +46,7 @@ public static class ConsoleRole
         app.MapTheme();
         app.MapSignOut();
         app.MapRecoveryKit();
+        app.MapSupportBundle();
         app.MapReport();
         app.MapAuditFiles();
         app.MapRazorComponents<App>();

@@ -118,7 +118,8 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         "policy versions", "policy restore-version", "apply", "host list", "host label",
         "node add", "node join", "node list", "node drain", "node remove",
         "user list", "user add", "user roles", "user disable", "user enable", "user reset", "api-key list", "api-key add", "api-key revoke",
-        "approval list", "approval refuse", "audit export", "audit verify"];
+        "approval list", "approval refuse", "audit export", "audit verify",
+        "secret status", "secret rotate", "support-bundle"];
 
     // {x} stands for a snapshot.
     static readonly string[] Choosing =

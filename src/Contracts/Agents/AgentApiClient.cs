@@ -195,7 +195,7 @@ public sealed class AgentApiClient : IDisposable
             if (response.StatusCode == HttpStatusCode.NoContent) return null;
             var body = await response.Content.ReadAsByteArrayAsync(late.Token);
             if (!response.IsSuccessStatusCode) throw Problem(response.StatusCode, body);
-            return JsonSerializer.Deserialize(body, answerShape);
+            return JsonSerializer.Deserialize(body, StoredJson.Of(answerShape));
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {

@@ -35,6 +35,15 @@ public sealed partial class ApiClient
     /// <summary>GET audit/export, as it is.</summary>
     public Task ExportAudit(Stream into, CancellationToken ct) => Stream("audit/export", "audit log", into, ct);
 
+    /// <summary>GET secrets.</summary>
+    public Task<SecretRotation> SecretRotation(CancellationToken ct) => Get("secrets", WireJson.Default.SecretRotation, ct);
+    /// <summary>POST secrets/rotate.</summary>
+    public Task<SecretRotation> RotateSecrets(CancellationToken ct) => Send(HttpMethod.Post, "secrets/rotate", new RotateSecretsRequest(),
+        WireJson.Default.RotateSecretsRequest, WireJson.Default.SecretRotation, ct);
+    /// <summary>POST support-bundle: a ZIP archive, as it is.</summary>
+    public Task WriteSupportBundle(Stream into, CancellationToken ct)
+        => Stream("support-bundle", "support bundle", into, ct, HttpMethod.Post);
+
     async Task Order(HttpMethod method, string path, CancellationToken ct)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -94,9 +94,9 @@ public sealed partial class ApiClient : IDisposable
         return Stream($"evidence/export?{period}", "evidence", into, ct);
     }
 
-    async Task Stream(string path, string what, Stream into, CancellationToken ct)
+    async Task Stream(string path, string what, Stream into, CancellationToken ct, HttpMethod? method = null)
     {
-        using var message = new HttpRequestMessage(HttpMethod.Get, new Uri(Root + path, UriKind.Relative));
+        using var message = new HttpRequestMessage(method ?? HttpMethod.Get, new Uri(Root + path, UriKind.Relative));
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(ExportTimeout);
         try
@@ -138,7 +138,7 @@ public sealed partial class ApiClient : IDisposable
     }
 
     Task<T> Call<T>(HttpRequestMessage message, JsonTypeInfo<T> shape, CancellationToken ct) => Exchange(message, body =>
-        JsonSerializer.Deserialize(body, shape) ?? throw new UnavailableException("node.failed",
+        JsonSerializer.Deserialize(body, StoredJson.Of(shape)) ?? throw new UnavailableException("node.failed",
             $"The node at {_http.BaseAddress} answered with nothing."), ct);
 
     async Task<T> Exchange<T>(HttpRequestMessage message, Func<byte[], T> read, CancellationToken ct)

@@ -25,16 +25,3 @@ public sealed record AuditProblem(long Entry, string Text);
 
 /// <summary>GET audit/export: all entries as lines of JSON that verify without a node.</summary>
 public sealed record ExportAuditRequest;
-
-/// <summary>POST secrets/rotate: a new sealing key, and everything sealed anew with it.</summary>
-public sealed record RotateSecretsRequest;
-
-/// <summary>GET secrets: how far that is.</summary>
-public sealed record ShowSecretRotationRequest;
-
-/// <summary>How far a rotation of the sealing key is.</summary>
-/// <param name="IsRunning">Whether something is sealed with the former key still.</param>
-/// <param name="Sealed">Values that are sealed with the present key.</param>
-/// <param name="Remaining">Values that are not.</param>
-/// <param name="RotatedAt">When the present key came into use.</param>
-public sealed record SecretRotation(bool IsRunning, long Sealed, long Remaining, DateTimeOffset? RotatedAt);

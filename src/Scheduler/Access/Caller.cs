@@ -112,8 +112,9 @@ public sealed record Caller
     public bool May(Right right)
         => Grants.Any(grant => Roles.Has(grant.Role, right)) && (!MustChangePassword || right is Right.OwnAccount or Right.SignIn);
 
-    /// <summary>Whether it has the right for everything.</summary>
-    public bool MayEverywhere(Right right) => May(right) && Grants.Any(grant => grant.Scope is null && Roles.Has(grant.Role, right));
+    /// <summary>Whether it has the right for everything. One's own account lies in every scope.</summary>
+    public bool MayEverywhere(Right right) => May(right) && (right is Right.OwnAccount or Right.SignIn
+        || Grants.Any(grant => grant.Scope is null && Roles.Has(grant.Role, right)));
 
     /// <summary>Goes on only with the right for everything.</summary>
     /// <exception cref="NotSignedInException">Nobody is signed in.</exception>

@@ -18,6 +18,7 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
+using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
 
 namespace BackupDr.Scheduler.Access;
@@ -46,6 +47,8 @@ public static class Rights
         [typeof(RemoveNode)] = Right.NodeManage,
         [typeof(CreateNodeToken)] = Right.NodeManage,
         [typeof(JoinNode)] = Right.JoinHost,
+        [typeof(ShowSecretRotation)] = Right.NodeRead,
+        [typeof(RotateSecrets)] = Right.SecretReveal,
     };
 
     static readonly Dictionary<Type, Right> OfHosts = new()

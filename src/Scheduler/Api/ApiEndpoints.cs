@@ -15,6 +15,7 @@ using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runs;
+using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
 using Microsoft.AspNetCore.Mvc;
 
@@ -37,6 +38,7 @@ static class ApiEndpoints
         EvidenceEndpoints.Map(api);
         AlertEndpoints.Map(api);
         NodeEndpoints.Map(api);
+        SecretEndpoints.Map(api);
         LiveEndpoint.Map(api);
     }
 

@@ -1,11 +1,13 @@
 using System.Reflection;
+using BackupDr.Contracts;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler.Cluster;
 
 /// <summary>Says every two seconds that this node lives, and learns whether it is to drain and where the others are.</summary>
-public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSettings settings, Listeners listeners, TimeProvider clock,
-    IHostApplicationLifetime lifetime, ILogger<NodeBeat> log) : BackgroundService
+public sealed partial class NodeBeat(Postgres db, NodeStanding standing, SealedSecrets secrets, NodeSettings settings,
+    Listeners listeners, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<NodeBeat> log) : BackgroundService
 {
     static readonly TimeSpan Every = TimeSpan.FromSeconds(2), CleanEvery = TimeSpan.FromMinutes(1), Farewell = TimeSpan.FromSeconds(2);
 
@@ -14,6 +16,7 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
         .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     long _cleaned;
+    string? _keyProblem;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -46,7 +49,8 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
 
     async Task Beat(CancellationToken ct)
     {
-        var toDrain = await NodeTable.Beat(db, standing, clock.GetUtcNow(), ct);
+        await LearnKeys(ct);
+        var toDrain = await NodeTable.Beat(db, standing, secrets, clock.GetUtcNow(), ct);
         if (toDrain is null)
         {
             await db.InTransaction(tx => NodeTable.Enter(tx, standing.Instance, Face(), ct), ct);
@@ -60,6 +64,22 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
         if (_cleaned != 0 && clock.GetElapsedTime(_cleaned) < CleanEvery) return;
         _cleaned = clock.GetTimestamp();
         await CommitMark.Clean(db, ct);
+    }
+
+    /// <summary>Takes part in an exchange of the sealing key. A node that cannot goes on with what it has, and the others wait for
+    /// it.</summary>
+    async Task LearnKeys(CancellationToken ct)
+    {
+        try
+        {
+            await secrets.Refresh(ct);
+            _keyProblem = null;
+        }
+        catch (BackupDrException e)
+        {
+            if (_keyProblem != e.Message) LogKey(log, e.Message);
+            _keyProblem = e.Message;
+        }
     }
 
     NodeFace Face() => new(settings.Node.NameOrMachine, Version, [.. settings.Node.Roles.Select(role => role.ToString())],
@@ -78,6 +98,9 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, NodeSet
 
     [LoggerMessage(2221, LogLevel.Information, "This node {What}")]
     static partial void LogDrain(ILogger log, string what);
+
+    [LoggerMessage(2223, LogLevel.Error, "This node cannot take part in the exchange of the sealing key: {Reason}")]
+    static partial void LogKey(ILogger log, string reason);
 
     [LoggerMessage(2222, LogLevel.Error, "Something in the beat of this node is broken")]
     static partial void LogBroken(ILogger log, Exception exception);

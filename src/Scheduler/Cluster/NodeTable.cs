@@ -1,5 +1,6 @@
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Secrets;
 
 namespace BackupDr.Scheduler.Cluster;
 
@@ -25,12 +26,12 @@ static class NodeTable
     }
 
     /// <summary>Says that it lives. Null where the row is gone; else whether it is to drain.</summary>
-    public static Task<bool?> Beat(Postgres db, NodeStanding standing, DateTimeOffset now, CancellationToken ct)
+    public static Task<bool?> Beat(Postgres db, NodeStanding standing, SealedSecrets secrets, DateTimeOffset now, CancellationToken ct)
         => db.Scalar<bool?>("""
             update node set last_seen_at = clock(), agents = $2, loops = $3,
-                skew_ms = (extract(epoch from $4::timestamptz - clock_timestamp()) * 1000)::bigint
+                skew_ms = (extract(epoch from $4::timestamptz - clock_timestamp()) * 1000)::bigint, opens = $5, seals = $6
             where instance = $1 returning draining_at is not null
-            """, [standing.Instance, standing.Agents, standing.Loops, now], ct);
+            """, [standing.Instance, standing.Agents, standing.Loops, now, secrets.Opens, secrets.Seals], ct);
 
     /// <summary>Says that it ended in order.</summary>
     public static Task Left(Postgres db, Guid instance, CancellationToken ct)

@@ -43,7 +43,8 @@ sealed class FillDatabase(Postgres db, Migrator migrator)
             var tables = entry.Parts.Select(part => part.Table).Distinct().ToList();
             foreach (var table in tables) await tx.Execute($"delete from \"{table}\"", [], ct);   // what the migrations put there
             foreach (var table in await InOrder(tx, tables, ct)) await Fill(tx, table, entry.Parts, read, ct);
-            var secrets = SealedSecrets.With(Convert.FromBase64String(entry.SealingKey));
+            var secrets = SealedSecrets.With(Convert.FromBase64String(entry.SealingKey),
+                await tx.Scalar<byte[]>("select fingerprint from sealing_key", [], ct) ?? []);
             var term = await begin(tx, secrets);
             await tx.Execute("""
                 insert into control_plane (installation, recovery_key_sealed, term, export_seq, export_hash) values ($1, $2, $3, $4, $5)

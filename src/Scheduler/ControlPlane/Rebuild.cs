@@ -73,7 +73,9 @@ public static class Rebuild
         var settings = Settings.Read<NodeSettings>(Settings.Load(arguments.SettingsFile));
         var key = Convert.FromBase64String(entry.SealingKey);
         var file = new KeyFile(settings.Secrets.KeyFile, TimeProvider.System);
-        if (file.Exists && !(await file.Read(ct)).AsSpan().SequenceEqual(key))
+        // Of two that are being exchanged, the file and the entry may have one in common.
+        var former = file.Exists ? await file.Read(ct) : [];
+        if (file.Exists && !former.Any(one => key.Chunk(KeyFile.Bytes).Any(one.SequenceEqual)))
             throw KeyFile.Wrong($"The key file {settings.Secrets.KeyFile} is another installation's.",
                 "Name a file that does not exist yet in Secrets:KeyFile; nothing was changed.");
         await using var source = DataSource.Open(settings.Database.ConnectionString, settings.Node.NameOrMachine);
@@ -81,7 +83,8 @@ public static class Rebuild
         var fill = new FillDatabase(db, new Migrator(source, TimeProvider.System, NullLogger<Migrator>.Instance));
         await fill.MustBeEmpty(ct);
         // Before the rows: without its key the database could not be used, and the key alone harms nobody.
-        file.Write(key);
+        if (file.Exists) file.Replace(SealingKeys.Union(key, [.. former.SelectMany(one => one)]));
+        else file.Write(key);
         var export = new ReadExport(store, box);
         var term = new BeginTerm(store, box, entry.Installation, newest, arguments.OverriddenBy);
         await using var gateway = new GatewayStores(TimeProvider.System);

@@ -80,8 +80,10 @@ public sealed class WriteExport(Postgres db, RecoveryKey recovery, SealedSecrets
     /// <summary>Writes what changed and an entry; null where nothing changed and each place has the last one.</summary>
     async Task<SignedEntry?> Write(ExportClaim claim, long seq, List<ExportPlace> open, ExportBox box, CancellationToken ct)
     {
+        // While the key is exchanged the rows may be sealed with what this node had before they were read, or with what it has after.
+        var before = Convert.FromBase64String(secrets.KeyText());
         var (parts, migrations, now) = await WriteParts(claim, open, box, ct);
-        var sealingKey = secrets.KeyText();
+        var sealingKey = Convert.ToBase64String(SealingKeys.Union(before, Convert.FromBase64String(secrets.KeyText())));
         if (claim.Last is { } last && claim.At is { } at && now - at < AtLeast && last.SealingKey == sealingKey
             && last.Migrations.SequenceEqual(migrations) && last.Parts.SequenceEqual(parts)
             && open.TrueForAll(place => !place.IsUsable || place.Entries.Contains((claim.Term, claim.Seq)))) return null;

@@ -18,6 +18,9 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>The files that this version knows.</summary>
+    internal IReadOnlyList<(string Name, string Sql)> Known { get; init; } = Files();
+
     /// <summary>Applies what is missing; waits up to 30 s for a database that is still starting.</summary>
     /// <exception cref="UnavailableException">The database cannot be reached.</exception>
     /// <exception cref="ConflictException">The database was made by a later version, or an applied file was changed.</exception>
@@ -32,7 +35,7 @@ public sealed class Migrator(NpgsqlDataSource source, TimeProvider clock, ILogge
             await Execute(connection, "create table if not exists migration (name text primary key, hash text not null, applied_at "
                 + "timestamptz not null default now())", ct);
             var applied = await Applied(connection, ct);
-            var files = Files();
+            var files = Known;
             if (applied.Keys.Concat(only ?? []).Except(files.Select(file => file.Name)).Order(StringComparer.Ordinal).LastOrDefault()
                 is { } unknown)
                 throw new ConflictException("database.newer",

@@ -18,10 +18,7 @@ public sealed class JoinAgent(Postgres db, CertificateAuthority authority, TimeP
     public async Task<JoinAnswer> Handle(Caller caller, JoinRequest request, CancellationToken ct)
     {
         caller.Must(Right.JoinHost);
-        if (request.ProtocolVersion is > AgentProtocol.Version or < AgentProtocol.Version - 1 or < 1)
-            throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks "
-                + $"{AgentProtocol.Version}.",
-                "Install the agent that this node offers.");
+        AgentVersions.Check(request.ProtocolVersion, request.AgentVersion);
         var name = request.HostName.Trim();
         if (name.Length is 0 or > LongestHostName || name.Any(char.IsControl))
             throw new BadInputException("hostName", $"The host name is empty, longer than {LongestHostName} characters, or has control "

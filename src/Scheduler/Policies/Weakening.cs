@@ -8,6 +8,18 @@ static class Weakening
     /// <summary>In which ways; none for a change that protects as much or more.</summary>
     public static IReadOnlyList<string> Of(PolicySpec before, PolicySpec after) => [.. Ways(before, after)];
 
+    /// <summary>In which ways less of a source is taken; none for as much or more.</summary>
+    public static IReadOnlyList<string> Of(SourceSpec before, SourceSpec after)
+    {
+        if (before.Files is not { } was || after.Files is not { } now) return [];
+        var ways = new List<string>();
+        ways.AddRange(was.Paths.Except(now.Paths).Take(1).Select(path => $"takes {path} no more"));
+        ways.AddRange(now.Excludes.Except(was.Excludes, StringComparer.Ordinal).Take(1).Select(pattern => $"leaves out '{pattern}'"));
+        if (now.ExcludeCaches && !was.ExcludeCaches) ways.Add("leaves out folders that are marked as caches");
+        if (now.OneFileSystem && !was.OneFileSystem) ways.Add("leaves out other file systems");
+        return ways;
+    }
+
     static IEnumerable<string> Ways(PolicySpec before, PolicySpec after)
     {
         var (was, now) = (before.Retention, after.Retention);

@@ -44,6 +44,8 @@ public sealed class ShowRecoveryKit(Postgres db)
             : one.HasNewWay ? $"{one.Name} has another address or other settings since."
             : one.HasNewCredentials ? $"{one.Name} has other credentials since." : null).OfType<string>().ToList();
         if (!hasKey) lacks.Add("The key that opens the exports of the control plane is not in it.");
+        if (last is not null && await db.Scalar<bool?>("select rotated_at > $1 from sealing_key", [last.At], ct) == true)
+            lacks.Add("The key of the secrets was exchanged since.");
         return new RecoveryKitState
         {
             WrittenAt = last?.At,

@@ -25,9 +25,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     {
         caller.Must(Right.AgentWork);
         var host = caller.MustBeHost();
-        if (request.ProtocolVersion is > AgentProtocol.Version or < 1)
-            throw new ConflictException("agent.version", $"The agent speaks protocol version {request.ProtocolVersion}; this node speaks "
-                + $"{AgentProtocol.Version}.", "Install the agent that this node offers.");
+        AgentVersions.Check(request.ProtocolVersion, request.AgentVersion);
         await fence.MustBeLatest(request.Term, host, ct);
         if (standing.IsDraining) throw new UnavailableException("node.draining", "This node takes no new work: it is being emptied.",
             "Ask another node.");

@@ -1,21 +1,15 @@
 using System.Security.Cryptography;
-using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Scheduler.Database;
 
 namespace BackupDr.Scheduler.Secrets;
 
-/// <summary>Seals what the database keeps secret, under a key that is not in the database: AES-256-GCM, bound to table, row and
-/// column.</summary>
-/// <remarks>A sealed value is one version byte, a 12-byte nonce, a 16-byte tag and the cipher text.</remarks>
+/// <summary>Seals what the database keeps secret, under a key that is not in the database, bound to table, row and column.</summary>
 public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvider clock)
 {
-    const int NonceBytes = 12;
-    const int TagBytes = 16;
-    const int HeadBytes = 1 + NonceBytes + TagBytes;
-    const byte Version = 1;
-
-    byte[]? _key;
+    // Exchanged as a whole: whoever seals or opens sees one moment of it.
+    volatile SealingKeys? _keys;
+    byte[] _stored = [];   // what the key file holds
 
     /// <summary>Reads the key file; makes it where neither it nor a sealed value exists yet. Called once, before anything else.</summary>
     /// <exception cref="BadInputException">The file is missing though the database was sealed, is no key, or is another
@@ -31,59 +25,94 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
                     "Copy the key file of another node of this installation there, with mode 0600.");
             file.Make();
         }
-        var key = await file.Read(ct);
-        var fingerprint = Fingerprint(key);
-        await db.Execute("insert into sealing_key (fingerprint) values ($1) on conflict do nothing", [fingerprint], ct);
+        var keys = await file.Read(ct);
+        _stored = [.. keys.SelectMany(key => key)];
+        await db.Execute("insert into sealing_key (fingerprint) values ($1) on conflict do nothing",
+            [SealingKeys.Fingerprint(keys[0])], ct);
         known = await db.Scalar<byte[]>("select fingerprint from sealing_key", [], ct);
-        if (!fingerprint.AsSpan().SequenceEqual(known))
-            throw KeyFile.Wrong($"The key file {options.KeyFile} is not the one that sealed the secrets in this database.",
-                "All nodes of an installation share one key file; copy it from another node.");
-        _key = key;
+        _keys = new SealingKeys(Find(keys, known!) ?? throw Strange());
+        await Refresh(ct);
     }
 
-    /// <summary>Seals with this key, for a database that is only about to get it.</summary>
-    internal static SealedSecrets With(byte[] key) => new(new SecretsOptions(), db: null!, TimeProvider.System) { _key = key };
+    /// <summary>Learns that an exchange of the key began, went on or ended, whoever did it, and keeps the key file accordingly. Called by
+    /// the node's beat.</summary>
+    /// <exception cref="BadInputException">The key file cannot be written, or is another installation's by now.</exception>
+    public async Task Refresh(CancellationToken ct)
+    {
+        var state = await db.First("select fingerprint, next_sealed, seals_at is not null as seals from sealing_key", [], row => new
+        {
+            Fingerprint = row.Bytes("fingerprint"),
+            Next = row.BytesOrNull("next_sealed"),
+            Seals = row.Bool("seals"),
+        }, ct) ?? throw new InvalidOperationException("The fingerprint of the sealing key is gone.");
+        var file = new KeyFile(options.KeyFile, clock);
+        var present = Find([Keys.Present, Keys.Newest], state.Fingerprint)
+            ?? Find(await file.Read(ct), state.Fingerprint) ?? throw Strange();   // another node may share the file
+        var next = state.Next is null ? null : SealingKeys.Open(present, NextPlace, state.Next) ?? throw Unopened("sealing_key", "next");
+        var keys = new SealingKeys(present, next);
+        // Durable here before this node says that it has it: nothing is sealed with a key that a node could lose.
+        if (!_stored.AsSpan().SequenceEqual(keys.Bytes)) file.Replace(keys.Bytes);
+        _stored = keys.Bytes;
+        _keys = keys with { SealsWithNext = state.Seals };
+    }
 
-    /// <summary>What tells one key from another, without giving it away.</summary>
-    internal static byte[] Fingerprint(byte[] key) => SHA256.HashData([.. "backupdr sealing key"u8, .. key]);
+    /// <summary>Fingerprint of the newest key that this node has, durably.</summary>
+    internal byte[] Opens => SealingKeys.Fingerprint(Keys.Newest);
+
+    /// <summary>Fingerprint of the key that this node seals with.</summary>
+    internal byte[] Seals => SealingKeys.Fingerprint(Keys.Sealing);
+
+    /// <summary>For another key than that of a node: the one of several that has this fingerprint.</summary>
+    internal static SealedSecrets With(byte[] keys, byte[] fingerprint) => new(new SecretsOptions(), db: null!, TimeProvider.System)
+    {
+        _keys = new SealingKeys(Find([.. keys.Chunk(KeyFile.Bytes)], fingerprint)
+            ?? throw new ConflictException("export.unopened", "The sealing key of this entry is not the one of its rows.",
+                "Name an older entry, or another location.")),
+    };
+
+    /// <summary>Makes the next key and hands it to the other nodes, sealed with the present one. Gives false where an exchange is under
+    /// way.</summary>
+    internal async Task<bool> Begin(Transaction tx, CancellationToken ct)
+    {
+        var next = RandomNumberGenerator.GetBytes(KeyFile.Bytes);
+        return await tx.Execute("""
+            update sealing_key set next_sealed = $1, next_fingerprint = $2, next_at = clock() where next_sealed is null and fingerprint = $3
+            """, [SealingKeys.Seal(Keys.Present, NextPlace, next), SealingKeys.Fingerprint(next),
+            SealingKeys.Fingerprint(Keys.Present)], ct) == 1;
+    }
+
+    /// <summary>Seals a value anew; null where the next key opens it already. Says so where neither does.</summary>
+    internal (byte[]? Box, bool IsLost) SealAnew(string table, string row, string column, byte[] box)
+    {
+        var (keys, place) = (Keys, Place(table, row, column));
+        if (keys.Next is null || SealingKeys.Open(keys.Next, place, box) is not null) return (null, false);
+        return SealingKeys.Open(keys.Present, place, box) is { } plain ? (SealingKeys.Seal(keys.Next, place, plain), false) : (null, true);
+    }
 
     /// <summary>Seals bytes for one column of one row.</summary>
     public byte[] Seal(string table, string row, string column, ReadOnlySpan<byte> plain)
-    {
-        var box = new byte[HeadBytes + plain.Length];
-        box[0] = Version;
-        RandomNumberGenerator.Fill(box.AsSpan(1, NonceBytes));
-        using var cipher = new AesGcm(Key, TagBytes);
-        cipher.Encrypt(box.AsSpan(1, NonceBytes), plain, box.AsSpan(HeadBytes), box.AsSpan(1 + NonceBytes, TagBytes),
-            Place(table, row, column));
-        return box;
-    }
+        => SealingKeys.Seal(Keys.Sealing, Place(table, row, column), plain);
 
     /// <summary>Opens what was sealed for exactly this column of this row.</summary>
     /// <exception cref="ConflictException">It does not open: it was changed, or moved from another place.</exception>
     public byte[] Open(string table, string row, string column, ReadOnlySpan<byte> box)
-    {
-        if (box.Length < HeadBytes || box[0] != Version) throw Unopened(table, column);
-        var plain = new byte[box.Length - HeadBytes];
-        using var cipher = new AesGcm(Key, TagBytes);
-        try
-        {
-            cipher.Decrypt(box.Slice(1, NonceBytes), box[HeadBytes..], box.Slice(1 + NonceBytes, TagBytes), plain,
-                Place(table, row, column));
-        }
-        catch (AuthenticationTagMismatchException)
-        {
-            throw Unopened(table, column);
-        }
-        return plain;
-    }
+        => Keys.Open(Place(table, row, column), box) ?? throw Unopened(table, column);
 
-    /// <summary>The key itself, base64: for the one place outside that an owner keeps.</summary>
-    internal string KeyText() => Convert.ToBase64String(Key);
+    /// <summary>The key itself, base64, and the next one after it while they are exchanged: for the places outside that keep it.</summary>
+    internal string KeyText() => Convert.ToBase64String(Keys.Bytes);
 
-    byte[] Key => _key ?? throw new InvalidOperationException("The sealing key was not loaded.");
+    SealingKeys Keys => _keys ?? throw new InvalidOperationException("The sealing key was not loaded.");
 
-    static byte[] Place(string table, string row, string column) => Encoding.UTF8.GetBytes($"{table}|{row}|{column}");
+    static byte[]? Find(IEnumerable<byte[]> keys, byte[] fingerprint)
+        => keys.FirstOrDefault(key => SealingKeys.Fingerprint(key).AsSpan().SequenceEqual(fingerprint));
+
+    static string NextPlace => Place("sealing_key", "1", "next");
+
+    static string Place(string table, string row, string column) => $"{table}|{row}|{column}";
+
+    BadInputException Strange() => KeyFile.Wrong(
+        $"The key file {options.KeyFile} is not the one that sealed the secrets in this database.",
+        "All nodes of an installation share one key file; copy it from another node.");
 
     static ConflictException Unopened(string table, string column) => new("secret.unopened",
         $"A sealed value of {table}.{column} does not open: it was changed or moved.", "Restore this row of the database from a backup.");

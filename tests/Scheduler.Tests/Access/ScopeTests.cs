@@ -1,5 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Health;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -55,6 +57,22 @@ public sealed class ScopeTests(SchedulerDatabases databases)
         await Assert.ThrowsAsync<DeniedException>(() => fleet.Get<ShowItem>().Handle(caller, new ShowItemRequest(theirs.Items[0].Id),
             None));
         Assert.NotEqual(own, other);
+    }
+
+    [Fact]
+    public async Task Whoever_has_a_part_of_the_fleet_has_an_own_account_all_the_same()
+    {
+        await using var node = await TestNode.Start(databases);
+        await node.Get<CreateUser>().Handle(TestNode.Admin, new CreateUserRequest("carol", "one-time-password",
+            [new RoleGrant("Operator", "host=web-*")]), default);
+        var carol = (await node.Get<Sessions>().OfSession((await node.Get<SignIn>().Handle(Caller.Anonymous(),
+            new SignInRequest("carol", "one-time-password"), default)).Token, "", default))!;
+
+        await node.Get<ChangePassword>().Handle(carol, new ChangePasswordRequest("one-time-password", People.Password), default);
+
+        Assert.Equal("carol", (await node.SignedIn("carol")).Name);
+        Assert.Single(await node.Get<ListOwnSessions>().Handle(await node.SignedIn("carol"), new ListOwnSessionsRequest(), default),
+            session => session.IsThis);
     }
 
     [Fact]

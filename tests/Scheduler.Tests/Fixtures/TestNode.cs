@@ -62,7 +62,8 @@ public sealed class TestNode : IAsyncDisposable
             Log = new LogOptions { Level = LogLevel.Critical },
             ControlPlane = new ControlPlaneOptions { TermLookSeconds = 3600 },   // once at the start; tests look when they want to
         };
-        var node = new TestNode(SchedulerNode.Create(change?.Invoke(settings) ?? settings, add), folder, connectionString);
+        settings = change?.Invoke(settings) ?? settings;
+        var node = new TestNode(SchedulerNode.Create(settings, add), folder, settings.Database.ConnectionString);
         try
         {
             await node.App.StartAsync();

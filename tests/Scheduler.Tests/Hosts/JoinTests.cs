@@ -206,4 +206,17 @@ public sealed class JoinTests(SchedulerDatabases databases)
 
         Assert.Equal("agent.version", (await response.Problem()).Code);
     }
+
+    [Theory]
+    [InlineData(0, "The agent 0.0.9 is too old")]
+    [InlineData(-3, "The agent 0.0.9 is too old")]
+    [InlineData(AgentProtocol.Version + 1, "The agent 0.0.9 is newer than this node")]
+    [InlineData(AgentProtocol.Version, null)]
+    public void An_agent_that_a_node_does_not_understand_is_told_which_way_the_difference_goes(int protocol, string? told)
+    {
+        var e = Record.Exception(() => AgentVersions.Check(protocol, "0.0.9"));
+
+        if (told is null) Assert.Null(e);
+        else Assert.Contains(told, Assert.IsType<ConflictException>(e).Message, StringComparison.Ordinal);
+    }
 }

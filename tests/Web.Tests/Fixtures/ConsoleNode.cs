@@ -60,10 +60,29 @@ public sealed class ConsoleNode : IAsyncDisposable
     /// <summary>Starts one with an administrator who has not signed in yet.</summary>
     public static async Task<ConsoleNode> Start(PostgresServer server)
     {
+        var node = await StartOn(await server.NewDatabase("console", template => Migrate(template, null)), new ScratchFolder());
+        await node.Get<CreateUser>().Handle(System, new CreateUserRequest("admin", OneTimePassword), CancellationToken.None);
+        return node;
+    }
+
+    /// <summary>Starts one on a database that an older version made.</summary>
+    public static async Task<ConsoleNode> StartUpgraded(PostgresServer server)
+    {
         var folder = new ScratchFolder();
+        FormerDatabase.WriteKey(folder.At("sealing.key"));
+        return await StartOn(await server.NewDatabase("former", async template =>
+        {
+            await Migrate(template, [.. typeof(Migrator).Assembly.GetManifestResourceNames()
+                .Where(name => name.EndsWith(".sql", StringComparison.Ordinal) && FormerDatabase.Knew(name))]);
+            await FormerDatabase.Fill(template);
+        }), folder);
+    }
+
+    static async Task<ConsoleNode> StartOn(string database, ScratchFolder folder)
+    {
         var settings = new NodeSettings
         {
-            Database = new DatabaseOptions { ConnectionString = await server.NewDatabase("console", Migrate) },
+            Database = new DatabaseOptions { ConnectionString = database },
             Console = new ConsoleOptions { Url = "http://127.0.0.1:0" },
             Agents = new AgentsOptions
             {
@@ -76,15 +95,13 @@ public sealed class ConsoleNode : IAsyncDisposable
         };
         var app = SchedulerNode.Create(settings, ConsoleRole.Add, ConsoleRole.Map);
         await app.StartAsync();
-        var node = new ConsoleNode(app, folder, settings, isSecond: false);
-        await node.Get<CreateUser>().Handle(System, new CreateUserRequest("admin", OneTimePassword), CancellationToken.None);
-        return node;
+        return new ConsoleNode(app, folder, settings, isSecond: false);
     }
 
-    static async Task Migrate(string template)
+    static async Task Migrate(string template, IReadOnlyCollection<string>? only)
     {
         await using var source = NpgsqlDataSource.Create(template);
-        await new Migrator(source, TimeProvider.System, NullLogger<Migrator>.Instance).Run(CancellationToken.None);
+        await new Migrator(source, TimeProvider.System, NullLogger<Migrator>.Instance).Run(CancellationToken.None, only);
         await using var connection = await source.OpenConnectionAsync();
         NpgsqlConnection.ClearPool(connection);   // a template may have no connections
     }

@@ -151,6 +151,8 @@ public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns r
             }
             left.Remove(match);
             if (Text(match.Source) == Text(given.Source)) continue;
+            if (Weakening.Of(match.Source, given.Source) is { Count: > 0 } ways)
+                await MustNotLose(tx, $"{title} {string.Join(", ", ways)}", ct);
             changes.AddRange(PolicyDiff.Between(Yaml(match.Source, names), Yaml(given.Source, names), $"items[{title}].source"));
             await CreatePolicy.ChangeSource(tx, match, given.Source, ct);
         }
@@ -159,12 +161,21 @@ public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns r
             if (!prune) remarks.Add($"{item.Name} stays though its document does not name it; --prune retires it.");
             else
             {
+                await MustNotLose(tx, $"{item.Name} is taken out of '{policy.Name}'", ct);
                 await RetireItem.Retire(tx, item, alerts, ct);
                 changes.Add(new MemberChange("items", $"{item.Source.Title} on {item.HostName}", null));
             }
         }
         await runs.StartAgain(tx, fresh, "document", ct);
         return (changes, remarks);
+    }
+
+    /// <summary>What takes two on a page takes two here, and a part of the files cannot wait for the second.</summary>
+    static async Task MustNotLose(Transaction tx, string what, CancellationToken ct)
+    {
+        if (await FourEyes.IsOn(tx, ct))
+            throw new ConflictException("approval.not_by_file", $"{what}: that needs a second person, for whom files do not wait.",
+                "Retire this item on its page or over the API, then apply the files.");
     }
 
     static YamlValue Yaml(SourceSpec source, WireNames names) => WireYaml.Write(source, WireJson.Default.SourceSpec, names);
