@@ -16,7 +16,7 @@ sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? re
 {
     const int BlobsInIndex = 50_000;
 
-    HashSet<BlobId> _kill = [], _locked = [];
+    HashSet<BlobId> _kill = [], _locked = [], _orphans = [];
     int _rescued;
 
     /// <summary>The packs that are gone.</summary>
@@ -76,7 +76,7 @@ sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? re
     /// </summary>
     async Task Spare(IReadOnlyList<Mark> due, UsedBlobs used, Dictionary<BlobId, long> sizes, CancellationToken ct)
     {
-        var orphans = due.SelectMany(mark => mark.Packs).Where(pack => pack.Reason == MarkReason.Orphan)
+        _orphans = due.SelectMany(mark => mark.Packs).Where(pack => pack.Reason == MarkReason.Orphan)
             .Select(pack => pack.Id).ToHashSet();
         await foreach (var file in IndexScan.Files(repository, ct))
         {
@@ -84,7 +84,7 @@ sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? re
             foreach (var pack in file.Content.Packs)
             {
                 if (!_kill.Contains(pack.Id)) continue;
-                if (!orphans.Contains(pack.Id) && !pack.Blobs.Any(entry => OnlyHere(used, pack.Id, entry, sizes))) continue;
+                if (!_orphans.Contains(pack.Id) && !pack.Blobs.Any(entry => OnlyHere(used, pack.Id, entry, sizes))) continue;
                 _kill.Remove(pack.Id);
                 _rescued++;
             }
@@ -124,8 +124,9 @@ sealed class Sweep(Repository repository, RepositoryLock held, RetentionBook? re
         }
         if (rest.Count > 0) await Write();
         // Noted only now that the new index is stored: whoever carries the removal out elsewhere finds the index that replaces the old one.
+        // Not the orphans: that no index here names a pack says nothing of a place that wrote it, and whose index has not come yet.
         await Departures.Note(repository, [.. old.Select(id => ObjectLayout.Of(ObjectLayout.Index, id)),
-            .. _kill.Select(id => ObjectLayout.Of(ObjectLayout.Data, id))], ct);
+            .. _kill.Except(_orphans).Select(id => ObjectLayout.Of(ObjectLayout.Data, id))], ct);
         foreach (var id in old) await repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Index, id), ct);
 
         async Task Write()

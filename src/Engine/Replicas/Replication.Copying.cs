@@ -59,7 +59,8 @@ public sealed partial class Replication
         }
         if (right is null)
         {
-            if (!await IsRemovedMeanwhile(name, ct)) Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
+            if (await IsRemovedMeanwhile(name, ct)) _isIndexGone |= folder == ObjectLayout.Index;
+            else Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
             return;
         }
         foreach (var place in targets.Where(place => place.IsUsable && (wrong.Contains(place) || !place.Objects[folder].ContainsKey(id))))
@@ -122,21 +123,23 @@ public sealed partial class Replication
     }
 
     /// <summary>
-    /// A snapshot that was written at one place while another one was pruned may need a blob that departs. Such blobs are copied into new
-    /// packs before anything goes.
+    /// A snapshot that was written at one place while another one was pruned, or is being pruned, may need a blob that departs. Such blobs
+    /// are copied into new packs before anything goes, and before the snapshot comes to the place that counts on it.
     /// </summary>
     async Task Rescue(CancellationToken ct)
     {
         foreach (var place in Usable.ToList())
         {
             var departing = place.Objects[ObjectLayout.Data].Keys
-                .Where(id => _gone.Contains(ObjectLayout.Of(ObjectLayout.Data, id))).ToHashSet();
+                .Where(id => _gone.Contains(ObjectLayout.Of(ObjectLayout.Data, id))
+                    || Usable.Any(other => other != place && other.Marked.Contains(id))).ToHashSet();
             if (departing.Count == 0) continue;
             try { await Rescue(place, departing, ct); }
             catch (BackupDrException e) when (e is RepositoryException or StoreException)
             {
                 place.NotRemoved = $"{departing.Count} packs that were pruned elsewhere stay, because it cannot be seen whether a "
                     + $"snapshot needs them: {e.Message}";
+                _heldBack.UnionWith(place.Objects[ObjectLayout.Snapshots].Keys);   // they may need what is not elsewhere
             }
         }
     }
@@ -144,8 +147,9 @@ public sealed partial class Replication
     async Task Rescue(Place place, HashSet<BlobId> departing, CancellationToken ct)
     {
         var repository = place.Repository!;
-        // What the prune that removed these packs knew of, where there is a place at which it was carried out, needs no second look.
-        var pruned = Usable.Where(other => other != place && !departing.Any(other.Objects[ObjectLayout.Data].ContainsKey)).ToList();
+        // What the prune that removes these packs knows of, where there is a place at which it is carried out, needs no second look.
+        var pruned = Usable.Where(other => other != place
+            && !departing.Any(id => other.Objects[ObjectLayout.Data].ContainsKey(id) && !other.Marked.Contains(id))).ToList();
         var own = place.Objects[ObjectLayout.Snapshots].Keys.Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Snapshots, id)))
             .Where(id => !pruned.Exists(other => other.Objects[ObjectLayout.Snapshots].ContainsKey(id))).ToHashSet();
         if (own.Count == 0) return;
@@ -160,20 +164,34 @@ public sealed partial class Replication
         // The new packs and their index go to the others like all else.
         foreach (var folder in (string[])[ObjectLayout.Index, ObjectLayout.Data])
             place.Objects[folder] = await ListFolder(place, folder, ct);
+        await FindNamed(ct);
         await CopyFolder(ObjectLayout.Data, ct);
         await CopyFolder(ObjectLayout.Index, ct);
     }
 
-    /// <summary>Removes what departed, with nobody else at work at the place.</summary>
+    async Task<bool> HasNew(Place place, string folder, CancellationToken ct)
+        => (await ListFolder(place, folder, ct)).Keys.Any(id => !place.Objects[folder].ContainsKey(id));
+
+    /// <summary>Removes what departed, with nobody else at work at the place, and what dead writers left there.</summary>
     async Task RemoveDeparted(Place place, CancellationToken ct)
     {
         var names = ((string[])[ObjectLayout.Snapshots, ObjectLayout.Index, ObjectLayout.Data, ObjectLayout.Keys])
             .SelectMany(folder => place.Objects[folder].Keys.Select(id => ObjectLayout.Of(folder, id))).Where(_gone.Contains).ToList();
-        if (names.Count == 0 || place.NotRemoved is not null) return;
+        if (names.Count + place.Orphans.Count == 0 || place.NotRemoved is not null) return;
         try
         {
             await using var alone = await RepositoryLock.Take(place.Repository!, LockKind.Exclusive, ct);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, alone.Lost);
+            // Somebody who wrote here meanwhile may count on what departs; nobody has looked for that yet.
+            if (await HasNew(place, ObjectLayout.Snapshots, stop.Token))
+            {
+                place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot came here "
+                    + "meanwhile.";
+                return;
+            }
+            // Nobody is at work here, so whoever wrote packs without an index is dead.
+            if (_unread.Count == 0 && !await HasNew(place, ObjectLayout.Index, stop.Token))
+                names.AddRange(place.Orphans.Select(id => ObjectLayout.Of(ObjectLayout.Data, id)));
             foreach (var kind in names.GroupBy(name => name.Value[..name.Value.IndexOf('/', StringComparison.Ordinal)]))
                 await ParallelWork.Run(kind, _options.Workers, async (name, token) =>
                 {

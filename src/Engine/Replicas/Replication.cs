@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Engine.Backup;
 using BackupDr.Engine.Blobs;
 using BackupDr.Engine.Format;
+using BackupDr.Engine.Garbage;
 using BackupDr.Engine.Locks;
 using BackupDr.Engine.Upkeep;
 using BackupDr.Storage;
@@ -66,6 +67,7 @@ public sealed record ReplicationSummary(IReadOnlyList<ReplicatedPlace> Places, I
 public sealed partial class Replication
 {
     const string Config = "config";
+    const int MostRounds = 10;
 
     // In this order at every place. Locks, marks and the trash are each place's own.
     static readonly string[] Order = [Departures.Folder, ObjectLayout.Keys, ObjectLayout.Data, ObjectLayout.Index, ObjectLayout.Snapshots];
@@ -76,6 +78,10 @@ public sealed partial class Replication
         public Repository? Repository { get; set; }
         public RepositoryLock? Lock { get; set; }
         public Dictionary<string, Dictionary<BlobId, long>> Objects { get; } = [];
+        /// <summary>Packs that a prune of this place has marked: they may go at any moment.</summary>
+        public IReadOnlySet<BlobId> Marked { get; set; } = new HashSet<BlobId>();
+        /// <summary>Packs that are only here and that no index names.</summary>
+        public IReadOnlyList<BlobId> Orphans { get; set; } = [];
         public string? Problem { get; set; }
         public bool WasEmpty { get; set; }
         public string? NotRemoved { get; set; }
@@ -87,6 +93,8 @@ public sealed partial class Replication
     readonly RepositoryOptions _options;
     readonly ReplicationRequest _request;
     readonly HashSet<ObjectName> _gone = [];
+    readonly HashSet<BlobId> _heldBack = [], _named = [], _unread = [];
+    volatile bool _isIndexGone;
     readonly List<Problem> _damaged = [];
     long _objects, _objectsTotal, _bytes, _bytesTotal;
 
@@ -124,14 +132,14 @@ public sealed partial class Replication
         try
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource([ct, .. locks.Select(one => one.Lost)]);
-            await ListAll(stop.Token);
-            CountWork();
-            await CopyFolder(Departures.Folder, stop.Token);
-            await LoadDepartures(stop.Token);
-            await CopyFolder(ObjectLayout.Keys, stop.Token);
-            await CopyFolder(ObjectLayout.Data, stop.Token);
-            await CopyFolder(ObjectLayout.Index, stop.Token);
-            if (!_request.IsPreview) await Rescue(stop.Token);
+            await LoadMarks(stop.Token);
+            await List([ObjectLayout.Snapshots, ObjectLayout.Keys], stop.Token);
+            do
+            {
+                await CopyContents(stop.Token);
+                if (!_request.IsPreview) await Rescue(stop.Token);
+            }
+            while (_isIndexGone);   // while the rescue copied
             await CopyFolder(ObjectLayout.Snapshots, stop.Token);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
@@ -236,14 +244,57 @@ public sealed partial class Replication
         }
     }
 
-    /// <summary>Snapshots first: whatever a snapshot needs is then in the listings that follow.</summary>
-    async Task ListAll(CancellationToken ct)
+    /// <summary>Under our locks and before the snapshots, as a backup does: what is marked later waits for us, and what is marked by now
+    /// goes without a look at snapshots that are still on their way.</summary>
+    async Task LoadMarks(CancellationToken ct)
+    {
+        foreach (var place in Usable.Where(place => place.Repository is not null))
+        {
+            try { place.Marked = (await MarkSet.Load(place.Repository!, ct)).Packs; }
+            catch (StoreException e) { place.Problem = e.Message; }
+        }
+    }
+
+    /// <summary>
+    /// Copies everything but snapshots, which are listed already: whatever one of them needs is in the listings that follow.
+    /// </summary>
+    /// <remarks>
+    /// A sweep that was due before we came goes on beside us. It stores a new index file, notes that the old one departs, and removes it:
+    /// a listing that runs meanwhile may show neither. So the lists of what departed are looked at before and after, and all is listed
+    /// again where one has come, or where an index file went that was listed.
+    /// </remarks>
+    async Task CopyContents(CancellationToken ct)
+    {
+        for (var round = 0; round < MostRounds; round++)
+        {
+            _isIndexGone = false;
+            await List([Departures.Folder], ct);
+            var before = Departed();
+            await List([ObjectLayout.Index, ObjectLayout.Data, Departures.Folder], ct);
+            if (!Departed().IsSubsetOf(before)) continue;
+            await CopyFolder(Departures.Folder, ct);
+            await LoadDepartures(ct);
+            await FindNamed(ct);
+            if (_objectsTotal == 0) CountWork();
+            await CopyFolder(ObjectLayout.Keys, ct);
+            await CopyFolder(ObjectLayout.Data, ct);
+            await CopyFolder(ObjectLayout.Index, ct);
+            if (!_isIndexGone) return;
+        }
+        throw new StoreException(StoreFault.Unavailable, $"replicate: the index changed {MostRounds} times while it was copied",
+            "Run the replication again when the prune beside it is over; what was copied stays.");
+    }
+
+    HashSet<BlobId> Departed() => Usable.SelectMany(place => place.Objects[Departures.Folder].Keys).ToHashSet();
+
+    /// <summary>In the order given, so that whatever an earlier folder names is in the listing of a later one.</summary>
+    async Task List(IReadOnlyList<string> folders, CancellationToken ct)
     {
         foreach (var place in Usable)
         {
             try
             {
-                foreach (var folder in Order.Reverse()) place.Objects[folder] = await ListFolder(place, folder, ct);
+                foreach (var folder in folders) place.Objects[folder] = await ListFolder(place, folder, ct);
             }
             catch (StoreException e) { place.Problem = e.Message; }
         }
@@ -259,6 +310,59 @@ public sealed partial class Replication
         await foreach (var listed in place.Store.List(folder, ct))
             if (ObjectLayout.TryId(listed, out var id)) found[id] = listed.SizeBytes;
         return found;
+    }
+
+    /// <summary>
+    /// Finds which packs that some place lacks an index names. The others stay where they are: somebody is still writing them, or died.
+    /// Elsewhere they would be taken for what a dead writer left, be removed, and be missing when their index comes.
+    /// </summary>
+    async Task FindNamed(CancellationToken ct)
+    {
+        _named.UnionWith(Usable.SelectMany(place => place.Objects[ObjectLayout.Data].Keys));
+        var left = Work(ObjectLayout.Data).Select(one => one.Id).ToHashSet();
+        _named.ExceptWith(left);
+        _unread.Clear();
+        // What is new stands in index files that are new as well, as a rule.
+        var files = Work(ObjectLayout.Index).Select(one => one.Id).Concat(Usable.SelectMany(place => place.Objects[ObjectLayout.Index].Keys))
+            .Distinct().Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Index, id))).ToList();
+        foreach (var id in files)
+        {
+            if (left.Count == 0) break;
+            if (await ReadIndex(id, ct) is not { } content)
+            {
+                // Not copied either: it would name packs that were not.
+                _unread.Add(id);
+                var name = ObjectLayout.Of(ObjectLayout.Index, id);
+                if (await IsRemovedMeanwhile(name, ct)) _isIndexGone = true;
+                else Damaged(name, "no place has a copy that can be read.");
+                continue;
+            }
+            var here = content.Packs.Select(pack => pack.Id).Concat(content.OnHold).Where(left.Remove).ToList();
+            _named.UnionWith(here);
+        }
+        foreach (var place in Usable) place.Orphans = [.. left.Where(place.Objects[ObjectLayout.Data].ContainsKey)];
+    }
+
+    /// <summary>An index file from the first place that has it; null where none can tell, which its copying reports.</summary>
+    async Task<IndexContent?> ReadIndex(BlobId id, CancellationToken ct)
+    {
+        foreach (var place in Usable.Where(place => place.Objects[ObjectLayout.Index].ContainsKey(id)).ToList())
+        {
+            try
+            {
+                var bytes = await place.Repository!.ReadUnpacked(ObjectLayout.Index, id, ct);
+                return IndexFile.ReadAll(bytes.Span, $"index {id}");
+            }
+            // The next place may have it.
+            catch (BackupDrException e) when (e is RepositoryException or StoreException
+            {
+                Fault: StoreFault.Missing
+                or StoreFault.ShortRead
+            })
+            { continue; }
+            catch (StoreException e) { place.Problem ??= e.Message; }
+        }
+        return null;
     }
 
     void CountWork()
@@ -277,7 +381,8 @@ public sealed partial class Replication
         var usable = Usable.ToList();
         foreach (var id in usable.SelectMany(place => place.Objects[folder].Keys).ToHashSet())
         {
-            if (_gone.Contains(ObjectLayout.Of(folder, id))) continue;
+            if (_gone.Contains(ObjectLayout.Of(folder, id)) || (folder == ObjectLayout.Snapshots && _heldBack.Contains(id))) continue;
+            if ((folder == ObjectLayout.Data && !_named.Contains(id)) || (folder == ObjectLayout.Index && _unread.Contains(id))) continue;
             var sizes = usable.Select(place => place.Objects[folder].TryGetValue(id, out var size) ? size : -1).ToList();
             if (sizes.TrueForAll(size => size == sizes[0]) && !_request.ReadsData) continue;
             var lacking = usable.Where((_, at) => sizes[at] < 0).ToList();

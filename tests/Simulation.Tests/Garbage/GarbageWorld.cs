@@ -122,7 +122,7 @@ sealed class GarbageWorld : IDisposable
         await Pause(400);
         await using var held = isStock ? await StockLock() : await RepositoryLock.Announce(_repository, LockKind.Shared, None);
         var ours = held as RepositoryLock;
-        if (await SimulatedBackup.Write(_repository, ours, _world.Random, _clock, _needs)) Published++;
+        if (await SimulatedBackup.Write(_repository, ours, _world.Random, _clock, _needs) is not null) Published++;
     }
 
     /// <summary>A lock as the stock program takes it: it knows nothing of marks, and every exclusive lock stops it.</summary>

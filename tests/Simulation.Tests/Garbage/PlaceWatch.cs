@@ -33,7 +33,24 @@ sealed class PlaceWatch
         _snapshots.Clear();
     }
 
+    /// <summary>Names of the snapshots that are published here.</summary>
+    public IReadOnlyCollection<string> Snapshots => _snapshots.Keys;
+
+    /// <summary>Looks at all that is there, as after a place came back with something else.</summary>
+    public void LookAgain()
+    {
+        Clear();
+        foreach (var (name, content) in _store.Objects) Note(name, content);
+        Verify("it came back");
+    }
+
     void Observe(string name, byte[]? content)
+    {
+        if (Note(name, content)) Verify(name);
+    }
+
+    /// <summary>Whether it is something that others rely on.</summary>
+    bool Note(string name, byte[]? content)
     {
         var cut = name.IndexOf('/', StringComparison.Ordinal);
         var folder = cut < 0 ? name : name[..cut];
@@ -47,8 +64,8 @@ sealed class PlaceWatch
             if (content is null) _snapshots.Remove(name);
             else _snapshots[name] = SnapshotFile.Read(Open(content).Span, default).Tree;
         }
-        else if (folder != ObjectLayout.Data || content is not null) return;
-        Verify(name);
+        else return folder == ObjectLayout.Data && content is null;
+        return true;
     }
 
     ReadOnlyMemory<byte> Open(byte[] stored)

@@ -15,13 +15,13 @@ static class SimulatedBackup
     const int Contents = 12;
     static readonly CancellationToken None = CancellationToken.None;
 
-    /// <summary>Writes what is not there yet, and the snapshot; whether it was published.</summary>
+    /// <summary>Writes what is not there yet, and the snapshot; its id, or null where it was not published.</summary>
     /// <param name="repository">Where to.</param>
     /// <param name="ours">Our lock; null for the stock program, which knows nothing of marks.</param>
     /// <param name="random">All chance.</param>
     /// <param name="clock">The world's.</param>
     /// <param name="needs">Gets what the new snapshot needs, by its tree.</param>
-    public static async Task<bool> Write(Repository repository, RepositoryLock? ours, Random random, WorldClock clock,
+    public static async Task<BlobId?> Write(Repository repository, RepositoryLock? ours, Random random, WorldClock clock,
         Dictionary<BlobId, HashSet<BlobId>> needs)
     {
         Task Pause(int mostSeconds) => Task.Delay(TimeSpan.FromSeconds(random.Next(1, mostSeconds)), clock);
@@ -43,9 +43,8 @@ static class SimulatedBackup
         if (random.Next(3) == 0) await Pause(15);
         var snapshot = new Snapshot { Time = UnixTime.From(clock.GetUtcNow()), Tree = tree, Paths = ["/a"] };
         // Or the lock was lost.
-        if (ours is not null) return await SnapshotPublication.Write(repository, ours, snapshot, None) is not null;
-        await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), None);
-        return true;
+        if (ours is not null) return await SnapshotPublication.Write(repository, ours, snapshot, None);
+        return await repository.WriteUnpacked(ObjectLayout.Snapshots, SnapshotFile.Write(snapshot), None);
     }
 
     static ReadOnlyMemory<byte> Tree(List<BlobId> content)

@@ -16,6 +16,9 @@ public sealed class WorldStore : IObjectStore
     /// <summary>What is stored, in the order in which it came.</summary>
     public IEnumerable<KeyValuePair<string, byte[]>> Objects => _objects;
 
+    /// <summary>Whether nobody reaches it: every call fails.</summary>
+    public bool IsAway { get; set; }
+
     public string Url { get; init; } = "world:";
 
     /// <summary>One of so many packs is acknowledged and not kept; 0 is none. No store that works does that.</summary>
@@ -35,10 +38,11 @@ public sealed class WorldStore : IObjectStore
     public void RemoveLocksOfTheGone()
     {
         foreach (var name in _objects.Keys.Where(name => name.StartsWith("locks/", StringComparison.Ordinal)).ToList())
-            if (_makers[name] is { IsOver: true }) _objects.Remove(name);
+            if (!_makers.TryGetValue(name, out var maker) || maker is { IsOver: true }) _objects.Remove(name);   // or of an older state
     }
 
-    Task<T> Step<T>(Func<T> act) => World is { } world ? world.Step(act) : Task.FromResult(act());
+    Task<T> Step<T>(Func<T> act) => World is { } world ? world.Step(() => IsAway
+        ? throw new StoreException(StoreFault.Unavailable, "away") : act()) : Task.FromResult(act());
 
     public Task Put(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken ct)
     {
