@@ -185,8 +185,8 @@ public sealed partial class Replication
             // Somebody who wrote here meanwhile may count on what departs; nobody has looked for that yet.
             if (await HasNew(place, ObjectLayout.Snapshots, stop.Token))
             {
-                place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot came here "
-                    + "meanwhile.";
+                place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot came "
+                    + "here meanwhile.";
                 return;
             }
             // Nobody is at work here, so whoever wrote packs without an index is dead.

@@ -323,8 +323,9 @@ public sealed partial class Replication
         _named.ExceptWith(left);
         _unread.Clear();
         // What is new stands in index files that are new as well, as a rule.
-        var files = Work(ObjectLayout.Index).Select(one => one.Id).Concat(Usable.SelectMany(place => place.Objects[ObjectLayout.Index].Keys))
-            .Distinct().Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Index, id))).ToList();
+        var files = Work(ObjectLayout.Index).Select(one => one.Id)
+            .Concat(Usable.SelectMany(place => place.Objects[ObjectLayout.Index].Keys)).Distinct()
+            .Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Index, id))).ToList();
         foreach (var id in files)
         {
             if (left.Count == 0) break;
