@@ -5,8 +5,8 @@ using BackupDr.Contracts.Specs;
 namespace BackupDr.Simulation.Tests.Retention;
 
 /// <summary>A hundred and twenty days of one item: backups, some incomplete, some not made; test restores; legal holds; days without a
-/// node; and from some day on a host that somebody took over, which floods its repository with points, or encrypts what it backs up. The planner
-/// and the eye for the unusual are those of the product.</summary>
+/// node; and from some day on a host that somebody took over, which floods its repository with points, or encrypts what it backs up. The
+/// planner and the eye for the unusual are those of the product.</summary>
 sealed class RetentionWorld
 {
     const int Days = 120, Flood = 12;
