@@ -1,6 +1,5 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Secrets;
