@@ -130,9 +130,10 @@
   }
 
   // ---- Forms that answer in place
-  async function post(form, submitter, ids) {
+  let preview = null;
+  async function post(form, submitter, ids, signal) {
     const body = new FormData(form, submitter ?? undefined);
-    const answer = await fetch(form.action || location.href, { method: "POST", body, credentials: "same-origin", headers: {
+    const answer = await fetch(form.action || location.href, { method: "POST", body, credentials: "same-origin", signal, headers: {
         "X-Fragment": ids.join(" ") } });
     if (answer.redirected) { location.href = answer.url; return; }
     swap(await parse(answer), ids, true);
@@ -157,7 +158,10 @@
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       const button = form.querySelector("button[data-previews]");
-      post(form, button, form.dataset.preview.split(" ")).catch(error => console.warn(error));
+      preview?.abort(); // a slow answer to what stood there before must not come last
+      preview = new AbortController();
+      post(form, button, form.dataset.preview.split(" "), preview.signal)
+        .catch(error => { if (error.name !== "AbortError") console.warn(error); });
     }, 120);
   });
 
