@@ -16,6 +16,8 @@ public sealed class AgentApiClient : IDisposable
     // A node that vanished without a word is left within 15 seconds, also by those that wait in a long poll.
     static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(4), CallTimeout = TimeSpan.FromSeconds(20),
         PollSlack = TimeSpan.FromSeconds(4), ReportTimeout = TimeSpan.FromSeconds(5);
+    /// <summary>Whoever joins has one address and nobody else to ask, and the node may just have started.</summary>
+    static readonly TimeSpan JoiningTimeout = TimeSpan.FromSeconds(15);
     // Behind a balancer or a name with several addresses: a node that is added has its share within half a minute.
     static readonly TimeSpan ConnectionLifetime = TimeSpan.FromSeconds(25);
     const int KeepAliveSeconds = 4, KeepAlivePause = 2, KeepAliveTries = 3;
@@ -35,7 +37,7 @@ public sealed class AgentApiClient : IDisposable
     {
         var handler = new SocketsHttpHandler
         {
-            ConnectTimeout = ConnectTimeout,
+            ConnectTimeout = certificate is null ? JoiningTimeout : ConnectTimeout,
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
             PooledConnectionLifetime = ConnectionLifetime,
             AllowAutoRedirect = false,
