@@ -145,9 +145,9 @@ public sealed class CheckTests
             .Max(pack => pack.Id);   // those of trees are read by the structure's part as well
         store.Objects[ObjectLayout.Of(ObjectLayout.Data, damaged).Value][3] ^= 1;
         var (_, _, found) = await Round(repository, []);
-        Assert.All(found.SkipLast(1), report => Assert.True(report.IsGood));
-        Assert.Equal([damaged], found[^1].DamagedPacks);
-        Assert.Contains("do not match its name", found[^1].Errors[0], StringComparison.Ordinal);
+        var bad = Assert.Single(found, report => !report.IsGood);   // often the last, but packs of trees may come behind it
+        Assert.Equal([damaged], bad.DamagedPacks);
+        Assert.Contains("do not match its name", bad.Errors[0], StringComparison.Ordinal);
         Assert.All((await Round(repository, [damaged])).Reports, report => Assert.Equal([damaged], report.DamagedPacks));
     }
 

@@ -4,6 +4,7 @@ using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.ControlPlane;
 using BackupDr.Scheduler.Gateway;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Tests.Fixtures;
@@ -25,6 +26,22 @@ public sealed class GatewayTests(SchedulerDatabases databases)
     }
 
     static async Task<StoreException> Fails(Func<Task> work) => await Assert.ThrowsAsync<StoreException>(work);
+
+    [Fact]
+    public async Task Once_a_later_control_plane_has_begun_it_is_read_and_takes_nothing()
+    {
+        await using var rig = await GatewayRig.Start(databases);
+        await using var store = rig.Open();
+        var ((name, content), (other, more)) = (Pack(1), Pack(2));
+        await store.Put(name, content, None);
+
+        await rig.Node.Get<TermFence>().Learn(2, "a test", None);
+
+        var refused = await Fails(() => store.Put(other, more, None));
+        Assert.Contains("term 2 of this installation has begun", refused.Message, StringComparison.Ordinal);
+        Assert.Equal((long)content.Length, (await store.Head(name, None))?.SizeBytes);
+        Assert.Null(await store.Head(other, None));
+    }
 
     [Fact]
     public async Task Stock_restic_makes_fills_checks_and_restores_a_repository_through_it_and_cannot_forget()

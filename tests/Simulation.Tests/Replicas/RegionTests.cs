@@ -7,7 +7,7 @@ public sealed class RegionTests
     [Fact]
     public void In_every_world_both_regions_stay_whole_and_hold_the_same_at_last()
     {
-        var seeds = Worlds.Seeds(250);
+        var seeds = Worlds.Seeds(150);
         using var world = new RegionWorld();
         for (var seed = 0; seed < seeds; seed++)
         {
