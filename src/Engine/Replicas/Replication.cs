@@ -69,14 +69,13 @@ public sealed partial class Replication
     const string Config = "config";
     const int MostRounds = 10;
 
-    // In this order at every place. Locks, marks and the trash are each place's own.
+    // What is replicated. Locks, marks and the trash are each place's own.
     static readonly string[] Order = [Departures.Folder, ObjectLayout.Keys, ObjectLayout.Data, ObjectLayout.Index, ObjectLayout.Snapshots];
 
     sealed class Place(IObjectStore store)
     {
         public IObjectStore Store { get; } = store;
         public Repository? Repository { get; set; }
-        public RepositoryLock? Lock { get; set; }
         public Dictionary<string, Dictionary<BlobId, long>> Objects { get; } = [];
         /// <summary>Packs that a prune of this place has marked: they may go at any moment.</summary>
         public IReadOnlySet<BlobId> Marked { get; set; } = new HashSet<BlobId>();
