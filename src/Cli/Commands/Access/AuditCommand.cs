@@ -10,8 +10,6 @@ namespace BackupDr.Cli.Commands.Access;
 /// <summary><c>backupdr audit verify|export</c>.</summary>
 static class AuditCommand
 {
-    const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
     public static Command Make() => new("audit", "Verify the audit log of an installation, or an export of it.") { Export(), Verify() };
 
     static Command Export()
@@ -23,21 +21,7 @@ static class AuditCommand
         {
             using var api = node.Open(given);
             var path = Path.GetFullPath(given.GetValue(file)!);
-            try
-            {
-                await using (var into = new FileStream(path + ".part", new FileStreamOptions
-                {
-                    Mode = FileMode.Create,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = Private,
-                })) await api.ExportAudit(into, ct);
-                File.Move(path + ".part", path, overwrite: true);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new BadInputException("file", $"The audit log cannot be written to {path}: {e.Message}",
-                    "Check the rights and the free space of its folder.");
-            }
+            await PrivateExport.Write(path, "The audit log", into => api.ExportAudit(into, ct));
             return Tell(new Output(given.GetValue(json), quiet: false), await Read(path, [], ct), path, isPinned: false);
         });
         return command;

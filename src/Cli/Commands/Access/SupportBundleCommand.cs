@@ -1,14 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
-using BackupDr.Contracts;
 
 namespace BackupDr.Cli.Commands.Access;
 
 /// <summary><c>backupdr support-bundle</c>.</summary>
 static class SupportBundleCommand
 {
-    const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
     public static Command Make()
     {
         var (node, json) = (new NodeArguments(), new Option<bool>("--json") { Description = "Print JSON." });
@@ -20,21 +17,7 @@ static class SupportBundleCommand
             using var api = node.Open(given);
             var path = Path.GetFullPath(given.GetValue(file) ?? string.Create(CultureInfo.InvariantCulture,
                 $"backupdr-support-{TimeProvider.System.GetUtcNow():yyyyMMdd-HHmmss}.zip"));
-            try
-            {
-                await using (var into = new FileStream(path + ".part", new FileStreamOptions
-                {
-                    Mode = FileMode.Create,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = Private,
-                })) await api.WriteSupportBundle(into, ct);
-                File.Move(path + ".part", path, overwrite: true);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new BadInputException("file", $"The bundle cannot be written to {path}: {e.Message}",
-                    "Check the rights and the free space of its folder.");
-            }
+            await PrivateExport.Write(path, "The bundle", into => api.WriteSupportBundle(into, ct));
             var output = new Output(given.GetValue(json), quiet: false);
             output.Line($"{path} is written. Look through it before it leaves the house: it names hosts, folders and policies.");
             output.Json(writer =>
