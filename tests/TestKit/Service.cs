@@ -99,8 +99,10 @@ public sealed class Service : IAsyncDisposable
     /// <summary>Takes away everything at once, as a power cut does: up, node, agent and database.</summary>
     public async Task KillEverything()
     {
-        foreach (var pid in Pids("")) Tool.Run("kill", ["-KILL", pid.ToString(CultureInfo.InvariantCulture)]);
-        await Until(() => Task.FromResult(Pids("").Count == 0), "everything is dead");
+        var pids = Pids("");
+        foreach (var pid in pids) Tool.Run("kill", ["-KILL", pid.ToString(CultureInfo.InvariantCulture)]);
+        // A process that ends gives its memory back before its sockets, and its command line is gone with its memory.
+        await Until(() => Task.FromResult(pids.All(IsGone) && Pids("").Count == 0), "everything is dead");
     }
 
     /// <summary>Takes the agent away.</summary>
@@ -206,6 +208,17 @@ public sealed class Service : IAsyncDisposable
         .Where(entry => int.TryParse(entry.Name, out _)).Where(entry => CommandLine(entry.Folder) is { } words
             && words.Contains(Data, StringComparison.Ordinal) && words.Contains(alsoNames, StringComparison.Ordinal))
                 .Select(entry => int.Parse(entry.Name, CultureInfo.InvariantCulture))];
+
+    /// <summary>Whether nothing of it is left but an entry that nobody asked for yet.</summary>
+    static bool IsGone(int pid)
+    {
+        try
+        {
+            var threads = Directory.GetDirectories($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/task");
+            return threads.All(thread => File.ReadAllText(Path.Combine(thread, "stat")).Split(") ")[^1][0] is 'Z' or 'X');
+        }
+        catch (IOException) { return true; }   // it ended meanwhile
+    }
 
     static string? CommandLine(string folder)
     {

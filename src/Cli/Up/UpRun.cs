@@ -12,7 +12,8 @@ namespace BackupDr.Cli.Up;
 /// <summary>Brings everything up in order, proves a restore, and takes everything down in the reverse order.</summary>
 static class UpRun
 {
-    static readonly TimeSpan NodePatience = TimeSpan.FromSeconds(90), LookEvery = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan NodePatience = TimeSpan.FromSeconds(90), PatienceForPorts = TimeSpan.FromSeconds(5),
+        LookEvery = TimeSpan.FromMilliseconds(100);
 
     public static async Task<int> Execute(UpOptions options, CancellationToken ct)
     {
@@ -25,8 +26,6 @@ static class UpRun
         using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => { context.Cancel = true; Stop(stop); });
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => { context.Cancel = true; Stop(stop); });
         var port = options.Port ?? data.LastPort();
-        CheckFree(port, "the console", "--port");
-        CheckFree(port + 1, "the agents", "--port");
         if (options.Protect.Count == 0 && !File.Exists(Path.Combine(data.Agent, "agent.json"))) throw new BadInputException("protect",
             "There is nothing to protect yet.", "Name a folder: backupdr up --protect /srv/data");
         try { return await WithDatabase(options, data, port, output, clock, stop.Token); }
@@ -43,22 +42,36 @@ static class UpRun
         catch (ObjectDisposedException) { return; }   // a second signal while the program ends: there is nothing left to stop
     }
 
-    static void CheckFree(int port, string what, string option)
+    /// <summary>Looks for some seconds: of a service that was ended a moment ago a socket may still be open.</summary>
+    static async Task AwaitFree(int port, string what, string option, TimeProvider clock, CancellationToken ct)
+    {
+        for (var begun = clock.GetTimestamp(); !IsFree(port, what == "the agents" ? IPAddress.Any : IPAddress.Loopback);)
+        {
+            if (clock.GetElapsedTime(begun) > PatienceForPorts)
+                throw new ConflictException("up.port", $"Port {port}, which {what} would use, is in use by another program.",
+                    $"Stop that program, or choose another port with {option}.");
+            await Task.Delay(TimeSpan.FromMilliseconds(100), clock, ct);
+        }
+    }
+
+    static bool IsFree(int port, IPAddress address)
     {
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ExclusiveAddressUse = false };
         probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-        try { probe.Bind(new IPEndPoint(what == "the agents" ? IPAddress.Any : IPAddress.Loopback, port)); probe.Listen(1); }
-        catch (SocketException)
+        try
         {
-            throw new ConflictException("up.port",
-            $"Port {port}, which {what} would use, is in use by another program.",
-            $"Stop that program, or choose another port with {option}.");
+            probe.Bind(new IPEndPoint(address, port));
+            probe.Listen(1);
+            return true;
         }
+        catch (SocketException) { return false; }   // somebody has it
     }
 
     static async Task<int> WithDatabase(UpOptions options, DataFolder data, int port, Output output, TimeProvider clock,
         CancellationToken ct)
     {
+        await AwaitFree(port, "the console", "--port", clock, ct);
+        await AwaitFree(port + 1, "the agents", "--port", clock, ct);
         var postgres = await PrivatePostgres.Start(data, output.Note, ct);
         try
         {

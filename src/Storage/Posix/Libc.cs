@@ -143,8 +143,10 @@ static partial class Libc
     [LibraryImport(Name, SetLastError = true)]
     public static partial int clock_gettime(int clock, out TimeSpec now);
 
-    [LibraryImport(Name, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int execv(string path, string?[] arguments);
+    // Not with an array of texts: the code that is generated for one reads its elements before it writes them, out of stack memory that
+    // nobody cleared, and the checked arithmetic of this project takes what lies there for an overflow.
+    [LibraryImport(Name, SetLastError = true)]
+    public static partial int execv(nint path, in nint arguments);
 
     [LibraryImport(Name, SetLastError = true)]
     public static partial int flock(Descriptor fd, int operation);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using BackupDr.Contracts;
 
 namespace BackupDr.Storage.Posix;
@@ -12,7 +13,17 @@ public static class ProcessImage
     /// <exception cref="PosixException">The kernel refused.</exception>
     public static PosixException Replace(string program, IReadOnlyList<string> arguments)
     {
-        _ = Libc.execv(program, [program, .. arguments, null]);   // on success nothing comes back
-        throw PosixException.FromLast("exec", FilePath.FromText(program).Bytes);
+        var texts = new nint[arguments.Count + 2];   // the program's name comes first, and a null ends them
+        try
+        {
+            texts[0] = Marshal.StringToCoTaskMemUTF8(program);
+            for (var i = 0; i < arguments.Count; i++) texts[i + 1] = Marshal.StringToCoTaskMemUTF8(arguments[i]);
+            _ = Libc.execv(texts[0], in texts[0]);   // on success nothing comes back
+            return PosixException.FromLast("exec", FilePath.FromText(program).Bytes);
+        }
+        finally
+        {
+            foreach (var text in texts) Marshal.FreeCoTaskMem(text);
+        }
     }
 }
