@@ -14,7 +14,7 @@ public sealed class HaCluster : IAsyncDisposable
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(100);
 
     readonly ScratchFolder _scratch = new();
-    readonly List<Process> _agents = [];
+    readonly Dictionary<string, Process> _agents = [];
     readonly Dictionary<string, string> _environment;
     readonly int _offset = FreePorts.Offset([8480, 8481, .. new[] { 2379, 2380, 5432, 8008, 8420, 8421 }
         .SelectMany(port => Enumerable.Range(0, 4).Select(member => port + 10 * member))]);
@@ -118,7 +118,7 @@ public sealed class HaCluster : IAsyncDisposable
     }
 
     /// <summary>Joins a host and starts its agent.</summary>
-    public async Task<HostId> AddAgent(string name, bool direct = false)
+    public async Task<HostId> AddAgent(string name, bool direct = false, bool mover = false)
     {
         using var api = Api();
         var token = await Insist(() => api.CreateJoinToken(new CreateJoinTokenRequest(direct ? null : Agents.ToString().TrimEnd('/')),
@@ -126,7 +126,8 @@ public sealed class HaCluster : IAsyncDisposable
         var agent = Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent");
         var state = At($"agents/{name}");
         _scratch.Folder("agents");
-        var joined = Tool.Run(agent, ["join", token.AgentsUrl, "--token", token.Token, "--state", state, "--name", name],
+        string[] role = mover ? ["--mover"] : [];
+        var joined = Tool.Run(agent, ["join", token.AgentsUrl, "--token", token.Token, "--state", state, "--name", name, .. role],
             patience: Patience);
         Assert.True(joined.ExitCode == 0, joined.Errors);
         StartAgent(name);
@@ -134,15 +135,33 @@ public sealed class HaCluster : IAsyncDisposable
     }
 
     /// <summary>Starts the agent of a host that joined.</summary>
-    public Process StartAgent(string name)
+    public void StartAgent(string name)
     {
         const string line = "exec \"$0\" run --state \"$1\" --hooks /nonexistent --stdin-lifetime >>\"$1.log\" 2>&1";
         var start = new ProcessStartInfo("sh", ["-c", line,
             Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent"), At($"agents/{name}")])
         { RedirectStandardInput = true };
-        var agent = Process.Start(start)!;
-        _agents.Add(agent);
-        return agent;
+        _agents[name] = Process.Start(start)!;
+    }
+
+    /// <summary>Ends the agent of a host at once, or asks it to stop, as its service does.</summary>
+    public async Task EndAgent(string name, bool atOnce)
+    {
+        var agent = _agents[name];
+        if (atOnce) agent.Kill();
+        else Tool.Succeed("kill", "-TERM", agent.Id.ToString(CultureInfo.InvariantCulture));
+        using var late = new CancellationTokenSource(Patience);
+        await agent.WaitForExitAsync(late.Token);
+        agent.Dispose();
+        _agents.Remove(name);
+    }
+
+    /// <summary>Plain HTTP through the balancer, for routes that the client does not have.</summary>
+    public HttpClient Http()
+    {
+        var http = new HttpClient { BaseAddress = new Uri(Console, "api/v1/"), Timeout = TimeSpan.FromSeconds(15) };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Key.Reveal());
+        return http;
     }
 
     /// <summary>Calls until it is answered: what a program does that speaks to a cluster.</summary>
@@ -192,7 +211,7 @@ public sealed class HaCluster : IAsyncDisposable
     /// <summary>Ends everything and removes it.</summary>
     public ValueTask DisposeAsync()
     {
-        foreach (var agent in _agents)
+        foreach (var agent in _agents.Values)
         {
             if (!agent.HasExited) agent.Kill();
             agent.WaitForExit();

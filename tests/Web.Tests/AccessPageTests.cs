@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Hosts;
@@ -15,14 +16,18 @@ public sealed partial class AccessPageTests(PostgresServer server, Browser brows
     static readonly CancellationToken None = CancellationToken.None;
 
     [Fact]
-    public async Task Three_hosts_join_a_second_person_is_invited_and_approves_what_the_first_asked_for()
+    public async Task A_fleet_joins_with_one_token_and_is_approved_and_a_second_person_is_invited_and_approves_what_the_first_asked_for()
     {
         await using var node = await ConsoleNode.Start(server);
         await using var ann = await browser.Visit(node.Url);
         await ann.SignIn(first: true);
-        await using var web = await Join(ann, node, "web-1");
-        await using var data = await Join(ann, node, "db-1");
-        await using var mail = await Join(ann, node, "mail-with-quite-a-long-name.datacentre-2.example.org");
+        string[] names = ["web-1", "db-1", "mail-with-quite-a-long-name.datacentre-2.example.org"];
+        var token = await FleetToken(ann, names.Length);
+        await using var web = await ScriptedAgent.Join(node, token, names[0]);
+        await using var data = await ScriptedAgent.Join(node, token, names[1]);
+        await using var mail = await ScriptedAgent.Join(node, token, names[2]);
+        await Assert.ThrowsAnyAsync<BackupDrException>(() => ScriptedAgent.Join(node, token, "one-too-many"));
+        await Approve(ann, names);
         await ann.Go("/agents");
         foreach (var name in (string[])["web-1", "db-1", "mail-with-quite-a-long-name"]) await ann.Reads(name);
         await ann.Shot("agents-three");
@@ -92,15 +97,42 @@ public sealed partial class AccessPageTests(PostgresServer server, Browser brows
         bob.IsClean();
     }
 
-    static async Task<ScriptedAgent> Join(Visit visit, ConsoleNode node, string name)
+    /// <summary>A token for several hosts, each of which waits until somebody approves it.</summary>
+    static async Task<string> FleetToken(Visit visit, int hosts)
     {
         await visit.Go("/agents");
         await visit.Follow("Add host");
+        await visit.Fill("How many hosts may join with it", $"{hosts}");
+        await visit.Fill("For how many hours", "24");
+        await visit.Page.GetByLabel("Each host waits until somebody approves it").CheckAsync();
         await visit.Press("Make the command");
         var command = await visit.Page.Locator("#command").InnerTextAsync();
-        var agent = await ScriptedAgent.Join(node, Token().Match(command).Value, name);
-        await visit.Reads($"{name} is connected.");
-        return agent;
+        await visit.Reads($"works for {hosts} hosts");
+        await visit.Shot("fleet-command");
+        return Token().Match(command).Value;
+    }
+
+    /// <summary>From the page of the token, which shows them by itself, to each host that waits.</summary>
+    static async Task Approve(Visit visit, IReadOnlyList<string> names)
+    {
+        await visit.Reads($"{names.Count} of {names.Count} hosts joined.");
+        await visit.Reads("hosts joined. Those that wait get no work until you decide.");
+        await visit.Sees("All hosts joined");
+        await visit.Shot("fleet-joined");
+        await visit.Go("/agents");
+        await visit.Reads($"{names.Count} hosts wait for approval.");
+        await visit.Shot("fleet-waiting");
+        foreach (var name in names)
+        {
+            await visit.Go("/agents");
+            await visit.Follow($"Decide about {name}");
+            await visit.Reads("This host waits for approval.");
+            if (name == names[^1]) await visit.Shot("fleet-decide");
+            await visit.Press("Approve");
+            await visit.Reads("Protect a folder");
+        }
+        await visit.Go("/agents");
+        Assert.Equal(0, await visit.Page.GetByText("for approval").CountAsync());
     }
 
     [GeneratedRegex("bdr1_[^ '\"]+")]
