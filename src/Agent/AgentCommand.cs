@@ -5,6 +5,7 @@ using BackupDr.Agent.Hooks;
 using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Leasing;
 using BackupDr.Agent.Requests;
+using BackupDr.Agent.Steps;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Assignment;
 using BackupDr.Engine;
@@ -21,7 +22,7 @@ static class AgentCommand
     const string Usage = """
         backupdr-agent join URL [--token TOKEN] [--state DIR] [--mover] [--name NAME]
             [--label KEY=VALUE[,KEY=VALUE…]]
-        backupdr-agent run [--state DIR] [--hooks DIR] [--stdin-lifetime]
+        backupdr-agent run [--state DIR] [--hooks DIR] [--steps DIR] [--stdin-lifetime]
         backupdr-agent doctor [--state DIR]
         backupdr-agent version
         """;
@@ -49,7 +50,7 @@ static class AgentCommand
             case ["run"]:
                 NativeLibraries.Check();
                 return await Serve(State(options), Path.GetFullPath(options.GetValueOrDefault("hooks") ?? HookFolder.Default),
-                    options.ContainsKey("stdin-lifetime"));
+                    Path.GetFullPath(options.GetValueOrDefault("steps") ?? AllowedSteps.Default), options.ContainsKey("stdin-lifetime"));
             default:
                 throw new BadInputException("arguments", "These arguments are not understood.", Usage);
         }
@@ -77,7 +78,7 @@ static class AgentCommand
             if (name is "mover" or "stdin-lifetime") options[name] = "";
             else if (name is "label" && i + 1 < args.Length)
                 options[name] = options.TryGetValue(name, out var before) ? $"{before},{args[++i]}" : args[++i];
-            else if (name is "token" or "state" or "name" or "hooks" && i + 1 < args.Length) options[name] = args[++i];
+            else if (name is "token" or "state" or "name" or "hooks" or "steps" && i + 1 < args.Length) options[name] = args[++i];
             else throw new BadInputException("arguments", $"'{args[i]}' is no option, or its value is missing.", Usage);
         }
         return ([.. words], options);
@@ -99,12 +100,14 @@ static class AgentCommand
 
     static AgentState State(Dictionary<string, string> options) => new(options.GetValueOrDefault("state") ?? AgentState.DefaultFolder);
 
-    static async Task<int> Serve(AgentState state, string hooks, bool stdinLifetime)
+    static async Task<int> Serve(AgentState state, string hooks, string steps, bool stdinLifetime)
     {
         using var held = FileLock.TryTake(FilePath.FromText(state.LockFile))
             ?? throw new ConflictException("agent.running", $"Another agent runs with the state folder {state.Folder}.",
                 "Stop it, or give this one another --state.");
         using var identity = AgentIdentity.Load(state);
+        var journal = new StepJournal(state.StepsFolder, TimeProvider.System);
+        journal.Sweep();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.AddSimpleConsole(console =>
         {
@@ -116,7 +119,8 @@ static class AgentCommand
             .AddSingleton<NodeConnection>();
         builder.Services.AddSingleton<AgentStores>();
         builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>()
-            .AddSingleton<Inventory>().AddSingleton(new HookFolder(hooks));
+            .AddSingleton<Inventory>().AddSingleton(new HookFolder(hooks))
+            .AddSingleton(new AllowedSteps(steps)).AddSingleton(journal).AddSingleton<StepRunner>();
         builder.Services.AddHostedService<LeaseLoop>().AddHostedService<DutyLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         using var host = builder.Build();

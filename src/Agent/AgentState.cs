@@ -29,6 +29,9 @@ public sealed class AgentState(string folder)
     /// <summary>Log of clusters that was received and is not stored yet, a folder for each item.</summary>
     public string JournalFolder => Path.Combine(Folder, "journal");
 
+    /// <summary>What runbooks wanted of this host, and what came of it.</summary>
+    public string StepsFolder => Path.Combine(Folder, "steps");
+
     /// <summary>What may be deleted at any time: indexes of repositories.</summary>
     public string CacheFolder => Path.Combine(Folder, "cache");
 

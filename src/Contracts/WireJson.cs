@@ -36,6 +36,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(MountFound))]
 [JsonSerializable(typeof(SourceFound))]
 [JsonSerializable(typeof(AgentRequest))]
+[JsonSerializable(typeof(HostStep))]
 [JsonSerializable(typeof(AgentRequestAnswer))]
 [JsonSerializable(typeof(FolderListing))]
 [JsonSerializable(typeof(FolderEntry))]

@@ -63,6 +63,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
             Running = [.. _running.Keys],
             AddressesMark = identity.Membership.Mark,
             Term = identity.Term,
+            KnowsSteps = true,
         }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
         if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(client, polling));

@@ -1,14 +1,17 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Agent.Steps;
 using BackupDr.Engine.Format;
 using BackupDr.Sources.Files;
 using Microsoft.Extensions.Logging;
 
 namespace BackupDr.Agent.Requests;
 
-/// <summary>Answers the short questions of a node: what lies in a folder of this host, or of a snapshot.</summary>
-public sealed partial class RequestAnswers(OpenRepositories repositories, AgentState state, ILogger<RequestAnswers> log)
+/// <summary>Answers the short questions of a node: what lies in a folder of this host, or of a
+/// snapshot, or how far a step of a runbook is.</summary>
+public sealed partial class RequestAnswers(OpenRepositories repositories, AgentState state, StepRunner steps,
+    ILogger<RequestAnswers> log)
 {
     const int MaximumEntries = 10_000;
 
@@ -35,9 +38,12 @@ public sealed partial class RequestAnswers(OpenRepositories repositories, AgentS
         catch (OperationCanceledException) { LogUnanswered(log, request.Kind, "it took too long"); }
     }
 
-    async Task<AgentRequestAnswer> Answer(AgentRequest request, CancellationToken ct) => request.Kind == AgentRequestKind.CheckSource
-        ? new AgentRequestAnswer { Findings = await SourceLook.Check(request.Source, state, ct) }
-        : new AgentRequestAnswer { Listing = await List(request, ct) };
+    async Task<AgentRequestAnswer> Answer(AgentRequest request, CancellationToken ct) => request switch
+    {
+        { Kind: AgentRequestKind.CheckSource } => new AgentRequestAnswer { Findings = await SourceLook.Check(request.Source, state, ct) },
+        { Kind: AgentRequestKind.Step, Step: { } step } => new AgentRequestAnswer { Step = await steps.Answer(step, ct) },
+        _ => new AgentRequestAnswer { Listing = await List(request, ct) },
+    };
 
     async Task<FolderListing> List(AgentRequest request, CancellationToken ct)
     {

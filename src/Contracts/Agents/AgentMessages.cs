@@ -88,6 +88,8 @@ public sealed record LeaseRequest
     public string? AddressesMark { get; init; }
     /// <summary>The highest term that this agent was told; null where it keeps none.</summary>
     public TermMark? Term { get; init; }
+    /// <summary>Whether it carries out steps of runbooks; one that does not say so is asked for none.</summary>
+    public bool KnowsSteps { get; init; }
 }
 
 /// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>
@@ -213,6 +215,8 @@ public enum AgentRequestKind
     ListSnapshotFolder,
     /// <summary>Look whether a source can be backed up.</summary>
     CheckSource,
+    /// <summary>Carry out a step of a runbook, or tell how far it is.</summary>
+    Step,
 }
 
 /// <summary>A short question to an agent; answered by POST requests/{id}.</summary>
@@ -231,6 +235,9 @@ public sealed record AgentRequest
     /// <summary>For CheckSource: the source.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public SourceSpec? Source { get; init; }
+    /// <summary>For Step: the step.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HostStep? Step { get; init; }
 }
 
 /// <summary>POST requests/{id}: exactly one of them is set.</summary>
@@ -241,6 +248,9 @@ public sealed record AgentRequestAnswer
     /// <summary>What was found about a source; at most 100, empty where all is well.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<SourceFinding>? Findings { get; init; }
+    /// <summary>How far a step is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HostStepReport? Step { get; init; }
     /// <summary>Why there is none.</summary>
     public JobError? Error { get; init; }
 }

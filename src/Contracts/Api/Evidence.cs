@@ -192,18 +192,45 @@ public sealed record EvidenceBody
     public string? From { get; init; }
     /// <summary>Of a forget: the recovery points whose snapshots were removed for good.</summary>
     public IReadOnlyList<string>? Points { get; init; }
+    /// <summary>Of an execution: the runbook's name.</summary>
+    public string? Runbook { get; init; }
+    /// <summary>Its version.</summary>
+    public string? RunbookVersion { get; init; }
+    /// <summary>SHA-256 of that version.</summary>
+    public string? RunbookHash { get; init; }
+    /// <summary>Of an execution: "rehearsal", "planned", "disaster" or "failback".</summary>
+    public string? Mode { get; init; }
+    /// <summary>Of an execution: why it was begun.</summary>
+    public string? Why { get; init; }
+    /// <summary>Of an execution: who said yes to what.</summary>
+    public IReadOnlyList<EvidenceApproval>? Approvals { get; init; }
+    /// <summary>Of an execution: what a person answered for instead of its result.</summary>
+    public IReadOnlyList<EvidenceOmission>? Deviations { get; init; }
+    /// <summary>Of an execution: what could not be undone or cleaned up; none where nothing was left.</summary>
+    public IReadOnlyList<EvidenceOmission>? Leftovers { get; init; }
+    /// <summary>Of an execution: whether a point of no return was passed.</summary>
+    public string? PastReturn { get; init; }
     /// <summary>Members that this version does not know.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }
 }
 
-/// <summary>One step, by the clock of the host.</summary>
+/// <summary>One step, by the clock of the host; of an execution by the scheduler's.</summary>
 /// <param name="Name">What was done.</param>
 /// <param name="StartedAt">When it began.</param>
 /// <param name="EndedAt">When it ended.</param>
-/// <param name="Result">"done" or "failed".</param>
+/// <param name="Result">"done" or "failed"; of an execution also "skipped", "by hand".</param>
 /// <param name="Detail">More, or null.</param>
-public sealed record EvidenceStep(string Name, string StartedAt, string EndedAt, string Result, string? Detail = null);
+/// <param name="Attempts">Of an execution: how often something was done for it.</param>
+/// <param name="OutputDigest">Of an execution: SHA-256 of what it found out.</param>
+public sealed record EvidenceStep(string Name, string StartedAt, string EndedAt, string Result, string? Detail = null,
+    string? Attempts = null, string? OutputDigest = null);
+
+/// <summary>People who said yes.</summary>
+/// <param name="Step">The step that asked.</param>
+/// <param name="By">Who.</param>
+/// <param name="At">When there were enough.</param>
+public sealed record EvidenceApproval(string Step, IReadOnlyList<string> By, string At);
 
 /// <summary>One look.</summary>
 /// <param name="Name">What was looked at.</param>

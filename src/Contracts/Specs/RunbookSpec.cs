@@ -145,7 +145,7 @@ public enum StepImpact
 }
 
 /// <summary>A step of a runbook.</summary>
-public sealed record StepSpec
+public sealed partial record StepSpec
 {
     /// <summary>Names it in the runbook: a lower-case letter, then such letters, digits and hyphens; at most 40.</summary>
     public required string Name { get; init; }

@@ -22,7 +22,7 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
     internal async Task<FolderListing> Ask(
         HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot, CancellationToken ct)
     {
-        var answer = await Ask(host, kind, path, repository, snapshot, null, ct);
+        var answer = await Ask(host, new Question(kind, path, repository, snapshot), ct);
         return answer.Listing ?? throw Failure(answer.Error);
     }
 
@@ -31,12 +31,24 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
     /// <exception cref="ConflictException">The agent could not look; the code is the agent's.</exception>
     internal async Task<IReadOnlyList<SourceFinding>> Check(HostId host, SourceSpec source, CancellationToken ct)
     {
-        var answer = await Ask(host, AgentRequestKind.CheckSource, default, null, null, source, ct);
+        var answer = await Ask(host, new Question(AgentRequestKind.CheckSource, Source: source), ct);
         return answer.Findings ?? throw Failure(answer.Error);
     }
 
-    async Task<AgentRequestAnswer> Ask(HostId host, AgentRequestKind kind, FilePath path, RepositoryId? repository, string? snapshot,
-        SourceSpec? source, CancellationToken ct)
+    /// <summary>Lets a host carry out a step of a runbook, or tell how far it is.</summary>
+    /// <exception cref="UnavailableException">The agent is not online, or did not answer within 15 seconds; whether it began is open.
+    /// </exception>
+    /// <exception cref="ConflictException">The agent refuses it, and did nothing; the code is the agent's.</exception>
+    internal async Task<HostStepReport> Step(HostId host, HostStep step, CancellationToken ct)
+    {
+        var answer = await Ask(host, new Question(AgentRequestKind.Step, Step: step), ct);
+        return answer.Step ?? throw Failure(answer.Error);
+    }
+
+    sealed record Question(AgentRequestKind Kind, FilePath Path = default, RepositoryId? Repository = null, string? Snapshot = null,
+        SourceSpec? Source = null, HostStep? Step = null);
+
+    async Task<AgentRequestAnswer> Ask(HostId host, Question question, CancellationToken ct)
     {
         var about = await HostTable.Find(db, host, ct) ?? throw new NotFoundException("A host with this id");
         if (about.State == HostState.Retired) throw new ConflictException("host.retired", $"{about.Name} is out of service.",
@@ -47,10 +59,11 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
         using var waiter = notifications.Listen(AnswerKey(id));
         await using (var tx = await db.Begin(ct))
         {
-            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id, source) "
-                + "values ($1, $2, $3, $4, $5, $6, $7)",
-                [id, host, kind, path, repository, snapshot, source is null ? null : JsonText.Of(source, WireJson.Default.SourceSpec)],
-                ct);
+            await tx.Execute("insert into agent_request (id, host_id, kind, path, repository_id, snapshot_id, source, step) "
+                + "values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                [id, host, question.Kind, question.Path, question.Repository, question.Snapshot,
+                    question.Source is { } source ? JsonText.Of(source, WireJson.Default.SourceSpec) : null,
+                    question.Step is { } step ? JsonText.Of(step, WireJson.Default.HostStep) : null], ct);
             await tx.Execute("delete from agent_request where created_at < clock() - $1", [KeptFor], ct);
             await Notifications.WakeHost(tx, host, ct);
             await tx.Commit(ct);

@@ -36,6 +36,11 @@ static class HostTable
     public static Task<Host?> Find(SqlSource db, HostId id, CancellationToken ct) =>
         db.First($"{Select} where h.id = $2", [Silence, id], Read, ct);
 
+    /// <summary>The id of the host of a name; null for none. One that is out of service is found only where no other has it.</summary>
+    public static async Task<HostId?> FindByName(SqlSource db, string name, CancellationToken ct) =>
+        (await db.Query("select id from host where name = $1 order by retired_at is not null, joined_at desc limit 1", [name],
+            row => row.Id<HostId>(0), ct)).Select(id => (HostId?)id).FirstOrDefault();
+
     static Host Read(Row row) => new()
     {
         Id = row.Id<HostId>("id"),

@@ -82,12 +82,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     {
         var asked = await tx.Query("""
             update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
-            null and created_at > clock() - $2 and not (select awaits_approval from host where id = $1) for update skip locked)
-            returning id, kind, path, repository_id, snapshot_id, source
-            """, [host.Value, AgentProtocol.RequestTimeout],
+            null and created_at > clock() - $2 and (step is null or $3) and not (select awaits_approval from host where id = $1)
+            for update skip locked)
+            returning id, kind, path, repository_id, snapshot_id, source, step
+            """, [host.Value, AgentProtocol.RequestTimeout, request.KnowsSteps],
             row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)),
                 Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4),
-                Source: row.Json("source", WireJson.Default.SourceSpec)), ct);
+                Source: row.Json("source", WireJson.Default.SourceSpec), Step: row.Json("step", WireJson.Default.HostStep)), ct);
         var requests = new List<AgentRequest>();
         foreach (var question in asked)
             requests.Add(new AgentRequest
@@ -97,6 +98,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
                 Path = question.Path,
                 SnapshotId = question.Snapshot,
                 Source = question.Source,
+                Step = question.Step,
                 Repository = question.Repository is { } repository
                     ? (await repositories.Access(tx, repository, ct)).WithoutLimits() : null,
             });

@@ -30,6 +30,9 @@ public static class AccountNames
     /// <summary>The group's number; null where there is no such group here.</summary>
     public static uint? GidOf(string group) => Gids.GetOrAdd(group, static name => NumberOf(name, user: false));
 
+    /// <summary>The user's number and that of its own group; null where there is no such user here.</summary>
+    public static (uint Uid, uint Gid)? AccountOf(string user) => NumbersOf(user, user: true);
+
     // struct passwd and struct group both begin with the pointer to the name; the number stands behind two pointers in both.
     const int EntryBytes = 64;
     const int NumberOffset = 16;
@@ -51,7 +54,10 @@ public static class AccountNames
         return "";
     }
 
-    static uint? NumberOf(string name, bool user)
+    static uint? NumberOf(string name, bool user) => NumbersOf(name, user)?.First;
+
+    /// <summary>Of a user its own number and its group's; of a group its number, and something without meaning.</summary>
+    static (uint First, uint Second)? NumbersOf(string name, bool user)
     {
         if (name.Length == 0 || name.Contains('\0')) return null;
         var native = new NativeName(Encoding.UTF8.GetBytes(name), stackalloc byte[NativeName.Room]);
@@ -63,7 +69,8 @@ public static class AccountNames
                 ? Libc.getpwnam_r(in native.First, entry, strings, room, out var found)
                 : Libc.getgrnam_r(in native.First, entry, strings, room, out found);
             if (errno == (int)Errno.ERANGE) continue;
-            return errno == 0 && found != 0 ? MemoryMarshal.Read<uint>(entry[NumberOffset..]) : null;
+            return errno == 0 && found != 0 ? (MemoryMarshal.Read<uint>(entry[NumberOffset..]),
+                MemoryMarshal.Read<uint>(entry[(NumberOffset + sizeof(uint))..])) : null;
         }
         return null;
     }

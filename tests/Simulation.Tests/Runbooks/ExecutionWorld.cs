@@ -247,7 +247,7 @@ sealed class ExecutionWorld
             },
         };
         // What is refused is refused: the steps in question do without it.
-        var refused = RunbookProblems.Of(spec).Select(problem => problem.Place.Split('.')[1]).ToHashSet();
+        var refused = RunbookProblems.OfCourse(spec).Select(problem => problem.Place.Split('.')[1]).ToHashSet();
         return spec with
         {
             Steps = [.. steps.Select(step => refused.Contains(step.Name) ? step with { OnFailure = null, GoTo = null } : step)],

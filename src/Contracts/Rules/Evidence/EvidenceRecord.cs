@@ -5,7 +5,8 @@ namespace BackupDr.Contracts.Rules.Evidence;
 /// <param name="Previous">Hash of the record before it, 64 hex characters.</param>
 /// <param name="Id">Text form of its id.</param>
 /// <param name="At">When it was added, as <see cref="HashChain.Moment"/> writes it.</param>
-/// <param name="Kind">What it is about: "drill", "restore", "heal", "replica", "lost".</param>
+/// <param name="Kind">What it is about: "drill", "restore", "heal", "replica", "lost",
+/// "execution".</param>
 /// <param name="Subject">Text form of the id of the thing it is about.</param>
 /// <param name="Body">The facts, a JSON object in canonical form.</param>
 public sealed record EvidenceRecord(long Seq, string Previous, string Id, string At, string Kind, string Subject, string Body)

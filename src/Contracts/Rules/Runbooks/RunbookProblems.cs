@@ -18,6 +18,14 @@ public static class RunbookProblems
     /// <summary>All of it; empty for a runbook that can be executed.</summary>
     public static IReadOnlyList<RunbookProblem> Of(RunbookSpec spec)
     {
+        var problems = new List<RunbookProblem>(OfCourse(spec));
+        foreach (var step in spec.Steps) HostKindProblems.Of(step, $"steps.{step.Name}", problems);
+        return problems;
+    }
+
+    /// <summary>What is wrong with the order of its steps and the rules between them, whatever each of them does.</summary>
+    public static IReadOnlyList<RunbookProblem> OfCourse(RunbookSpec spec)
+    {
         var problems = new List<RunbookProblem>();
         OfAll(spec, problems);
         var names = spec.Steps.Select(step => step.Name).ToHashSet(StringComparer.Ordinal);

@@ -13,7 +13,7 @@ sealed class Drive
 
     public Drive(RunbookSpec spec, ExecutionMode mode = ExecutionMode.Disaster)
     {
-        Assert.Empty(RunbookProblems.Of(spec));
+        Assert.Empty(RunbookProblems.OfCourse(spec));
         _graph = new RunbookGraph(spec);
         Keep(Decision.Begin(_graph, mode, Start));
     }
@@ -88,7 +88,7 @@ sealed class Drive
 
     public IEnumerable<string> AtWork() => Decision.AtWork(_graph, Execution).Select(effect => $"{effect.Activity} {effect.Step}");
 
-    Drive Happens(ExecutionEvent happened)
+    public Drive Happens(ExecutionEvent happened)
     {
         _events.Add(happened);
         Keep(Decision.Apply(_graph, Execution, happened));

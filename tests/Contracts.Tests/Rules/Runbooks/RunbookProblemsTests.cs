@@ -37,15 +37,62 @@ public sealed class RunbookProblemsTests
     public void What_is_wrong_is_said_with_its_place(string place, RunbookSpec spec, string problem)
         => Assert.Contains(RunbookProblems.Of(spec), one => one.Place == place && one.Problem == problem && one.Advice.Length > 0);
 
+    static readonly ScriptStepSpec Script = new() { Host = "web-1", Run = new ProgramSpec { Name = "cut", Sha256 = new string('a', 64) } };
+    static readonly ServiceStepSpec Service = new() { Host = "web-1", Unit = "shop.service" };
+    static readonly DatabaseStepSpec Ask = new() { Host = "db-1", Query = "select true" };
+
+    static StepSpec Made(StepKind kind) => Step("a", kind: kind);
+
+    /// <summary>Steps that hosts carry out: what is missing, too much or impossible.</summary>
+    public static TheoryData<string, StepSpec> BadOnHosts => new()
+    {
+        { "script", Made(StepKind.Script) },
+        { "script", Made(StepKind.ServiceStart) with { Script = Script, Service = Service } },
+        { "service", Made(StepKind.ServiceStop) },
+        { "service", Made(StepKind.Script) with { Script = Script, Service = Service } },
+        { "fence", Made(StepKind.Fence) },
+        { "fence", Made(StepKind.Fence) with { Script = Script, Service = Service } },
+        { "promote", Made(StepKind.DbPromote) },
+        { "assert", Made(StepKind.DbAssert) },
+        { "assert", Made(StepKind.DbPromote) with { Promote = new() { Host = "db-1" }, Assert = Ask } },
+        { "assert.query", Made(StepKind.DbAssert) with { Assert = new() { Host = "db-1" } } },
+        { "assert.maxAge", Made(StepKind.DbAssert) with { Assert = Ask with { MaxAge = TimeSpan.FromSeconds(-1) } } },
+        { "assert.rehearsalCluster", Made(StepKind.DbAssert) with { Assert = Ask with { RehearsalCluster = new() } } },
+        { "promote.query", Made(StepKind.DbPromote) with { Promote = Ask } },
+        { "script.host", Made(StepKind.Script) with { Script = Script with { Host = "" } } },
+        { "script.rehearsalHost", Made(StepKind.Script) with { Script = Script with { RehearsalHost = "web-1" } } },
+        { "script.rehearsalHost", Made(StepKind.Script) with { Script = Script, InRehearsal = InRehearsal.Do } },
+        { "script.run.name", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Name = "../cut" } } } },
+        { "script.run.sha256", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Sha256 = "" } } } },
+        { "script.run.arguments", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Arguments = ["\0"] } } } },
+        { "script.undo.name", Made(StepKind.Script) with { Script = Script with { Undo = Script.Run with { Name = "-cut/" } } } },
+        { "service.unit", Made(StepKind.ServiceStop) with { Service = Service with { Unit = "shop" } } },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadOnHosts))]
+    public void What_is_wrong_with_a_step_on_a_host_is_said_with_its_place(string place, StepSpec step)
+        => Assert.Contains(RunbookProblems.Of(Book(step)), one => one.Place == $"steps.a.{place}" && one.Advice.Length > 0);
+
+    [Fact]
+    public void Steps_on_hosts_that_can_be_carried_out_have_no_problems()
+        => Assert.Empty(RunbookProblems.Of(Book(Made(StepKind.Script) with { Script = Script with { RehearsalHost = "web-2" } },
+            Made(StepKind.ServiceStart) with { Name = "b", Service = Service }, Made(StepKind.Fence) with { Name = "c", Service = Service },
+            Made(StepKind.DbAssert) with { Name = "d", Assert = Ask with { MaxAge = TimeSpan.FromMinutes(5) } },
+            Made(StepKind.DbPromote) with { Name = "e", Promote = new() { Host = "db-1" } })));
+
     [Fact]
     public void A_chain_as_long_as_there_may_be_steps_is_read()
     {
         var spec = Book([.. Enumerable.Range(0, RunbookSpec.MostSteps).Select(number => Step($"s{number}", number == 0 ? ""
             : $"s{number - 1}"))]);
 
-        Assert.Empty(RunbookProblems.Of(spec));
+        Assert.Empty(RunbookProblems.OfCourse(spec));
         Assert.Equal(RunbookSpec.MostSteps, new RunbookGraph(spec).Groups().Count);
-        Assert.NotEmpty(RunbookProblems.Of(spec with { Steps = [Step("s0", $"s{RunbookSpec.MostSteps - 1}"), .. spec.Steps.Skip(1)] }));
+        Assert.NotEmpty(RunbookProblems.OfCourse(spec with
+        {
+            Steps = [Step("s0", $"s{RunbookSpec.MostSteps - 1}"), .. spec.Steps.Skip(1)],
+        }));
     }
 
     [Fact]

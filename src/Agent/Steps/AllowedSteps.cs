@@ -1,0 +1,70 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Specs;
+using BackupDr.Storage.Posix;
+
+namespace BackupDr.Agent.Steps;
+
+/// <summary>Files of this host that say what runbooks may do here. Root alone decides what stands in them.</summary>
+/// <param name="folder">Absolute path.</param>
+public sealed class AllowedSteps(string folder)
+{
+    const int WritableByOthers = 0x12;   // 022
+    const int Executable = 0x49;         // 0111
+    /// <summary>The list of services that runbooks may start and stop.</summary>
+    public const string Services = "services";
+    /// <summary>The list of database servers that runbooks may promote and ask: host:port, or socket folder:port.</summary>
+    public const string Databases = "databases";
+
+    /// <summary>Where they are unless told otherwise.</summary>
+    public const string Default = "/etc/backupdr/steps.d";
+
+    /// <summary>A program that runbooks may run.</summary>
+    /// <returns>Its absolute path.</returns>
+    /// <exception cref="StepRefusedException">It is not there, or somebody else than root could have put it there.</exception>
+    public string Script(string name)
+    {
+        if (!HooksSpec.IsName(name) || name is Services or Databases)
+            throw new StepRefusedException("step.name", $"'{name}' is no file name of a program for runbooks.",
+                "Letters, digits, dots, dashes and underscores.");
+        var file = Path.Combine(folder, name);
+        MustBeRoots(file, Executable, $"Put the program into {folder} of the host, owned by root, with mode 755 or 700.");
+        return file;
+    }
+
+    /// <summary>Makes sure that a list of this host has an entry.</summary>
+    /// <param name="list">File name of the list: a line for each.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="what">What it is, in words.</param>
+    /// <exception cref="StepRefusedException">It has not.</exception>
+    public void MustAllow(string list, string entry, string what)
+    {
+        var file = Path.Combine(folder, list);
+        var hint = $"Write a line '{entry}' into {file} of the host, owned by root.";
+        MustBeRoots(file, 0, hint);
+        if (!File.ReadLines(file).Any(line => line.Trim() == entry))
+            throw new StepRefusedException("step.not_listed", $"Runbooks may not touch the {what} {entry} of this host.", hint);
+    }
+
+    void MustBeRoots(string file, int mode, string hint)
+    {
+        foreach (var path in (string[])[folder, file])
+        {
+            FileStatus status;
+            try { status = Descriptor.StatOf(FilePath.FromText(path)); }
+            catch (PosixException e)
+            {
+                throw new StepRefusedException("step.not_allowed", $"This host does not let runbooks do that: {path}: "
+                    + $"{PosixException.Describe(e.Errno)}.", hint);
+            }
+            var wrong = status.Kind != (path == file ? FileKind.File : FileKind.Folder) ? "is not of the right kind"
+                : status.Uid != 0 ? "does not belong to root"
+                : (status.Permissions & WritableByOthers) != 0 ? "can be written by others than root"
+                : path == file && mode != 0 && (status.Permissions & mode) == 0 ? "is not executable" : null;
+            if (wrong is not null)
+                throw new StepRefusedException("step.unsafe", $"This host does not let runbooks do that: {path} {wrong}.", hint);
+        }
+    }
+}
+
+/// <summary>A step of a runbook is not carried out here. Nothing was done.</summary>
+public sealed class StepRefusedException(string code, string message, string? hint = null) : BackupDrException(code, message, hint);

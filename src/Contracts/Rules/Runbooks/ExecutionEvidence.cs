@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Evidence;
+using BackupDr.Contracts.Specs;
+
+namespace BackupDr.Contracts.Rules.Runbooks;
+
+/// <summary>Whose execution it is.</summary>
+/// <param name="Runbook">Name of the runbook.</param>
+/// <param name="Version">Its version.</param>
+/// <param name="Hash">SHA-256 of that version, in lower-case hex.</param>
+/// <param name="By">Who began it.</param>
+/// <param name="Why">Why.</param>
+public sealed record ExecutionFacts(string Runbook, int Version, string Hash, string By, string Why);
+
+/// <summary>What an execution leaves as evidence: each step with its times, what was not done and why, who said yes, what a person answered
+/// for, what was left, and what was reached of the objectives.</summary>
+public static class ExecutionEvidence
+{
+    /// <summary>The kind of the record.</summary>
+    public const string Kind = "execution";
+    /// <summary>The output of a step that tells how old the newest data is, in seconds.</summary>
+    public const string AgeSeconds = "ageSeconds";
+
+    /// <summary>Of an execution that is over.</summary>
+    public static EvidenceBody Of(RunbookSpec spec, Execution execution, ExecutionFacts facts) => new()
+    {
+        Runbook = facts.Runbook,
+        RunbookVersion = facts.Version.ToString(CultureInfo.InvariantCulture),
+        RunbookHash = facts.Hash,
+        Mode = Decision.Words(execution.Mode),
+        RequestedBy = facts.By,
+        Why = facts.Why,
+        StartedAt = HashChain.Moment(execution.StartedAt),
+        FinishedAt = HashChain.Moment(execution.EndedAt ?? execution.Now),
+        Outcome = execution.Outcome?.ToString(),
+        Reason = execution.Reason,
+        PastReturn = YesNo(execution.IsPastReturn),
+        Steps = [.. execution.Steps.Where(step => step.BeganAt is not null).OrderBy(step => step.BeganAt).Select(Step)],
+        NotDone = [.. execution.Steps.Where(step => step.BeganAt is null && step.Phase != StepPhase.Done)
+            .Select(step => new EvidenceOmission(step.Name, step.Reason ?? "Its turn did not come."))],
+        Approvals = [.. execution.Steps.Where(step => step.Approvers.Count > 0)
+            .Select(step => new EvidenceApproval(step.Name, step.Approvers, HashChain.Moment(step.EndedAt ?? execution.Now)))],
+        Deviations = [.. execution.Steps.Where(step => step.IsDeviation)
+            .Select(step => new EvidenceOmission(step.Name, step.Reason ?? "No reason was given."))],
+        Leftovers = [.. execution.Steps.Where(step => step.Undone == AfterwardsState.Failed || step.CleanedUp == AfterwardsState.Failed)
+            .Select(step => new EvidenceOmission(step.Name, step.Reason ?? "It could not be undone."))],
+        Rto = spec.Targets.Rto is { } rto && execution.AchievedRto is { } took ? Target(rto, took.TotalSeconds) : null,
+        Rpo = spec.Targets.Rpo is { } rpo && AchievedRpo(execution) is { } age ? Target(rpo, age) : null,
+    };
+
+    /// <summary>Seconds from the newest data that is there to the moment that it was looked at: the worst of what the steps found out; null
+    /// where none did.</summary>
+    public static double? AchievedRpo(Execution execution) => execution.Steps
+        .Where(step => step.Phase == StepPhase.Done)
+        .Select(step => step.Outputs.TryGetValue(AgeSeconds, out var text)
+            && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) ? seconds : (double?)null)
+        .Max();
+
+    static EvidenceStep Step(StepState step) => new(step.Name, HashChain.Moment(step.BeganAt!.Value),
+        HashChain.Moment(step.EndedAt ?? step.BeganAt.Value), step.Phase switch
+        {
+            StepPhase.Done => "done",
+            StepPhase.Skipped => "skipped",
+            StepPhase.ByHand => "by hand",
+            StepPhase.LeftOut => "left out",
+            _ => "failed",
+        }, Detail(step), step.Attempt.ToString(CultureInfo.InvariantCulture), Digest(step.Outputs));
+
+    static string? Detail(StepState step)
+    {
+        var afterwards = (step.Undone, step.CleanedUp) switch
+        {
+            (AfterwardsState.Done, _) => "It was undone.",
+            (_, AfterwardsState.Done) => "It was cleaned up.",
+            (AfterwardsState.Failed, _) => "It could not be undone.",
+            (_, AfterwardsState.Failed) => "It could not be cleaned up.",
+            _ => null,
+        };
+        return (step.Reason, afterwards) switch
+        {
+            (null, _) => afterwards,
+            (_, null) => step.Reason,
+            _ => $"{step.Reason} {afterwards}",
+        };
+    }
+
+    /// <summary>Of the names and values in the order of their names, each followed by a NUL; null for none.</summary>
+    static string? Digest(IReadOnlyDictionary<string, string> outputs)
+    {
+        if (outputs.Count == 0) return null;
+        var text = new StringBuilder();
+        foreach (var (name, value) in outputs.OrderBy(one => one.Key, StringComparer.Ordinal))
+            text.Append(name).Append('\0').Append(value).Append('\0');
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
+    static EvidenceTarget Target(TimeSpan target, double achieved)
+        => new(Seconds(target.TotalSeconds), Seconds(achieved), YesNo(achieved <= target.TotalSeconds));
+
+    static string Seconds(double seconds) => seconds.ToString("0.###", CultureInfo.InvariantCulture);
+
+    static string YesNo(bool value) => value ? "yes" : "no";
+}
