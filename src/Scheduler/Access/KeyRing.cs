@@ -25,12 +25,23 @@ public sealed class KeyRing(NpgsqlDataSource source, SealedSecrets secrets) : IX
 
     public void StoreElement(XElement element, string friendlyName)
     {
-        var box = secrets.Seal("data_protection_key", friendlyName, "sealed",
-            Encoding.UTF8.GetBytes(element.ToString(SaveOptions.DisableFormatting)));
-        using var command = source.CreateCommand("insert into data_protection_key (name, sealed) values ($1, $2) on conflict (name) do "
-            + "update set sealed = excluded.sealed");
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = friendlyName });
+        var plain = Encoding.UTF8.GetBytes(element.ToString(SaveOptions.DisableFormatting));
+        foreach (var (fingerprint, key) in secrets.MayBeInUse())
+            if (Store(friendlyName, key.Seal("data_protection_key", friendlyName, "sealed", plain), fingerprint)) return;
+        throw secrets.Behind();
+    }
+
+    /// <summary>Stores it where the key that sealed it is in use; the statement holds that off from changing.</summary>
+    bool Store(string name, byte[] box, byte[] fingerprint)
+    {
+        using var command = source.CreateCommand($"""
+            insert into data_protection_key (name, sealed)
+            (select $1, $2 from sealing_key where {SealedSecrets.UsedFingerprint} = $3 for share)
+            on conflict (name) do update set sealed = excluded.sealed
+            """);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = box });
-        command.ExecuteNonQuery();
+        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = fingerprint });
+        return command.ExecuteNonQuery() == 1;
     }
 }

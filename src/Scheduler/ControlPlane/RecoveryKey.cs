@@ -26,15 +26,17 @@ public sealed class RecoveryKey(Postgres db, SealedSecrets secrets, TimeProvider
     /// <exception cref="ConflictException">The sealed key does not open.</exception>
     public async Task Load(CancellationToken ct)
     {
-        await db.Execute("insert into control_plane (installation, recovery_key_sealed) values ($1, $2) on conflict do nothing",
-            [Guid.CreateVersion7(clock.GetUtcNow()), Seal(secrets, RandomNumberGenerator.GetBytes(Bytes))], ct);
+        await db.InTransaction(async tx => await tx.Execute(
+            "insert into control_plane (installation, recovery_key_sealed) values ($1, $2) on conflict do nothing",
+            [Guid.CreateVersion7(clock.GetUtcNow()), (await secrets.InUse(tx, ct)).Seal(Table, Row, Column,
+                RandomNumberGenerator.GetBytes(Bytes))], ct), ct);
         var found = await db.First("select installation, recovery_key_sealed from control_plane", [],
             row => (Installation: row.Guid("installation"), Box: row.Bytes("recovery_key_sealed")), ct);
         (Installation, _key) = (found.Installation, secrets.Open(Table, Row, Column, found.Box));
     }
 
-    /// <summary>For the column recovery_key_sealed.</summary>
-    internal static byte[] Seal(SealedSecrets secrets, ReadOnlySpan<byte> key) => secrets.Seal(Table, Row, Column, key);
+    /// <summary>For the column recovery_key_sealed of a database that is being rebuilt.</summary>
+    internal static byte[] Seal(SealedSecrets secrets, ReadOnlySpan<byte> key) => secrets.SealAlone(Table, Row, Column, key);
 
     /// <summary>As people copy it from paper: eight groups of eight hex letters.</summary>
     internal static string Text(ReadOnlySpan<byte> key)

@@ -31,7 +31,8 @@ public sealed class EvidenceKey(Postgres db, SealedSecrets secrets) : IDisposabl
             if (box is not null) key.ImportPkcs8PrivateKey(secrets.Open("evidence_key", "1", "key", box), out _);
             else
                 await tx.Execute("insert into evidence_key (public_key, key_sealed) values ($1, $2)",
-                    [key.ExportSubjectPublicKeyInfo(), secrets.Seal("evidence_key", "1", "key", key.ExportPkcs8PrivateKey())], ct);
+                    [key.ExportSubjectPublicKeyInfo(), (await secrets.InUse(tx, ct)).Seal("evidence_key", "1", "key",
+                        key.ExportPkcs8PrivateKey())], ct);
             (_key, Public) = (key, key.ExportSubjectPublicKeyInfo());
         }, ct);
         await SignOlder(ct);

@@ -106,7 +106,7 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
         var now = clock.GetUtcNow();
         var made = request.CreateSelfSigned(now - Backdate, now + AuthorityLifetime);
         await tx.Execute("insert into authority (certificate_pem, key_sealed) values ($1, $2)",
-            [made.ExportCertificatePem(), secrets.Seal("authority", "1", "key", key.ExportPkcs8PrivateKey())], ct);
+            [made.ExportCertificatePem(), (await secrets.InUse(tx, ct)).Seal("authority", "1", "key", key.ExportPkcs8PrivateKey())], ct);
         return made;
     }
 
@@ -126,8 +126,8 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
             on conflict (singleton) do update set certificate_pem = excluded.certificate_pem, key_sealed = excluded.key_sealed,
             expires_at = excluded.expires_at
             """,
-            [leaf.ExportCertificatePem(), secrets.Seal("listener_identity", "1", "key", key.ExportPkcs8PrivateKey()), now
-                + ListenerLifetime], ct);
+            [leaf.ExportCertificatePem(), (await secrets.InUse(tx, ct)).Seal("listener_identity", "1", "key",
+                key.ExportPkcs8PrivateKey()), now + ListenerLifetime], ct);
     }
 
     /// <summary>Signs an agent's certificate. Only the key of the request counts; the subject is the host's id, set here.</summary>

@@ -61,8 +61,8 @@ public sealed class AdoptRepository(Postgres db, CreateLocation locations, Seale
         await tx.Execute("""
             insert into repository (id, location_id, host_id, url, state, password_sealed, name, adopted_at, upkeep_allowed)
             values ($1, $2, $3, $4, $5, $6, $7, clock(), false)
-            """, [id, location, host, url, RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password", password), name],
-            ct);
+            """, [id, location, host, url, RepositoryState.Pending, (await secrets.InUse(tx, ct)).Seal("repository", id.ToString(),
+                "password", password), name], ct);
     }
 
     /// <summary>In a location that is here already.</summary>

@@ -23,7 +23,8 @@ public sealed class LookAgain(Postgres db, SealedSecrets secrets, TimeProvider c
         {
             if (request.Password is { } password)
                 await tx.Execute("update repository set password_sealed = $2 where id = $1 and adopted_at is not null", [request.Id,
-                    secrets.Seal("repository", request.Id.ToString(), "password", AdoptRepository.CheckPassword(password))], ct);
+                    (await secrets.InUse(tx, ct)).Seal("repository", request.Id.ToString(), "password",
+                        AdoptRepository.CheckPassword(password))], ct);
             var run = await AdoptionTable.Look(tx, request.Id, RunId.New(clock), caller.Name, ct);
             await Audit.Add(tx, caller, "repository.look", request.Id.ToString(), request.Password is null ? run.ToString()
                 : $"{run}, with another password", ct);

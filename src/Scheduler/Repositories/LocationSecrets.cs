@@ -13,8 +13,8 @@ public sealed class LocationSecrets(SealedSecrets secrets)
     const string Table = "location", Column = "credentials";
 
     /// <summary>For the column credentials_sealed; null stays null.</summary>
-    internal byte[]? Seal(LocationId location, StoreCredentials? credentials) => credentials is null ? null
-        : secrets.Seal(Table, location.ToString(), Column,
+    internal async Task<byte[]?> Seal(Transaction tx, LocationId location, StoreCredentials? credentials, CancellationToken ct)
+        => credentials is null ? null : (await secrets.InUse(tx, ct)).Seal(Table, location.ToString(), Column,
             JsonSerializer.SerializeToUtf8Bytes(credentials, WireJson.Default.StoreCredentials));
 
     /// <summary>What was sealed, or null where there are none.</summary>

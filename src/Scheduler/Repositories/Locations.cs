@@ -103,9 +103,9 @@ public sealed class CreateLocation(Postgres db, LocationSecrets secrets, Locatio
                 $15, $16)
             on conflict do nothing
             """,
-            [id, name, request.Kind, place.Path, place.Address, place.Options, secrets.Seal(id, request.Credentials), request.Host,
-                request.QuotaBytes, isClosed, request.Lock?.Days, request.Lock?.Mode, request.Tier?.Class, request.Tier?.AfterDays,
-                place.AuthorityPem, place.Bandwidth], ct);
+            [id, name, request.Kind, place.Path, place.Address, place.Options, await secrets.Seal(tx, id, request.Credentials, ct),
+                request.Host, request.QuotaBytes, isClosed, request.Lock?.Days, request.Lock?.Mode, request.Tier?.Class,
+                request.Tier?.AfterDays, place.AuthorityPem, place.Bandwidth], ct);
         if (made == 0) return null;
         await Notifications.Changed(tx, "storage", id.ToString(), ct);
         return await tx.First($"{ListLocations.Select} where l.id = $1", [id], ListLocations.Read, ct)

@@ -26,7 +26,7 @@ public sealed class ReplaceLocationCredentials(Postgres db, LocationSecrets secr
             var touched = await tx.Execute("""
                 update location set credentials_sealed = $2, credentials_set_at = case when $2::bytea is null then null else clock() end
                 where id = $1
-                """, [request.Id, secrets.Seal(request.Id, request.Credentials)], ct);
+                """, [request.Id, await secrets.Seal(tx, request.Id, request.Credentials, ct)], ct);
             if (touched == 0) throw new NotFoundException("A location with this id");
             await trial.Keep(tx, request.Id, lines, ct);
             await Notifications.Changed(tx, "storage", request.Id.ToString(), ct);

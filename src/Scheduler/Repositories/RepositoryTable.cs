@@ -24,8 +24,8 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
             select $1, l.id, $3, rtrim(coalesce(l.address, l.path), '/') || '/' || $4, $5, $6 from location l where l.id = $2
             on conflict (location_id, host_id) where adopted_at is null do nothing
             """,
-            [id, location, host, host.ToString(), RepositoryState.Pending, secrets.Seal("repository", id.ToString(), "password",
-                password.Bytes)], ct);
+            [id, location, host, host.ToString(), RepositoryState.Pending, (await secrets.InUse(tx, ct)).Seal("repository", id.ToString(),
+                "password", password.Bytes)], ct);
         await Notifications.Changed(tx, "storage", null, ct);
         return await tx.First("select id from repository where location_id = $1 and host_id = $2 and adopted_at is null", [location, host],
             row => (RepositoryId?)row.Id<RepositoryId>("id"), ct) ?? throw new NotFoundException("A location with this id");

@@ -89,9 +89,29 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
         return SealingKeys.Open(keys.Present, place, box) is { } plain ? (SealingKeys.Seal(keys.Next, place, plain), false) : (null, true);
     }
 
-    /// <summary>Seals bytes for one column of one row.</summary>
-    public byte[] Seal(string table, string row, string column, ReadOnlySpan<byte> plain)
-        => SealingKeys.Seal(Keys.Sealing, Place(table, row, column), plain);
+    /// <summary>The key that is in use, and stays so until the transaction is over: an exchange takes no further step while somebody
+    /// writes what the present key sealed.</summary>
+    /// <remarks>Whoever sealed first and wrote later, held up in between, could write with a key that was given up meanwhile.</remarks>
+    /// <exception cref="ConflictException">"secret.key_behind": this node's key file does not hold it.</exception>
+    public async Task<KeyInUse> InUse(Transaction tx, CancellationToken ct)
+    {
+        var fingerprint = await tx.First($"select {UsedFingerprint} as used from sealing_key for share", [], row => row.Bytes("used"), ct);
+        var key = Find([Keys.Present, Keys.Newest], fingerprint!);
+        if (key is not null) return new KeyInUse(key);
+        await Refresh(ct);   // the exchange went on since this node's last beat
+        return new KeyInUse(Find([Keys.Present, Keys.Newest], fingerprint!) ?? throw Behind());
+    }
+
+    /// <summary>In SQL, of a row of sealing_key: which key seals now.</summary>
+    internal const string UsedFingerprint = "case when seals_at is null then fingerprint else next_fingerprint end";
+
+    /// <summary>The keys of which one is in use, each with its fingerprint, for who can only ask and write in one statement.</summary>
+    internal IEnumerable<(byte[] Fingerprint, KeyInUse Key)> MayBeInUse()
+        => new[] { Keys.Newest, Keys.Present }.Distinct().Select(key => (SealingKeys.Fingerprint(key), new KeyInUse(key)));
+
+    /// <summary>Seals with what this node believes to be in use: for a database that nobody else writes, as while it is rebuilt.</summary>
+    internal byte[] SealAlone(string table, string row, string column, ReadOnlySpan<byte> plain)
+        => new KeyInUse(Keys.Sealing).Seal(table, row, column, plain);
 
     /// <summary>Opens what was sealed for exactly this column of this row.</summary>
     /// <exception cref="ConflictException">It does not open: it was changed, or moved from another place.</exception>
@@ -101,6 +121,10 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
     /// <summary>The key itself, base64, and the next one after it while they are exchanged: for the places outside that keep it.</summary>
     internal string KeyText() => Convert.ToBase64String(Keys.Bytes);
 
+    /// <summary>The key file does not hold the key that is in use by now.</summary>
+    internal ConflictException Behind() => new("secret.key_behind", $"The key file {options.KeyFile} does not hold the key that is in use.",
+        "Restart this node; if that does not help, copy the key file of another node.");
+
     SealingKeys Keys => _keys ?? throw new InvalidOperationException("The sealing key was not loaded.");
 
     static byte[]? Find(IEnumerable<byte[]> keys, byte[] fingerprint)
@@ -108,7 +132,7 @@ public sealed class SealedSecrets(SecretsOptions options, Postgres db, TimeProvi
 
     static string NextPlace => Place("sealing_key", "1", "next");
 
-    static string Place(string table, string row, string column) => $"{table}|{row}|{column}";
+    internal static string Place(string table, string row, string column) => $"{table}|{row}|{column}";
 
     BadInputException Strange() => KeyFile.Wrong(
         $"The key file {options.KeyFile} is not the one that sealed the secrets in this database.",

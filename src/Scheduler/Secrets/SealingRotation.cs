@@ -31,8 +31,11 @@ public sealed class SealingRotation(Postgres db, SealedSecrets secrets)
         }
         if (!state.IsDue || state.WaitsFor.Count > 0) return state.Step;
         var (column, next) = state.Step == RotationStep.HandOver ? ("seals_at", RotationStep.Switch) : ("walks_at", RotationStep.Renewal);
-        await db.Execute($"update sealing_key set {column} = clock() where next_fingerprint = $1 and {column} is null", [state.Next], ct);
-        return next;
+        // Whoever writes a sealed value holds this row: the step waits for a later turn, and this loop for nobody.
+        return await db.Execute($"""
+            with free as (select singleton from sealing_key where next_fingerprint = $1 and {column} is null for update skip locked)
+            update sealing_key k set {column} = clock() from free where free.singleton = k.singleton
+            """, [state.Next], ct) == 1 ? next : state.Step;
     }
 
     /// <summary>Seals anew what the former key sealed, in batches of <see cref="SealedColumn.Batch"/>.</summary>

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Secrets;
@@ -61,8 +62,8 @@ public sealed class RotationTests(SchedulerDatabases databases)
         return node.Db.Execute("""
             insert into channel (id, name, kind, settings, secret_sealed)
             select id, 'channel ' || id, 'Webhook', '{}'::jsonb, box from unnest($1, $2) as made(id, box)
-            """, [rows.ToArray(), rows.Select(id => secrets.Seal("channel", new ChannelId(id).ToString(), "secret", "{}"u8)).ToArray()],
-            NoStop);
+            """, [rows.ToArray(), rows.Select(id => secrets.SealAlone("channel", new ChannelId(id).ToString(), "secret", "{}"u8))
+                .ToArray()], NoStop);
     }
 
     [Fact]
@@ -164,7 +165,7 @@ public sealed class RotationTests(SchedulerDatabases databases)
         await one.Get<RotateSecrets>().Handle(TestNode.Admin, new RotateSecretsRequest(), NoStop);
         await To(one, RotationStep.Renewal);
         var keys = Convert.FromBase64String(one.Get<SealedSecrets>().KeyText());
-        var box = one.Get<SealedSecrets>().Seal("t", "r", "c", "x"u8);
+        var box = one.Get<SealedSecrets>().SealAlone("t", "r", "c", "x"u8);
         await File.WriteAllBytesAsync(Path.Combine(one.Folder, "two.key"), keys);
         File.SetUnixFileMode(Path.Combine(one.Folder, "two.key"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
@@ -174,7 +175,7 @@ public sealed class RotationTests(SchedulerDatabases databases)
         Assert.Equal("x"u8, two.Get<SealedSecrets>().Open("t", "r", "c", box));
         foreach (var key in keys.Chunk(KeyFile.Bytes))
             Assert.Equal("y"u8, SealedSecrets.With(key, SealingKeys.Fingerprint(key)).Open("t", "r", "c",
-                SealedSecrets.With(keys, SealingKeys.Fingerprint(key)).Seal("t", "r", "c", "y"u8)));
+                SealedSecrets.With(keys, SealingKeys.Fingerprint(key)).SealAlone("t", "r", "c", "y"u8)));
     }
 
     [Fact]
@@ -195,6 +196,62 @@ public sealed class RotationTests(SchedulerDatabases databases)
         }
 
         Assert.Equal(RotationStep.None, await one.Get<SealingRotation>().Run(NoStop));
+    }
+
+    [Fact]
+    public async Task Whoever_is_held_up_between_sealing_and_writing_holds_the_exchange_up_and_nothing_is_lost()
+    {
+        await using var one = await Start("one");
+        var (secrets, rotation) = (one.Get<SealedSecrets>(), one.Get<SealingRotation>());
+        await one.Get<RotateSecrets>().Handle(TestNode.Admin, new RotateSecretsRequest(), NoStop);
+        await Until(async () => (await Show(one)).WaitsFor.Count == 0);
+        async Task<ChannelId> Write(RotationStep stays)
+        {
+            var id = new ChannelId(Guid.CreateVersion7());
+            await using var writer = await one.Db.Begin(NoStop);
+            var box = (await secrets.InUse(writer, NoStop)).Seal("channel", id.ToString(), "secret", "{}"u8);
+            for (var i = 0; i < 3; i++)
+            {
+                await one.PassTime(SealingRotation.Margin);   // held up for longer than each step takes
+                Assert.Equal(stays, await rotation.Run(NoStop));
+            }
+            await writer.Execute("insert into channel (id, name, kind, settings, secret_sealed) values ($1, $2, 'Webhook', '{}', $3)",
+                [id, id.ToString(), box], NoStop);
+            await writer.Commit(NoStop);
+            return id;
+        }
+
+        var all = new List<ChannelId> { await Write(RotationStep.HandOver) };
+        await To(one, RotationStep.Switch);
+        await Until(async () => (await Show(one)).WaitsFor.Count == 0);
+        all.Add(await Write(RotationStep.Switch));
+        await To(one, RotationStep.Renewal);
+        all.Add(await Write(RotationStep.Renewal));
+        await To(one, RotationStep.None);
+
+        await Until(() => Task.FromResult(new FileInfo(FileOf(one)).Length == KeyFile.Bytes));
+        foreach (var id in all)
+        {
+            var box = await one.Db.Scalar<byte[]>("select secret_sealed from channel where id = $1", [id], NoStop);
+            Assert.Equal("{}"u8, secrets.Open("channel", id.ToString(), "secret", box));
+        }
+    }
+
+    [Fact]
+    public async Task A_key_of_form_tokens_is_stored_with_the_key_in_use_at_each_step()
+    {
+        await using var one = await Start("one");
+        var ring = one.Get<KeyRing>();
+        ring.StoreElement(new System.Xml.Linq.XElement("before"), "before");
+        await one.Get<RotateSecrets>().Handle(TestNode.Admin, new RotateSecretsRequest(), NoStop);
+        foreach (var step in (RotationStep[])[RotationStep.Switch, RotationStep.Renewal, RotationStep.None])
+        {
+            await To(one, step);
+            ring.StoreElement(new System.Xml.Linq.XElement($"at-{step}"), $"at-{step}");
+        }
+
+        Assert.Superset(new HashSet<string> { "before", "at-Switch", "at-Renewal", "at-None" },
+            ring.GetAllElements().Select(element => element.Name.LocalName).ToHashSet());
     }
 
     [Fact]

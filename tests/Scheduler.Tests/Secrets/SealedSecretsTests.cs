@@ -21,7 +21,7 @@ public sealed class SealedSecretsTests(SchedulerDatabases databases)
         await using var database = await databases.New();
         var file = NewKeyFile();
 
-        var box = (await Loaded(database, file)).Seal("repository", "r1", "password", "hunter2"u8);
+        var box = (await Loaded(database, file)).SealAlone("repository", "r1", "password", "hunter2"u8);
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
         var again = await Loaded(database, file);
@@ -37,7 +37,7 @@ public sealed class SealedSecretsTests(SchedulerDatabases databases)
     {
         await using var database = await databases.New();
         var secrets = await Loaded(database, NewKeyFile());
-        var box = secrets.Seal("repository", "r1", "password", "hunter2"u8);
+        var box = secrets.SealAlone("repository", "r1", "password", "hunter2"u8);
 
         var e = Assert.Throws<ConflictException>(() => secrets.Open(table, row, column, box));
 
@@ -49,7 +49,7 @@ public sealed class SealedSecretsTests(SchedulerDatabases databases)
     {
         await using var database = await databases.New();
         var secrets = await Loaded(database, NewKeyFile());
-        var box = secrets.Seal("t", "r", "c", "hunter2"u8);
+        var box = secrets.SealAlone("t", "r", "c", "hunter2"u8);
 
         for (var at = 0; at < box.Length; at++)
         {
@@ -109,7 +109,7 @@ public sealed class SealedSecretsTests(SchedulerDatabases databases)
 
         var nodes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Loaded(database, file)));
 
-        var box = nodes[0].Seal("t", "r", "c", "hunter2"u8);
+        var box = nodes[0].SealAlone("t", "r", "c", "hunter2"u8);
         Assert.All(nodes, node => Assert.Equal("hunter2"u8, node.Open("t", "r", "c", box)));
     }
 }

@@ -49,8 +49,9 @@ public sealed class ChannelTable(SealedSecrets secrets)
         Answer = row.TextOrNull("answer") is { } answer ? new ChannelAnswer(row.Bool("answer_is_good"), answer) : null,
     };
 
-    internal byte[] Seal(ChannelId id, ChannelSecret secret)
-        => secrets.Seal("channel", id.ToString(), "secret", JsonSerializer.SerializeToUtf8Bytes(secret, ChannelJson.Default.ChannelSecret));
+    internal async Task<byte[]> Seal(Transaction tx, ChannelId id, ChannelSecret secret, CancellationToken ct)
+        => (await secrets.InUse(tx, ct)).Seal("channel", id.ToString(), "secret",
+            JsonSerializer.SerializeToUtf8Bytes(secret, ChannelJson.Default.ChannelSecret));
 
     /// <summary>What is secret of a channel.</summary>
     internal async Task<ChannelSecret> Open(SqlSource source, ChannelId id, CancellationToken ct)

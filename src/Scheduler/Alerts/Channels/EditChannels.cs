@@ -89,7 +89,7 @@ public sealed class SaveChannel(Postgres db, ChannelTable channels, TimeProvider
             on conflict (id) do update set name = excluded.name, settings = excluded.settings, secret_sealed = excluded.secret_sealed,
                 is_paused = excluded.is_paused, ping_due_at = excluded.ping_due_at
             """, [id, request.Name, kind, JsonText.Of(settings, WireJson.Default.ChannelSettings),
-                secret is { Url: null, Secret: null } ? null : channels.Seal(id, secret), request.IsPaused], ct);
+                secret is { Url: null, Secret: null } ? null : await channels.Seal(tx, id, secret, ct), request.IsPaused], ct);
         await Notifications.Changed(tx, "channels", id.ToString(), ct);
         var detail = $"{kind} {request.Name}, {settings.Url ?? settings.SmtpHost}, {settings.Least} and worse"
             + (request.IsPaused ? ", paused" : "") + (url != old.Url && former is not null ? ", another address" : "")
