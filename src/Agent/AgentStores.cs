@@ -55,6 +55,9 @@ public sealed class AgentStores(AgentIdentity identity)
                 ct)
             : Open(access, counters);
 
+    /// <summary>The root of a location, beside which there may be others.</summary>
+    public IObjectStore Open(RepositoryPlace place) => Open(place, isGateway: false, hasOthers: true, counters: null);
+
     IObjectStore Open(RepositoryPlace place, bool isGateway, bool hasOthers, StoreCounters? counters)
     {
         counters ??= new StoreCounters();

@@ -109,6 +109,16 @@ static class Samples
         Forget = new ForgetJob { Snapshots = [SnapshotId], Clusters = ["7571234567890123456"] },
     };
 
+    public static Job PruneOfTerm => Prune with
+    {
+        Terms = new TermPlaces
+        {
+            Term = 2,
+            Folder = "controlplane/01940000000070008000000000000009/term",
+            Places = [new RepositoryPlace { Location = Location, Url = "s3:https://far.example.org/bucket" }],
+        },
+    };
+
     public static Job Prune => new()
     {
         Kind = JobKind.Prune,

@@ -41,6 +41,7 @@ public sealed class WireTextTests
         ["lease-answer-tier"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Tier) },
         ["lease-answer-forget"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Forget) },
         ["lease-answer-prune"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.Prune) },
+        ["lease-answer-prune-terms"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 1, 30_000, Samples.PruneOfTerm) },
         ["lease-answer-thaw"] = new LeaseAnswer { Run = new LeasedRun(Samples.Run, 2, 30_000, Samples.Thaw) },
         ["lease-answer-requests"] = new LeaseAnswer
         {

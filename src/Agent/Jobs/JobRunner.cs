@@ -36,6 +36,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
         try
         {
             var job = run.Job;
+            if (job.Terms is { } terms) await LaterTerms.MustBeNone(stores, terms, reporter, ct);
             return job.Kind switch
             {
                 JobKind.Init => await InitJob.Run(this, run, reporter, ct),

@@ -19,7 +19,13 @@ static class ReplicateJobRun
         {
             using var password = Secret.FromText(run.Job.Repository.Password);
             var summary = await Replication.Execute([.. places.Select(place => place.Store)], password, jobs.Telling(run, reporter),
-                new ReplicationRequest { ReadsData = job.ReadData, RefillsFirst = true, Progress = Progress(reporter) }, ct);
+                new ReplicationRequest
+                {
+                    ReadsData = job.ReadData,
+                    RefillsFirst = true,
+                    AddsOnly = job.AddsOnly,
+                    Progress = Progress(reporter),
+                }, ct);
             foreach (var place in summary.Places) Tell(reporter, place);
             foreach (var problem in summary.Damaged.Take(100))
                 reporter.Event(EventLevel.Error, "replica.damaged", $"{problem.Path}: {problem.Message}");

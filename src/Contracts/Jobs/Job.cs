@@ -50,6 +50,20 @@ public sealed record Job
     public ForgetJob? Forget { get; init; }
     /// <summary>Set for Prune.</summary>
     public PruneJob? Prune { get; init; }
+    /// <summary>For what removes something: where its agent looks itself, before it begins, whether a later control plane has begun. Null
+    /// where it can look nowhere.</summary>
+    public TermPlaces? Terms { get; init; }
+}
+
+/// <summary>Where the terms of an installation's control planes are.</summary>
+public sealed record TermPlaces
+{
+    /// <summary>The term of the control plane that handed the job out.</summary>
+    public required long Term { get; init; }
+    /// <summary>The folder with an object for each term, named by its number, below a place's root.</summary>
+    public required string Folder { get; init; }
+    /// <summary>Roots of locations, and the ways to them.</summary>
+    public required IReadOnlyList<RepositoryPlace> Places { get; init; }
 }
 
 /// <summary>Where a repository is and what opens it. Lives in an agent's memory for the run only; never logged, never written.</summary>
@@ -211,4 +225,8 @@ public sealed record ReplicateJob
 {
     /// <summary>Whether every object is read at every place.</summary>
     public bool ReadData { get; init; }
+    /// <summary>Whether nothing is removed anywhere, because nobody can say at the moment whether the control plane that hands it out is
+    /// the latest.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool AddsOnly { get; init; }
 }

@@ -178,6 +178,11 @@ public sealed partial class Replication
         var names = ((string[])[ObjectLayout.Snapshots, ObjectLayout.Index, ObjectLayout.Data, ObjectLayout.Keys])
             .SelectMany(folder => place.Objects[folder].Keys.Select(id => ObjectLayout.Of(folder, id))).Where(_gone.Contains).ToList();
         if (names.Count + place.Orphans.Count == 0 || place.NotRemoved is not null) return;
+        if (_request.AddsOnly)
+        {
+            if (names.Count > 0) place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay: this time it only added.";
+            return;
+        }
         try
         {
             await using var alone = await RepositoryLock.Take(place.Repository!, LockKind.Exclusive, ct);

@@ -18,6 +18,8 @@ public sealed record ReplicationRequest
     public bool ReadsData { get; init; }
     /// <summary>Also fills the first place where it has no repository. Else that is an error: its address may be a wrong one.</summary>
     public bool RefillsFirst { get; init; }
+    /// <summary>Removes nothing: what was removed elsewhere on purpose stays until a later replication.</summary>
+    public bool AddsOnly { get; init; }
     /// <summary>Told about each object.</summary>
     public IProgress<ReplicationProgress>? Progress { get; init; }
 }

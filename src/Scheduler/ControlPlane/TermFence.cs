@@ -27,6 +27,9 @@ public sealed partial class TermFence(Postgres db, RecoveryKey recovery, AlertBo
     /// <summary>The later control plane; null while this one is the latest that is known.</summary>
     public LaterTerm? Later => Volatile.Read(ref _later);
 
+    /// <summary>Where the terms are, in a location.</summary>
+    internal string Folder => Terms.Folder(recovery.Installation);
+
     /// <summary>Whether a later one is known.</summary>
     public bool IsSuperseded => Later is not null;
 

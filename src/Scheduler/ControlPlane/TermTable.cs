@@ -8,12 +8,19 @@ static class TermTable
     /// <summary>The same as <see cref="TermVotes.ConfirmedFor"/>.</summary>
     public const string ConfirmedFor = "90 seconds";
 
+    /// <summary>How long after the first place was asked something that removes may still be handed out.</summary>
+    public const string FreshFor = "10 seconds";
+
     /// <summary>True in SQL while no later control plane is known.</summary>
     public const string IsLatest = "not exists (select from control_plane where later_term is not null)";
 
-    /// <summary>True in SQL while it is also confirmed: what removes something is handed out only then.</summary>
+    /// <summary>True in SQL while it is also confirmed: what removes something waits where it is not.</summary>
     public const string IsConfirmed = "exists (select from control_plane where later_term is null and term_confirmed_at > clock() "
         + $"- interval '{ConfirmedFor}')";
+
+    /// <summary>True in SQL where most places have just confirmed it: what removes something is handed out only then.</summary>
+    public const string IsFresh = "exists (select from control_plane where later_term is null and term_confirmed_at > clock() "
+        + $"- interval '{FreshFor}')";
 
     /// <summary>Our term, and the later one.</summary>
     public static Task<(long Own, LaterTerm? Later)> Read(SqlSource db, CancellationToken ct) => db.First(

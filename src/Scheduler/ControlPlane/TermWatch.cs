@@ -10,6 +10,11 @@ public sealed partial class TermWatch(TermFence fence, ExportPlaces places, Reco
     TimeProvider clock, ILogger<TermWatch> log) : BackgroundService
 {
     static readonly TimeSpan ReadEvery = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(4);
+
+    readonly Lock _asking = new();
+    Task _asked = Task.CompletedTask;
+    long _askedAt;
 
     /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
@@ -20,36 +25,72 @@ public sealed partial class TermWatch(TermFence fence, ExportPlaces places, Reco
         using var timer = new PeriodicTimer(every, clock);
         try
         {
-            do
-            {
-                try { await work(ct); }
-                catch (Exception) when (ct.IsCancellationRequested) { return; }   // the node stops, which drivers report in many ways
-                catch (Exception e) when (Outage.Is(e)) { continue; }   // the loops say it; nothing is handed out meanwhile
-                // A place or a row that nobody thought of, and what a driver cancels by itself, must not end the node: told, and tried
-                // again.
-                catch (Exception e) { LogBroken(log, e); }
-            }
+            do await Once(work, ct);
             while (await timer.WaitForNextTickAsync(ct));
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
     }
 
+    async Task Once(Func<CancellationToken, Task> work, CancellationToken ct)
+    {
+        try { await work(ct); }
+        catch (Exception) when (ct.IsCancellationRequested) { return; }   // the node stops, which drivers report in many ways
+        catch (Exception e) when (Outage.Is(e)) { return; }   // the loops say it; nothing is handed out meanwhile
+        // A place or a row that nobody thought of, and what a driver cancels by itself, must not end the node: told, and tried again.
+        catch (Exception e) { LogBroken(log, e); }
+    }
+
     /// <summary>Asks all places once.</summary>
-    internal async Task Look(CancellationToken ct)
+    internal Task Look(CancellationToken ct) => Look(new TaskCompletionSource(), ct);
+
+    /// <summary>Asks all places now, for something that would remove. Ends as soon as it is known whether it may be handed out; who comes
+    /// while others wait for that waits with them, and who comes right after it is given the same.</summary>
+    internal Task LookNow(CancellationToken ct)
+    {
+        lock (_asking)
+        {
+            if (!_asked.IsCompleted || clock.GetElapsedTime(_askedAt) < LeastPause) return _asked;
+            var known = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            (_askedAt, _asked) = (clock.GetTimestamp(), known.Task);
+            _ = Answer(known, ct);
+            return known.Task;
+        }
+    }
+
+    async Task Answer(TaskCompletionSource known, CancellationToken ct)
+    {
+        try { await Once(token => Look(known, token), ct); }
+        finally { known.TrySetResult(); }
+    }
+
+    /// <param name="known">Set when most places have confirmed our term: one that is away holds nobody up.</param>
+    /// <param name="ct">Cancels.</param>
+    async Task Look(TaskCompletionSource known, CancellationToken ct)
     {
         var begun = clock.GetTimestamp();
         var own = fence.Own.Term;
         var open = await places.Open(ct);
-        IReadOnlyList<TermVote> votes;
-        try { votes = await Task.WhenAll(open.Select(place => Ask(place, own, ct))); }
+        var votes = open.ConvertAll(place => new TermVote(place.Name, place.Counts, null));
+        var isConfirmed = false;
+        try
+        {
+            await foreach (var asked in Task.WhenEach(open.Select(async (place, at) => (at, Vote: await Ask(place, own, ct)))))
+            {
+                var (at, vote) = await asked;
+                votes[at] = vote;
+                if (isConfirmed || TermVotes.Later(own, votes) is not null || !TermVotes.Confirm(own, votes)) continue;
+                await TermTable.Confirm(db, own, clock.GetElapsedTime(begun), ct);
+                isConfirmed = true;
+                known.TrySetResult();
+            }
+        }
         finally
         {
             foreach (var place in open) await place.DisposeAsync();
         }
-        if (TermVotes.Later(own, votes) is { Highest: { } later } vote) await fence.Learn(later, vote.Place, ct);
+        if (TermVotes.Later(own, votes) is { Highest: { } later } told) await fence.Learn(later, told.Place, ct);
         else if (!TermVotes.Any(votes)) await TermTable.Alone(db, own, ct);
-        else if (TermVotes.Confirm(own, votes)) await TermTable.Confirm(db, own, clock.GetElapsedTime(begun), ct);
-        else await TermTable.Doubt(db, own, ct);
+        else if (!isConfirmed) await TermTable.Doubt(db, own, ct);
     }
 
     /// <summary>A place's word. A place that was away when our term began gets it now.</summary>

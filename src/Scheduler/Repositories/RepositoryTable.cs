@@ -66,9 +66,9 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
     internal static readonly string[] UpkeepKinds = [nameof(JobKind.Replicate), nameof(JobKind.Tier),
         nameof(JobKind.Check), nameof(JobKind.Forget), nameof(JobKind.Prune)];
 
-    /// <summary>Kinds of jobs that remove something for good: handed out only by the control plane that is confirmed to be the latest.
-    /// </summary>
-    internal static readonly string[] RemovalKinds = [nameof(JobKind.Forget), nameof(JobKind.Prune)];
+    /// <summary>Kinds of jobs that remove something for good: handed out only by the control plane that is confirmed to be the latest. A
+    /// replication removes from the further places what was removed from the first; where that cannot be confirmed it only adds.</summary>
+    internal static readonly string[] RemovalKinds = [nameof(JobKind.Forget), nameof(JobKind.Prune), nameof(JobKind.Replicate)];
 
     internal static BadInputException Closed() => new("location", "This location is the place of an adopted repository, and nothing else "
         + "is put there.", "Choose another location; a policy continues an adopted repository by naming the repository.");
@@ -148,8 +148,27 @@ public sealed class RepositoryTable(SealedSecrets secrets, LocationSecrets locat
             };
         }, ct) ?? throw new NotFoundException("A repository with this id");
 
+    /// <summary>The stores that hold a repository and in which its agent can see terms of control planes by itself.</summary>
+    internal Task<List<RepositoryPlace>> TermPlaces(SqlSource db, RepositoryId id, CancellationToken ct) => db.Query($"""
+        select r.id, l.address as url, {LocationColumns} from location l join repository r on r.id = $1
+        where l.kind in ('S3', 'Azure') and not l.is_closed
+          and (l.id = r.location_id or l.id in (select c.location_id from replica c where c.repository_id = r.id)) order by l.id
+        """, [id], row =>
+        {
+            var way = WayTo(row);
+            return new RepositoryPlace
+            {
+                Location = row.Id<LocationId>("location_id"),
+                Url = way.Url,
+                Options = way.Options,
+                Variables = way.Variables,
+                AuthorityPem = way.AuthorityPem,
+            };
+        }, ct);
+
     // Of a repository r in its location l.
-    const string WayColumns = "r.id, r.url, l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem, l.bandwidth, "
+    const string WayColumns = $"r.id, r.url, {LocationColumns}";
+    const string LocationColumns = "l.kind, l.id as location_id, l.options, l.credentials_sealed, l.authority_pem, l.bandwidth, "
         + LocationRules.Columns;
 
     /// <summary>How an agent gets to a repository.</summary>

@@ -15,9 +15,9 @@ namespace BackupDr.Scheduler.Runs;
 
 /// <summary>An agent's long poll: hands out one run with a fresh epoch, and the questions to this host.</summary>
 public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifications notifications, NodeStanding standing,
-    UpkeepPlacement placement, TermFence fence, TimeProvider clock, IHostApplicationLifetime lifetime)
+    UpkeepPlacement placement, TermFence fence, TermWatch watch, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
-    static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5), WhileAsking = TimeSpan.FromMilliseconds(250);
     const int TriesForRoom = 3;
 
     /// <summary>Waits until there is something, at most as long as asked. An empty answer is an ordinary one.</summary>
@@ -35,15 +35,17 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         using var told = notifications.ListenHost(host);
         using var held = standing.HoldAgent();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping, standing.Draining);
+        var asked = Task.CompletedTask;   // of all places, whether this control plane is the latest
         while (true)
         {
             fence.MustBeLatest();
-            var answer = await Take(host, request, ct);
+            var answer = await Take(host, request, () => asked = watch.LookNow(lifetime.ApplicationStopping), ct);
             var left = wait - clock.GetElapsedTime(since);
             if (answer.Run is not null || answer.Requests.Count > 0 || answer.Addresses is not null
                 || request.Term?.Term < answer.Term?.Term || left <= TimeSpan.Zero
                 || stop.IsCancellationRequested) return answer;
-            try { await told.Wait(left < LookAgain ? left : LookAgain, stop.Token); }
+            var pause = !asked.IsCompleted ? WhileAsking : LookAgain;
+            try { await told.Wait(left < pause ? left : pause, stop.Token); }
             // the node stops or drains: one last look, then an empty answer
             catch (OperationCanceledException) when (!ct.IsCancellationRequested) { continue; }
         }
@@ -64,12 +66,22 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         await Notifications.Changed(tx, "joins", null, ct);
     }, ct);
 
-    async Task<LeaseAnswer> Take(HostId host, LeaseRequest request, CancellationToken ct)
+    /// <param name="host">Who asks.</param>
+    /// <param name="request">What it says.</param>
+    /// <param name="confirm">Called where something that removes is next, and our term was not confirmed just now: begins to ask.</param>
+    /// <param name="ct">Cancels.</param>
+    async Task<LeaseAnswer> Take(HostId host, LeaseRequest request, Action confirm, CancellationToken ct)
     {
         try
         {
+            var mayRemove = Removals.All;
             for (var tries = 1; ; tries++)
-                try { return await db.InTransaction(tx => Take(tx, host, request, ct), ct); }
+                try { return await db.InTransaction(tx => Take(tx, host, request, mayRemove, ct), ct); }
+                catch (NotConfirmedException)   // whatever else waits is not held up by it
+                {
+                    confirm();
+                    mayRemove = Removals.Confirmed;
+                }
                 // rolled back with its locks; the next look counts what the other node took
                 catch (NoRoomException) when (tries < TriesForRoom) { continue; }
                 catch (NoRoomException) { return new LeaseAnswer(); }   // taken again and again: the next poll asks once more
@@ -78,7 +90,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation) { return new LeaseAnswer(); }
     }
 
-    async Task<LeaseAnswer> Take(Transaction tx, HostId host, LeaseRequest request, CancellationToken ct)
+    async Task<LeaseAnswer> Take(Transaction tx, HostId host, LeaseRequest request, Removals mayRemove, CancellationToken ct)
     {
         var asked = await tx.Query("""
             update agent_request set taken_at = clock() where id in (select id from agent_request where host_id = $1 and taken_at is
@@ -107,7 +119,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         return new LeaseAnswer
         {
             Requests = requests,
-            Run = request.Slots > 0 ? await Claim(tx, host, request.Running, ct) : null,
+            Run = request.Slots > 0 ? await Claim(tx, host, request.Running, mayRemove, ct) : null,
             Addresses = news?.Urls,
             AddressesMark = news?.Mark,
             Term = request.Term is null ? null : fence.Own,
@@ -121,11 +133,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <param name="tx">The poll's.</param>
     /// <param name="host">Who asks.</param>
     /// <param name="running">What its process still does, perhaps under a lease that has ended: not handed to it a second time.</param>
+    /// <param name="mayRemove">Which removals are looked at.</param>
     /// <param name="ct">Cancels.</param>
-    async Task<LeasedRun?> Claim(Transaction tx, HostId host, IReadOnlyList<RunId> running, CancellationToken ct)
+    async Task<LeasedRun?> Claim(Transaction tx, HostId host, IReadOnlyList<RunId> running, Removals mayRemove, CancellationToken ct)
     {
-        while (await NextWaiting(tx, host, running, ct) is { } next)
+        while (await NextWaiting(tx, host, running, mayRemove, ct) is { } next)
         {
+            if (!next.IsConfirmed) throw new NotConfirmedException();
             // What may not begin now was put off or ended, so that the next look finds another.
             if (next is { Waiting: { } waiting, Schedule: { } schedule }
                 && !await ScheduledStarts.MayBegin(tx, waiting, schedule, next.Now, ct)) continue;
@@ -138,23 +152,37 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <summary>Another node took the last place under a cap between our look and our lock.</summary>
     sealed class NoRoomException : Exception;
 
-    sealed record NextRun(RunId Id, JobKind Kind, LocationId Location, WaitingRun? Waiting, ScheduleSpec? Schedule, DateTimeOffset Now);
+    /// <summary>What is next would remove something, and nobody has just confirmed that this control plane is the latest.</summary>
+    sealed class NotConfirmedException : Exception;
 
-    static Task<NextRun?> NextWaiting(Transaction tx, HostId host, IReadOnlyList<RunId> running, CancellationToken ct) => tx.First($"""
+    /// <summary>Which runs that remove something are looked at.</summary>
+    enum Removals { All, Confirmed }
+
+    sealed record NextRun(RunId Id, JobKind Kind, LocationId Location, WaitingRun? Waiting, ScheduleSpec? Schedule, DateTimeOffset Now,
+        bool IsConfirmed);
+
+    // What may be handed out without asking first: backups and the like; what removes, while the answer is fresh; and a replication that
+    // has had no answer for long, to add and not to remove: a copy that is late for days would cost more than space.
+    const string MayGo = $"(not r.kind = any($4) or {TermTable.IsFresh} or (r.kind = 'Replicate' and not {TermTable.IsConfirmed}))";
+
+    static Task<NextRun?> NextWaiting(Transaction tx, HostId host, IReadOnlyList<RunId> running, Removals mayRemove, CancellationToken ct)
+        => tx.First($"""
         select r.id, r.kind, r.item_id, r.host_id, r.nominal_at, r.due_at, s.location_id, p.spec->'schedule' as schedule, clock() as now,
-               r.nominal_at is not null and r.item_id is not null and r.kind = 'Backup' and r.lease_epoch = 0 as is_waiting
+               r.nominal_at is not null and r.item_id is not null and r.kind = 'Backup' and r.lease_epoch = 0 as is_waiting,
+               {MayGo} as is_confirmed
         from run r join repository s on s.id = r.repository_id join location l on l.id = s.location_id join host h on h.id = r.host_id
         left join policy p on p.id = r.policy_id
         where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
           and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3) and not h.awaits_approval
-          and {TermTable.IsLatest} and (not r.kind = any($4) or {TermTable.IsConfirmed})
+          and {TermTable.IsLatest} and ($5 or {MayGo})
           and (r.kind <> 'Backup' or {RunCaps.Room} and not exists (select 1 from run o where o.item_id = r.item_id
               and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
         order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1
-        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds],
+        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds,
+            mayRemove == Removals.All],
             row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
                 row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec),
-                row.Time("now")), ct);
+                row.Time("now"), row.Bool("is_confirmed")), ct);
 
     async Task<LeasedRun?> Claim(Transaction tx, RunId id, CancellationToken ct)
     {
@@ -169,6 +197,11 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         var access = await repositories.Access(tx, repository, ct);
         var made = RunTable.ReadJob(job, kind, kind == JobKind.Restore ? access.WithoutLimits() : access);
         if (kind == JobKind.Forget) made = made with { Forget = await RetentionTable.Hand(tx, repository, id, ct) };
+        if (kind == JobKind.Replicate && !await tx.Scalar<bool>($"select {TermTable.IsFresh}", [], ct))
+            made = made with { Replicate = (made.Replicate ?? new ReplicateJob()) with { AddsOnly = true } };
+        if (RepositoryTable.RemovalKinds.Contains(kind.ToString())
+            && await repositories.TermPlaces(tx, repository, ct) is { Count: > 0 } places)
+            made = made with { Terms = new TermPlaces { Term = fence.Own.Term, Folder = fence.Folder, Places = places } };
         return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds, made);
     }
 }
@@ -247,7 +280,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
         await db.InTransaction(async tx =>
         {
             var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
-                + "> clock(), title, coalesce(result = $3, false), cancel_asked_at is not null, looks from run "
+                + "> clock(), title, coalesce(result = $3, false), cancel_asked_at is not null, looks, started_at, clock() from run "
                 + "where id = $1 and host_id = $2 for update",
                     [request.RunId.Value, caller.MustBeHost(), JsonText.Of(kept, WireJson.Default.JobResult)], row => new EndedRun
                     {
@@ -267,6 +300,8 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
                         IsSameResult = row.Bool(10),
                         CancelAsked = row.Bool(11),
                         Looks = row.Int(12),
+                        StartedAt = row.TimeOrNull(13),
+                        EndedAt = row.Time(14),
                     }, ct);
             if (run is null) await ReportRun.MustBeOwn(tx, caller, request.RunId, ct);
             if (run is null || run.Epoch != request.Epoch) throw ReportRun.LeaseLost(request.RunId);
@@ -337,6 +372,10 @@ public sealed record EndedRun
     public required int Looks { get; init; }
     /// <summary>Whether it already ended with the very result that is told now.</summary>
     public required bool IsSameResult { get; init; }
+    /// <summary>When it was first leased.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+    /// <summary>When it ends, by the database's clock.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
 }
 
 /// <summary>Takes an agent's answer to a question.</summary>
@@ -381,9 +420,9 @@ public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
         var began = clock.GetTimestamp();
         try
         {
-            var ended = await db.InTransaction(tx => Expire(tx, ct), ct);
+            var (expired, _) = await db.InTransaction(tx => Expire(tx, ct), ct);
             (_awaySince, _isAway) = (null, false);
-            return ended;
+            return expired;
         }
         catch (Exception e) when (Outage.Is(e))
         {
@@ -392,18 +431,41 @@ public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
         }
     }
 
-    async Task<int> Expire(Transaction tx, CancellationToken ct)
+    static EndedRun ReadExpired(Row row) => new()
+    {
+        Id = row.Id<RunId>("id"),
+        State = row.Word<RunState>("state"),
+        Epoch = row.Long("lease_epoch"),
+        Kind = row.Word<JobKind>("kind"),
+        Item = row.IdOrNull<ItemId>("item_id"),
+        Policy = row.IdOrNull<PolicyId>("policy_id"),
+        Host = row.Id<HostId>("host_id"),
+        Repository = row.Id<RepositoryId>("repository_id"),
+        LeaseHolds = false,
+        Title = row.Text("title"),
+        CancelAsked = row.Bool("cancel_asked"),
+        Looks = row.Int("looks"),
+        IsSameResult = false,
+        StartedAt = row.TimeOrNull("started_at"),
+        EndedAt = row.Time("now"),
+    };
+
+    async Task<(int Expired, List<(EndedRun, RunState)> Over)> Expire(Transaction tx, CancellationToken ct)
     {
         if (_awaySince is { } since) await StandStill(tx, clock.GetElapsedTime(since) + Notice, ct);
-        var expired = await tx.Query("select id, state, lease_epoch, cancel_asked_at is not null, host_id, kind, repository_id, looks "
-            + "from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked", [], row =>
-                (Id: row.Id<RunId>(0), State: row.Word<RunState>(1), Epoch: row.Long(2), Cancel: row.Bool(3), Host: row.Id<HostId>(4),
-                Kind: row.Word<JobKind>(5), Repository: row.Id<RepositoryId>(6), Tries: row.Long(2) - row.Int(7)), ct);
+        var over = new List<(EndedRun, RunState)>();
+        var expired = await tx.Query("""
+            select id, state, lease_epoch, cancel_asked_at is not null as cancel_asked, host_id, kind, repository_id, looks, item_id,
+                policy_id, title, started_at, clock() as now
+            from run where state in ('Leased', 'Running') and lease_until < clock() for update skip locked
+            """, [], ReadExpired, ct);
         foreach (var run in expired)
         {
-            var trigger = RunStates.OfExpiry(run.Cancel, run.Tries);
+            var tries = run.Epoch - run.Looks;
+            var trigger = RunStates.OfExpiry(run.CancelAsked, tries);
             if (!RunStates.TryMove(run.State, trigger, out var to)) continue;
-            var pause = RunStates.BackOff(run.Tries);
+            if (RunStates.IsOver(to)) over.Add((run, to));
+            var pause = RunStates.BackOff(tries);
             await tx.Execute("update run set state = $2, lease_until = null, due_at = clock() + $3, finished_at = case when $2 = 'Queued' "
                 + "then null else clock() end, result = $4 where id = $1", [run.Id.Value, to.ToString(), pause, to == RunState.Failed
                     ? JsonText.Of(GaveUp, WireJson.Default.JobResult) : null], ct);
@@ -412,7 +474,7 @@ public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
                 RunState.Queued => $"The agent stopped reporting, so lease {run.Epoch} ended. It is tried again in {pause.TotalSeconds:0} "
                     + $"s; what was uploaded is reused.",
                 RunState.Cancelled => "The agent stopped reporting after somebody asked to cancel.",
-                _ => $"The agent stopped reporting {run.Tries} times. Nothing more is tried.",
+                _ => $"The agent stopped reporting {tries} times. Nothing more is tried.",
             }, ct);
             if (run.Kind == JobKind.Init && RunStates.IsOver(to)) await RepositoryTable.Initialised(tx, run.Repository, null, ct);
             if (run.Kind == JobKind.Adopt && RunStates.IsOver(to))
@@ -420,7 +482,7 @@ public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
             await Notifications.WakeHost(tx, run.Host, ct);
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
         }
-        return expired.Count;
+        return (expired.Count, over);
     }
 
     static async Task StandStill(Transaction tx, TimeSpan away, CancellationToken ct)

@@ -27,11 +27,11 @@ public sealed class ReplicationTests : IDisposable
         return (await Prepared.Backup(repository, Prepared.Folder(_scratch, seed))).SnapshotId;
     }
 
-    async Task<ReplicationSummary> Replicate(IObjectStore? b = null, bool readsData = false, bool isPreview = false)
+    async Task<ReplicationSummary> Replicate(IObjectStore? b = null, bool readsData = false, bool isPreview = false, bool addsOnly = false)
     {
         using var password = Secret.FromText(Prepared.PasswordText);
         return await Replication.Execute([_a, b ?? _b], password, Options,
-            new ReplicationRequest { ReadsData = readsData, IsPreview = isPreview, RefillsFirst = true }, _ct);
+            new ReplicationRequest { ReadsData = readsData, IsPreview = isPreview, RefillsFirst = true, AddsOnly = addsOnly }, _ct);
     }
 
     async Task<ReplicationSummary> MustBecomeEqual(bool readsData = false)
@@ -174,6 +174,26 @@ public sealed class ReplicationTests : IDisposable
 
         Assert.Single(Named(_b, "keys"));
         await Assert.ThrowsAsync<RepositoryException>(() => Repository.Open(_b, other, Options, _ct));
+    }
+
+    [Fact, Clause("F-13.3")]
+    public async Task One_that_is_to_add_only_adds_and_leaves_what_departed_to_the_next()
+    {
+        var first = await Backup(_a, 1);
+        await MustBecomeEqual();
+        var second = await Backup(_a, 2);
+        await ForgetAndPrune(_a, first);
+        var before = Named(_b, "data").Concat(Named(_b, "snapshots")).ToList();
+
+        var done = await Replicate(addsOnly: true);
+
+        Assert.False(done.IsEqual);
+        Assert.Contains("only added", done.Places[1].NotRemoved, StringComparison.Ordinal);
+        Assert.Equal(0, done.Places.Sum(place => place.Removed));
+        Assert.Subset(Named(_b, "data").Concat(Named(_b, "snapshots")).ToHashSet(), before.ToHashSet());
+        Assert.Contains(Named(_b, "snapshots"), name => name.EndsWith(second.ToString(), StringComparison.Ordinal));
+        await MustBecomeEqual();
+        Assert.Single(Named(_b, "snapshots"));
     }
 
     [Fact, Clause("F-13.3")]

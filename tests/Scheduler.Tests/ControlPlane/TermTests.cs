@@ -269,6 +269,82 @@ public sealed class TermTests(SchedulerDatabases databases)
         Assert.Equal([('a', true, 1), ('b', false, 1)], points.Select(point => (point.SnapshotId[0], point.IsComplete,
             point.Locations.Count)).Order());
         Assert.Equal(2, await rebuilt.Db.Scalar<long>("select count(*) from recovery_point", [], NoStop));
+        // The run of the one is among the rows of the export; that of the other is lost with the old database.
+        Assert.Equal([('a', false), ('b', true)], points.Select(point => (point.SnapshotId[0], point.IsRunUnknown)).Order());
+    }
+
+    [Theory]
+    [InlineData(JobKind.Prune)]
+    [InlineData(JobKind.Replicate)]
+    public async Task What_an_old_control_plane_had_decided_to_remove_is_not_handed_out_right_after_a_rebuild_elsewhere(JobKind kind)
+    {
+        await using var one = await Exported.Start(databases);
+        var host = (await one.Node.Join("db-1")).Id;
+        await one.Fleet.ProtectReady(host, "/srv/data");
+        await one.Fleet.Finish(host, _ => Fleet.Backup());
+        await one.Fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
+        await one.Export();
+        var watch = one.Node.Get<TermWatch>();
+        await watch.Look(NoStop);
+        await one.Node.PassTime(TimeSpan.FromSeconds(20));   // confirmed, and not just now
+
+        var waiting = await Queue(one.Node, host, kind);
+        await using (var rebuilt = await one.Rebuild())
+        {
+            var refused = await Assert.ThrowsAsync<ConflictException>(() => one.Fleet.Lease(host, waitSeconds: 30));
+            Assert.Equal(AgentProtocol.Superseded, refused.Code);
+        }
+
+        Assert.Equal(RunState.Queued, (await one.Fleet.Show(waiting)).State);
+    }
+
+    [Fact]
+    public async Task A_replication_goes_on_where_nobody_can_confirm_the_term_and_only_adds()
+    {
+        await using var one = await Exported.Start(databases);
+        var gateway = await one.AddGateway("Far");
+        var host = (await one.Node.Join("db-1")).Id;
+        await one.Fleet.ProtectReady(host, "/srv/data");
+        await one.Fleet.Finish(host, _ => Fleet.Backup());
+        await one.Fleet.Finish(host, _ => Fleet.Drill(ProofResult.Proven));
+        await one.Node.Get<TermWatch>().Look(NoStop);
+        Directory.Move(gateway, $"{gateway}.away");
+        await one.Node.PassTime(TimeSpan.FromMinutes(2));
+
+        var waiting = await Queue(one.Node, host, JobKind.Replicate);
+        var run = await one.Fleet.Lease(host);
+
+        Assert.Equal(waiting, run!.RunId);
+        Assert.True(run.Job.Replicate!.AddsOnly);
+    }
+
+    [Fact]
+    public async Task A_removal_whose_turn_it_is_asks_the_places_itself_and_holds_nothing_else_up()
+    {
+        await using var one = await Exported.Start(databases);
+        var gateway = await one.AddGateway("Far");
+        var host = (await one.Node.Join("db-1")).Id;
+        await one.Fleet.ProtectReady(host, "/srv/data", "/srv/more");
+        await one.Node.Get<TermWatch>().Look(NoStop);
+        await one.Node.PassTime(TimeSpan.FromMinutes(2));
+        var first = await Queue(one.Node, host, JobKind.Prune);
+        await one.Node.Db.Execute("update run set due_at = clock() - interval '1 day' where id = $1", [first], NoStop);
+
+        Directory.Move(gateway, $"{gateway}.away");
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(JobKind.Backup, (await one.Fleet.Finish(host, _ => Fleet.Backup(snapshot: (char)('a' + i)))).Job.Kind);
+        Directory.Move($"{gateway}.away", gateway);
+
+        // The one poll waits until most places have answered.
+        for (var tries = 0; ; tries++)
+        {
+            var run = await one.Fleet.Lease(host, waitSeconds: 30);
+            if (run?.RunId == first) break;
+            Assert.NotNull(run);
+            Assert.True(tries < 10, "the removal is not handed out");
+            await one.Fleet.Complete(host, run, run.Job.Kind == JobKind.Drill ? Fleet.Drill(ProofResult.Proven)
+                : Fleet.Backup(snapshot: 'f'));
+        }
     }
 
     static async Task<string> Refused<T>(HttpClient agent, string path, T message, JsonTypeInfo<T> shape)
@@ -280,19 +356,21 @@ public sealed class TermTests(SchedulerDatabases databases)
     static Task<ControlPlaneState> StateOf(TestNode node)
         => node.Get<ShowControlPlane>().Handle(TestNode.Admin, new ShowControlPlaneRequest(), NoStop);
 
-    static async Task<RunId> QueuePrune(TestNode node, HostId host)
+    static Task<RunId> QueuePrune(TestNode node, HostId host) => Queue(node, host, JobKind.Prune);
+
+    static async Task<RunId> Queue(TestNode node, HostId host, JobKind kind)
     {
         var repository = await node.Db.First("select id from repository", [], row => row.Id<RepositoryId>("id"), NoStop);
         var run = RunId.New(TimeProvider.System);
         await node.Db.InTransaction(tx => RunTable.Add(tx, new NewRun
         {
             Id = run,
-            Kind = JobKind.Prune,
-            Title = "Prune",
+            Kind = kind,
+            Title = kind.ToString(),
             Host = host,
             Repository = repository,
             RequestedBy = "test",
-            Job = new StoredJob(Prune: new PruneJob()),
+            Job = kind == JobKind.Prune ? new StoredJob(Prune: new PruneJob()) : new StoredJob(Replicate: new ReplicateJob()),
         }, NoStop), NoStop);
         return run;
     }
