@@ -7,6 +7,6 @@ try
 }
 catch (BackupDrException e)
 {
-    await Console.Error.WriteLineAsync(e.Hint is null ? e.Message : $"{e.Message}\n{e.Hint}");
+    await Console.Error.WriteLineAsync(e.Hint is null ? e.Message : $"{e.Message}\n  {e.Hint}");
     return 1;
 }

@@ -1,4 +1,5 @@
 using BackupDr.Cli.Commands;
+using BackupDr.Cli.Up;
 using BackupDr.Contracts;
 using BackupDr.Engine.Format;
 
@@ -13,6 +14,16 @@ public sealed class WordsTests
     [InlineData(3136, "3.062 KiB")]
     [InlineData(1610612736, "1.500 GiB")]
     public void A_size_is_written_as_restic_writes_it(long bytes, string text) => Assert.Equal(text, Output.Size(bytes));
+
+    [Theory]
+    [InlineData("The node at https://n:1 refuses the token.\n  It was used already: ask for another.\n",
+        "The node at https://n:1 refuses the token.", "It was used already: ask for another.")]
+    [InlineData("info: looking\nIt does not answer.\n  Is it on?\n  Try later.", "It does not answer.", "Is it on? Try later.")]
+    [InlineData("Segmentation fault\n", "Segmentation fault", null)]
+    [InlineData("  only set in", "only set in", null)]
+    [InlineData("", "exit code 1", null)]
+    public void What_a_program_of_ours_says_last_is_its_reason_and_then_its_advice(string text, string reason, string? advice)
+        => Assert.Equal((reason, advice), new ToolOutcome(1, text).Failure);
 
     [Fact]
     public void Progress_tells_share_speed_and_time_left()

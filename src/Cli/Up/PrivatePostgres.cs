@@ -253,6 +253,20 @@ readonly record struct ToolOutcome(int ExitCode, string Text)
 {
     public string LastLine => Lines().LastOrDefault() ?? $"exit code {ExitCode}";
 
+    /// <summary>Why a program of ours failed, which is the last line that is not set in, and what it advises, which is set in below that;
+    /// null where it advises nothing.</summary>
+    public (string Reason, string? Advice) Failure
+    {
+        get
+        {
+            var lines = Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            var at = Array.FindLastIndex(lines, line => !char.IsWhiteSpace(line[0]));
+            if (at < 0) return (LastLine, null);
+            var advice = string.Join(' ', lines[(at + 1)..].Select(line => line.Trim()).Where(line => line.Length > 0));
+            return (lines[at].TrimEnd(), advice.Length == 0 ? null : advice);
+        }
+    }
+
     /// <summary>The last line that gives a reason; what follows it is mostly about tidying up.</summary>
     public string Reason => Lines().LastOrDefault(line => line.Contains("could not", StringComparison.Ordinal)
         || line.Contains("error:", StringComparison.Ordinal) || line.Contains("FATAL:", StringComparison.Ordinal)) ?? LastLine;

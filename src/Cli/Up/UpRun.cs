@@ -146,8 +146,10 @@ static class UpRun
         var token = await api.CreateJoinToken(new CreateJoinTokenRequest(url), ct);
         var joined = await Tool.Run(Sibling.PathOf("backupdr-agent"), ["join", url, "--state", data.Agent, "--mover"],
             new Dictionary<string, string> { ["BACKUPDR_JOIN_TOKEN"] = token.Token }, ct);
-        if (joined.ExitCode != 0) throw new UnavailableException("up.join", $"The agent of this machine could not join: {joined.LastLine}",
-            $"The node's log is in {data.Logs}.");
+        if (joined.ExitCode == 0) return;
+        var (reason, advice) = joined.Failure;
+        throw new UnavailableException("up.join", $"The agent of this machine could not join: {reason}",
+            advice ?? $"The node's log is in {data.Logs}.");
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Specs;
@@ -60,8 +61,12 @@ public sealed record RecoveryPoint
     public DateTimeOffset? ProofAt { get; init; }
     /// <summary>Names of the locations that are known to hold it.</summary>
     public IReadOnlyList<string> Locations { get; init; } = [];
-    /// <summary>The run that made it, or found it.</summary>
+    /// <summary>The run that made it, or found it; see <see cref="IsRunUnknown"/>.</summary>
     public required RunId Run { get; init; }
+    /// <summary>Whether a look found it among the snapshots of our own backups while the run that made it is not known here, as after a
+    /// rebuild: there is no run of the id <see cref="Run"/> then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsRunUnknown { get; init; }
     /// <summary>The run that drilled it.</summary>
     public RunId? ProofRun { get; init; }
 }

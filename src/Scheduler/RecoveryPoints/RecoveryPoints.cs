@@ -24,6 +24,7 @@ static class RecoveryPointTable
         select p.id, p.item_id, i.name, h.id, h.name, p.repository_id, p.snapshot_id, p.taken_at, p.received_at, p.is_complete,
         p.backup, p.proof, p.proof_at, p.run_id, p.proof_run_id, p.found, p.gone_at, p.forgotten_at, p.trash_until,
         p.forget_run_id is not null and p.gone_at is null as handed, p.taken_out_until, p.held_at, p.held_by, p.held_reason,
+        p.run_id = p.id as has_no_run,
         array(select l.name from recovery_point_place w join location l on l.id = w.location_id where w.point_id = p.id order by 1)
         as locations
         from recovery_point p join repository r on r.id = p.repository_id left join item i on i.id = p.item_id
@@ -50,6 +51,7 @@ static class RecoveryPointTable
             : row.Word<ProofResult>(11),
             ProofAt = row.TimeOrNull(12),
             Run = row.Id<RunId>(13),
+            IsRunUnknown = row.Bool("has_no_run"),
             ProofRun = row.IdOrNull<RunId>(14),
             Found = row.IsNull(1) ? found : null,
             GoneAt = row.TimeOrNull("gone_at"),
@@ -97,7 +99,8 @@ static class RecoveryPointTable
     {
         var found = look.Snapshots;
         // Of our own repositories only what a policy's backup made is a point of recovery, and it is its item's: a log's parts are none.
-        // Whether it left anything out was known to its run alone, so that it counts as incomplete.
+        // Whether it left anything out was known to its run alone, so that it counts as incomplete; and each has a run of its own, so
+        // that its own id stands there until that run tells of it.
         await tx.Execute("""
             insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found)
             select s.id, i.id, $1, case when i.id is null then $2 else s.id end, s.snapshot, s.taken, i.id is null, s.backup::jsonb,
