@@ -1,6 +1,7 @@
 using System.Net;
 using BackupDr.Contracts.Rules.Placement;
 using BackupDr.Scheduler.ControlPlane;
+using BackupDr.Scheduler.Telemetry;
 
 namespace BackupDr.Scheduler;
 
@@ -16,6 +17,7 @@ public sealed record NodeSettings
     public NodeOptions Node { get; init; } = new();
     public ChecksOptions Checks { get; init; } = new();
     public LogOptions Log { get; init; } = new();
+    public TelemetryOptions Telemetry { get; init; } = new();
 }
 
 /// <summary>PostgreSQL.</summary>

@@ -99,6 +99,7 @@ public static class SchedulerNode
     {
         builder.Configuration.Sources.Clear();   // settings come from Settings.Load alone, never from the working folder
         AddLog(builder.Logging, settings.Log);
+        OtlpExport.Add(builder, settings);
         var services = builder.Services;
         services.AddSingleton<RecentLog>().AddSingleton<ILoggerProvider>(provider => provider.GetRequiredService<RecentLog>());
         services.AddSingleton(settings).AddSingleton(settings.Agents).AddSingleton(settings.Node).AddSingleton(settings.Secrets)

@@ -3,11 +3,12 @@ namespace BackupDr.Architecture.Tests;
 /// <summary>What a node does by itself rests where a later control plane has begun; docs/decisions/0048-terms.md</summary>
 public sealed class FenceTests
 {
-    // These look for the later one, tell of it, and keep the node's own place and log: none starts, removes or changes what is protected.
+    // These look for the later one, tell of it or of the node, and keep its own place and log: none starts, removes or changes what is
+    // protected.
     static readonly string[] GoOn =
     [
         "src/Scheduler/Access/Trail/AuditAnchors.cs", "src/Scheduler/Cluster/NodeBeat.cs", "src/Scheduler/ControlPlane/TermWatch.cs",
-        "src/Scheduler/Database/Notifications.cs",
+        "src/Scheduler/Database/Notifications.cs", "src/Scheduler/Telemetry/OtlpExport.cs",
     ];
 
     const string Tells = "src/Scheduler/Alerts/AlertLoop.cs";

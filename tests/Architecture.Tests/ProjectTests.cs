@@ -41,7 +41,8 @@ public sealed class ProjectTests
         ["Agent"] = [],
         ["Web"] = [],
         ["Cli"] = ["Spectre.Console", "System.CommandLine"],
-        ["Scheduler"] = ["Microsoft.AspNetCore.OpenApi", "Npgsql", "Quartz", "YamlDotNet"],   // docs/decisions/0030
+        ["Scheduler"] = ["Microsoft.AspNetCore.OpenApi", "Npgsql", "OpenTelemetry.Exporter.OpenTelemetryProtocol", "Quartz",
+            "YamlDotNet"],   // docs/decisions/0030, 0053
     };
 
     static IEnumerable<ProjectUse> Product => SourceTree.Below("src/", ".csproj").Select(ProjectUse.Read);

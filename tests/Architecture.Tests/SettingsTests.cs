@@ -6,7 +6,7 @@ namespace BackupDr.Architecture.Tests;
 /// <summary>The page of settings is compared with the records that read them.</summary>
 public sealed partial class SettingsTests
 {
-    [GeneratedRegex(@"^\| `([A-Z]\w+:\w+)` \| (?:`([^`]*)`|–) \|", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `([A-Z]\w+(?::\w+)+)` \| (?:`([^`]*)`|–) \|", RegexOptions.Multiline)]
     private static partial Regex Row { get; }
 
     static IEnumerable<string> OnPage => Row.Matches(SourceTree.File("docs/reference/settings.md").Text)

@@ -10,6 +10,7 @@ using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Telemetry;
 
 namespace BackupDr.Scheduler.Runs;
 
@@ -277,6 +278,7 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
         await ReportRun.MustBeCurrent(fence, caller, request.RunId, request.Term, ct);
         // Snapshots that were found are kept as recovery points, which a list of runs need not read.
         var kept = request.Result.Adopt is { } look ? request.Result with { Adopt = look with { Snapshots = [] } } : request.Result;
+        (EndedRun Run, RunState State)? over = null;
         await db.InTransaction(async tx =>
         {
             var run = await tx.First("select state, lease_epoch, kind, item_id, policy_id, host_id, repository_id, point_id, lease_until "
@@ -324,7 +326,9 @@ public sealed class CompleteRun(Postgres db, RunEffects effects, LeaseExpiry lea
             await Notifications.Changed(tx, "runs", run.Id.ToString(), ct);
             await Notifications.WakeHost(tx, run.Host, ct);
             if (run.Kind == JobKind.Backup) await RunCaps.Freed(tx, run.Repository, ct);
+            over = (run, to);
         }, ct);
+        if (over is { } ended) RunTelemetry.Ended(ended.Run, ended.State, request.Result.Error?.Code);
     }
 
     /// <summary>Puts it back to wait for something outside: no slot and no lease are held meanwhile. The result is kept only to tell a
@@ -420,8 +424,10 @@ public sealed class LeaseExpiry(Postgres db, TimeProvider clock)
         var began = clock.GetTimestamp();
         try
         {
-            var (expired, _) = await db.InTransaction(tx => Expire(tx, ct), ct);
+            var (expired, over) = await db.InTransaction(tx => Expire(tx, ct), ct);
             (_awaySince, _isAway) = (null, false);
+            foreach (var (run, state) in over)
+                RunTelemetry.Ended(run, state, state == RunState.Failed ? GaveUp.Error!.Code : null);
             return expired;
         }
         catch (Exception e) when (Outage.Is(e))

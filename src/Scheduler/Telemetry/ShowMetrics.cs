@@ -22,6 +22,14 @@ public sealed class ShowMetrics(Postgres db, ListItems listItems, NodeOptions no
     public async Task<string> Handle(Caller caller, ShowMetricsRequest request, CancellationToken ct)
     {
         caller.Must(Right.SafetyRead);
+        return (await Text(caller, ct)).ToString();
+    }
+
+    /// <summary>The same for the node itself, which does not read text.</summary>
+    internal async Task<IReadOnlyList<MetricFamily>> Read(Caller caller, CancellationToken ct) => (await Text(caller, ct)).Families;
+
+    async Task<PrometheusText> Text(Caller caller, CancellationToken ct)
+    {
         var text = new PrometheusText();
         text.Family("backupdr_node_info", MetricKind.Gauge, "1; which node answers, and its version.")
             .Value(1, ("node", node.NameOrMachine), ("version", Version));
@@ -30,7 +38,7 @@ public sealed class ShowMetrics(Postgres db, ListItems listItems, NodeOptions no
         Items(text, await listItems.Handle(caller, new ListItemsRequest(), ct));
         await ControlPlane(text, ct);
         Process(text);
-        return text.ToString();
+        return text;
     }
 
     async Task Runs(PrometheusText text, CancellationToken ct)
