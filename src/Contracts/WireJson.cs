@@ -235,6 +235,8 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(IReadOnlyList<HostRestorePart>))]
 [JsonSerializable(typeof(IReadOnlyList<Location>))]
 [JsonSerializable(typeof(IReadOnlyList<RepositorySummary>))]
+[JsonSerializable(typeof(ShowRepositoryReachRequest))]
+[JsonSerializable(typeof(IReadOnlyList<RepositoryReach>))]
 [JsonSerializable(typeof(IReadOnlyList<Policy>))]
 [JsonSerializable(typeof(IReadOnlyList<Item>))]
 [JsonSerializable(typeof(IReadOnlyList<RecoveryPoint>))]

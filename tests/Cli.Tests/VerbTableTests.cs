@@ -115,7 +115,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
     static readonly string[] Others = ["repo init", "cache", "pg discover", "pg preflight", "mariadb discover", "mariadb preflight",
         "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console", "rebuild",
         "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
-        "policy versions", "policy restore-version", "apply", "host list", "host label",
+        "policy versions", "policy restore-version", "apply", "host list", "host label", "host approve", "host refuse",
         "node add", "node join", "node list", "node drain", "node remove",
         "user list", "user add", "user roles", "user disable", "user enable", "user reset", "api-key list", "api-key add", "api-key revoke",
         "approval list", "approval refuse", "audit export", "audit verify",

@@ -53,6 +53,7 @@ public sealed class ReplicaPageTests(PostgresServer server, Browser browser)
         var page = await node.Until(page => page.Runs.Any(run => run is { Kind: JobKind.Replicate, State: RunState.Complete }));
         await visit.Go($"/storage/{repository.Id}");
         await visit.Reads("Equal");
+        await visit.Reads("Who can read it, and who can delete");
         await visit.Shot("replica-equal");
 
         var run = page.Runs.First(run => run.Kind == JobKind.Replicate);

@@ -5,12 +5,13 @@ using BackupDr.Contracts.Rules.Assignment;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary><c>backupdr host list|label</c>.</summary>
+/// <summary><c>backupdr host list|label|approve|refuse</c>.</summary>
 static class HostCommand
 {
-    public static Command Make() => new("host", "List hosts, and give them labels, by which rules of policies choose them.")
+    public static Command Make() => new("host", "List hosts, let those in that wait for it, and give them labels, by which rules of "
+        + "policies choose them.")
     {
-        List(), Label(),
+        List(), Label(), Approve(), Refuse(),
     };
 
     static Command List()
@@ -20,9 +21,10 @@ static class HostCommand
             Description = "Only hosts with these labels: 'site=berlin,tier!=test'.",
             DefaultValueFactory = _ => "",
         };
+        var waiting = new Option<bool>("--waiting") { Description = "Only hosts that have joined and wait for approval." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var node = new NodeArguments();
-        var command = node.On(new Command("list", "List hosts with their labels.") { which, json });
+        var command = node.On(new Command("list", "List hosts with their labels.") { which, waiting, json });
         command.SetAction(async (given, ct) =>
         {
             var selector = LabelSelector.Parse(given.GetValue(which)!, "labels");
@@ -30,6 +32,7 @@ static class HostCommand
             var output = new Output(given.GetValue(json), quiet: false);
             foreach (var host in await api.Hosts(ct))
             {
+                if (given.GetValue(waiting) && host.State != HostState.Waiting) continue;
                 var labels = new Dictionary<string, string>(host.Labels ?? new Dictionary<string, string>());
                 if (selector.Holds(new Dictionary<string, string>(labels) { [LabelSelector.HostKey] = host.Name })) Tell(output, host);
             }
@@ -63,6 +66,33 @@ static class HostCommand
                 }
             if (given.GetValue(changes) is { Length: > 0 }) host = await api.SetLabels(new SetHostLabelsRequest(host.Id, labels), ct);
             Tell(new Output(given.GetValue(json), quiet: false), host);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    static Command Approve() => Decide("approve", "Let hosts in that have joined and wait for it: they get work from now on.",
+        async (api, host, output, ct) => Tell(output, await api.ApproveHost(new ApproveHostRequest(host.Id), ct)));
+
+    static Command Refuse() => Decide("refuse", "Turn hosts away that have joined and wait: their certificates are refused from now on.",
+        async (api, host, output, ct) =>
+        {
+            await api.RefuseHost(new RefuseHostRequest(host.Id), ct);
+            Tell(output, host with { State = HostState.Retired });
+        });
+
+    static Command Decide(string verb, string description, Func<ApiClient, Host, Output, CancellationToken, Task> decide)
+    {
+        var names = new Argument<string[]>("HOST") { Description = "Names or ids of hosts.", Arity = ArgumentArity.OneOrMore };
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var node = new NodeArguments();
+        var command = node.On(new Command(verb, description) { names, json });
+        command.SetAction(async (given, ct) =>
+        {
+            using var api = node.Open(given);
+            var (all, output) = (await api.Hosts(ct), new Output(given.GetValue(json), quiet: false));
+            // Every name is looked up before anything is done: a typing error decides about nobody.
+            foreach (var host in given.GetValue(names)!.Select(name => Find(all, name)).ToList()) await decide(api, host, output, ct);
             return ExitCodes.Done;
         });
         return command;

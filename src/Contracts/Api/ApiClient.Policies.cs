@@ -26,4 +26,9 @@ public sealed partial class ApiClient
     /// <summary>PUT hosts/{id}/labels.</summary>
     public Task<Host> SetLabels(SetHostLabelsRequest request, CancellationToken ct) => Send(HttpMethod.Put, $"hosts/{request.Id}/labels",
         request, WireJson.Default.SetHostLabelsRequest, WireJson.Default.Host, ct);
+    /// <summary>POST hosts/{id}/approve.</summary>
+    public Task<Host> ApproveHost(ApproveHostRequest request, CancellationToken ct) => Send(HttpMethod.Post, $"hosts/{request.Id}/approve",
+        request, WireJson.Default.ApproveHostRequest, WireJson.Default.Host, ct);
+    /// <summary>POST hosts/{id}/refuse.</summary>
+    public Task RefuseHost(RefuseHostRequest request, CancellationToken ct) => Order(HttpMethod.Post, $"hosts/{request.Id}/refuse", ct);
 }

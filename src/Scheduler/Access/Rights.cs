@@ -193,6 +193,7 @@ public static class Rights
         [typeof(ReplicateRepository)] = Right.RunStart,
         [typeof(StartUpkeep)] = Right.RunStart,
         [typeof(ListRepositories)] = Right.StorageRead,
+        [typeof(ShowRepositoryReach)] = Right.StorageRead,
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };
 

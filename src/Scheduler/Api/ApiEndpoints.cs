@@ -97,6 +97,8 @@ static class ApiEndpoints
         MapLocations(api);
         api.MapGet("repositories", (Caller caller, ListRepositories handler, CancellationToken ct) =>
             handler.Handle(caller, new ListRepositoriesRequest(), ct)).For<ListRepositories>();
+        api.MapGet("repositories/{id}/reach", (Caller caller, string id, ShowRepositoryReach handler, CancellationToken ct) =>
+            handler.Handle(caller, new ShowRepositoryReachRequest(RepositoryId.Parse(id)), ct)).For<ShowRepositoryReach>();
         api.MapPost("repositories/{id}/reveal", (Caller caller, string id, RevealRepositoryPassword handler, CancellationToken ct)
             => handler.Handle(caller, new RevealRepositoryPasswordRequest(RepositoryId.Parse(id)), ct)).For<RevealRepositoryPassword>();
         api.MapPost("repositories/{id}/gateway-user", (Caller caller, string id, CreateGatewayUser handler, CancellationToken ct)
