@@ -48,6 +48,7 @@ static class CommandLine
         yield return EvidenceCommand.Make();
         yield return PolicyCommand.Make();
         yield return ApplyCommand.Make();
+        yield return RunbookCommand.Make();
         yield return HostCommand.Make();
         yield return NodeCommand.Make();
         yield return UserCommand.Make();

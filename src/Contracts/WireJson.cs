@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts;
@@ -257,4 +258,27 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(AgreeAssignmentRequest))]
 [JsonSerializable(typeof(ItemsAssigned))]
 [JsonSerializable(typeof(RetireItemRequest))]
+[JsonSerializable(typeof(Runbook))]
+[JsonSerializable(typeof(IReadOnlyList<Runbook>))]
+[JsonSerializable(typeof(CreateRunbookRequest))]
+[JsonSerializable(typeof(EditRunbookRequest))]
+[JsonSerializable(typeof(IReadOnlyList<RunbookVersion>))]
+[JsonSerializable(typeof(RunbookDocument))]
+[JsonSerializable(typeof(RunbookYaml))]
+[JsonSerializable(typeof(ApplyRunbooksRequest))]
+[JsonSerializable(typeof(RunbooksApplied))]
+[JsonSerializable(typeof(RehearseRunbookRequest))]
+[JsonSerializable(typeof(StartExecutionRequest))]
+[JsonSerializable(typeof(ExecutionStarted))]
+[JsonSerializable(typeof(IReadOnlyList<ExecutionSummary>))]
+[JsonSerializable(typeof(ExecutionView))]
+[JsonSerializable(typeof(ExecutionProposal))]
+[JsonSerializable(typeof(IReadOnlyList<ExecutionEventLine>))]
+[JsonSerializable(typeof(ActOnExecutionRequest))]
+[JsonSerializable(typeof(ApproveStepRequest))]
+[JsonSerializable(typeof(RunbookSpec))]
+[JsonSerializable(typeof(StepSpec))]
+[JsonSerializable(typeof(Execution))]
+[JsonSerializable(typeof(ExecutionEvent))]
+[JsonSerializable(typeof(IReadOnlyList<RunbookProblem>))]
 public sealed partial class WireJson : JsonSerializerContext;

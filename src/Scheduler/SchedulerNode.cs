@@ -19,6 +19,7 @@ using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
@@ -129,6 +130,7 @@ public static class SchedulerNode
             .AddSingleton<AnomalyHold>();
         services.AddSingleton<GatewayGrants>().AddSingleton<GatewayStores>().AddSingleton<GatewayUploads>().AddSingleton<GatewayUsage>();
         services.AddSingleton<GatewayUsers>().AddSingleton<RefusedDeletes>().TryAddSingleton(new GatewayRules());
+        services.AddRunbooks();
         services.AddDataProtection().SetApplicationName("backupdr");
         services.AddOptions<KeyManagementOptions>().Configure<KeyRing>((options, ring) => options.XmlRepository = ring);
         services.AddSingleton<KeyRing>();
@@ -137,7 +139,8 @@ public static class SchedulerNode
         QuartzFiring.Add(services, $"{settings.Node.NameOrMachine}-{Environment.ProcessId}", provider =>
             provider.GetRequiredService<NpgsqlDataSource>());
         if (settings.Node.Is(NodeRole.Loops)) services.AddHostedService<PolicyFirings>().AddHostedService<AlertLoop>()
-            .AddHostedService<ControlPlaneLoop>().AddHostedService<AuditAnchorLoop>().AddHostedService<SealingRotationLoop>();
+            .AddHostedService<ControlPlaneLoop>().AddHostedService<AuditAnchorLoop>().AddHostedService<SealingRotationLoop>()
+            .AddHostedService<RunbookLoop>();
         services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownPatience);
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options => UseWireJson(options.SerializerOptions));

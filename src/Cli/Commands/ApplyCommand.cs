@@ -54,7 +54,8 @@ static class ApplyCommand
         return command;
     }
 
-    static IEnumerable<DocumentFile> Read(string path)
+    /// <summary>The documents of a file, of a folder and what is below it, or of standard input.</summary>
+    internal static IEnumerable<DocumentFile> Read(string path)
     {
         if (path == "-")
         {

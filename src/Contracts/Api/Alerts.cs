@@ -27,6 +27,10 @@ public enum AlertKind
     ApprovalWaiting,
     /// <summary>A later control plane of the installation has begun, and this one does nothing any more.</summary>
     Superseded,
+    /// <summary>The execution of a runbook waits for a person.</summary>
+    ExecutionWaits,
+    /// <summary>The execution of a runbook left something behind that it could not undo or clean up.</summary>
+    ExecutionLeftovers,
 }
 
 /// <summary>How bad it is.</summary>

@@ -35,6 +35,11 @@ public enum Right
     RestoreRead,
     RestoreStart,
     RestoreOver,
+    RunbookRead,
+    RunbookWrite,
+    RunbookRehearse,
+    RunbookExecute,
+    RunbookApprove,
     SafetyRead,
     NodeRead,
     NodeManage,
@@ -47,6 +52,6 @@ static class RightKinds
     /// machines do in their work is decided by what serves it.</summary>
     public static bool IsChange(this Right right) => right is not (Right.SignIn or Right.OwnAccount or Right.AgentWork or Right.ObjectUse
         or Right.AuditRead or Right.ApprovalRead or Right.EvidenceRead or Right.AlertRead or Right.ChannelRead or Right.HostRead
-        or Right.StorageRead or Right.PolicyRead or Right.RunRead or Right.PointRead or Right.RestoreRead or Right.SafetyRead
-        or Right.NodeRead);
+        or Right.StorageRead or Right.PolicyRead or Right.RunRead or Right.PointRead or Right.RestoreRead or Right.RunbookRead
+        or Right.SafetyRead or Right.NodeRead);
 }

@@ -17,6 +17,8 @@ using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
+using BackupDr.Scheduler.Runbooks;
+using BackupDr.Scheduler.Runbooks.Documents;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
@@ -197,8 +199,27 @@ public static class Rights
         [typeof(ShowRecoveryKit)] = Right.StorageRead,
     };
 
+    static readonly Dictionary<Type, Right> OfRunbooks = new()
+    {
+        [typeof(ListRunbooks)] = Right.RunbookRead,
+        [typeof(ShowRunbook)] = Right.RunbookRead,
+        [typeof(ListRunbookVersions)] = Right.RunbookRead,
+        [typeof(ShowRunbookDocument)] = Right.RunbookRead,
+        [typeof(CreateRunbook)] = Right.RunbookWrite,
+        [typeof(EditRunbook)] = Right.RunbookWrite,
+        [typeof(RemoveRunbook)] = Right.RunbookWrite,
+        [typeof(ApplyRunbooks)] = Right.RunbookWrite,
+        [typeof(RehearseRunbook)] = Right.RunbookRehearse,
+        [typeof(StartExecution)] = Right.RunbookExecute,
+        [typeof(ListExecutions)] = Right.RunbookRead,
+        [typeof(ShowExecution)] = Right.RunbookRead,
+        [typeof(ListExecutionEvents)] = Right.RunbookRead,
+        [typeof(ActOnExecution)] = Right.RunbookRehearse,
+        [typeof(ApproveStep)] = Right.RunbookApprove,
+    };
+
     static readonly FrozenDictionary<Type, Right> Table
-        = OfMachines.Concat(OfNodes).Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage)
+        = OfRunbooks.Concat(OfMachines).Concat(OfNodes).Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage)
             .ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>

@@ -25,6 +25,10 @@ public enum Role
     AgentAdmin,
     /// <summary>Adds, changes and removes locations, repositories and replicas.</summary>
     StorageAdmin,
+    /// <summary>Writes runbooks and rehearses them.</summary>
+    DrEditor,
+    /// <summary>Executes runbooks, also in earnest.</summary>
+    DrExecutor,
     /// <summary>Approves or refuses what needs four eyes, and starts nothing of it.</summary>
     Approver,
     /// <summary>Users, API keys, passwords of repositories, the recovery kit, and who is told.</summary>
@@ -41,7 +45,8 @@ public static class Roles
     static readonly Right[] Reading =
     [
         Right.SignIn, Right.OwnAccount, Right.AlertRead, Right.ApprovalRead, Right.ChannelRead, Right.EvidenceRead, Right.HostRead,
-        Right.NodeRead, Right.PointRead, Right.PolicyRead, Right.RestoreRead, Right.RunRead, Right.SafetyRead, Right.StorageRead,
+        Right.NodeRead, Right.PointRead, Right.PolicyRead, Right.RestoreRead, Right.RunRead, Right.RunbookRead, Right.SafetyRead,
+        Right.StorageRead,
     ];
 
     static readonly Right[] Working = [Right.RunStart, Right.RunCancel, Right.DrillStart, Right.AlertAcknowledge];
@@ -60,7 +65,9 @@ public static class Roles
         [Role.PolicyAdmin] = Reader([.. Working, Right.HostBrowse, Right.PolicyWrite, Right.RetentionManage]),
         [Role.AgentAdmin] = Reader(Right.HostManage, Right.HostBrowse, Right.AlertAcknowledge),
         [Role.StorageAdmin] = Reader(Right.StorageManage, Right.RunStart, Right.RunCancel, Right.AlertAcknowledge),
-        [Role.Approver] = Reader(Right.ApprovalDecide, Right.AuditRead),
+        [Role.DrEditor] = Reader(Right.RunbookWrite, Right.RunbookRehearse, Right.AlertAcknowledge),
+        [Role.DrExecutor] = Reader(Right.RunbookRehearse, Right.RunbookExecute, Right.RunbookApprove, Right.AlertAcknowledge),
+        [Role.Approver] = Reader(Right.ApprovalDecide, Right.RunbookApprove, Right.AuditRead),
         [Role.SecurityAdmin] = Reader(Right.UserManage, Right.AuditRead, Right.SecretReveal, Right.ChannelManage, Right.AlertAcknowledge),
         [Role.Admin] = Enum.GetValues<Right>().Except(OfMachines).ToFrozenSet(),
         [Role.System] = Enum.GetValues<Right>().Except(OfMachines).Except([Right.SignIn, Right.OwnAccount]).ToFrozenSet(),
@@ -69,8 +76,8 @@ public static class Roles
     /// <summary>Those that a person or a key can have, from the least to the most.</summary>
     public static IReadOnlyList<Role> OfPeople { get; } =
     [
-        Role.Viewer, Role.Auditor, Role.Operator, Role.Restorer, Role.PolicyAdmin, Role.AgentAdmin, Role.StorageAdmin, Role.Approver,
-        Role.SecurityAdmin, Role.Admin,
+        Role.Viewer, Role.Auditor, Role.Operator, Role.Restorer, Role.PolicyAdmin, Role.AgentAdmin, Role.StorageAdmin, Role.DrEditor,
+        Role.DrExecutor, Role.Approver, Role.SecurityAdmin, Role.Admin,
     ];
 
     /// <summary>Whether a role has a right.</summary>
@@ -86,6 +93,8 @@ public static class Roles
         Role.PolicyAdmin => "Policy admin",
         Role.AgentAdmin => "Agent admin",
         Role.StorageAdmin => "Storage admin",
+        Role.DrEditor => "DR editor",
+        Role.DrExecutor => "DR executor",
         Role.SecurityAdmin => "Security admin",
         Role.Admin => "Administrator",
         _ => role.ToString(),
@@ -101,6 +110,8 @@ public static class Roles
         Role.PolicyAdmin => "writes policies, and holds what they keep",
         Role.AgentAdmin => "adds and retires hosts",
         Role.StorageAdmin => "adds, changes and removes locations, repositories and replicas",
+        Role.DrEditor => "writes runbooks and rehearses them",
+        Role.DrExecutor => "executes runbooks, also in earnest, and answers their approvals",
         Role.Approver => "approves or refuses what needs four eyes, and starts nothing of it",
         Role.SecurityAdmin => "users, API keys, passwords of repositories, the recovery kit, and who is told",
         Role.Admin => "may do everything a person can do",

@@ -35,6 +35,7 @@ static class ApiEndpoints
         MapRuns(api);
         MapPoints(api);
         PolicyEndpoints.Map(api);
+        RunbookEndpoints.Map(api);
         EvidenceEndpoints.Map(api);
         AlertEndpoints.Map(api);
         NodeEndpoints.Map(api);

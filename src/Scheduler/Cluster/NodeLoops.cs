@@ -29,6 +29,21 @@ public sealed partial class NodeLoops(NodeStanding standing, TermFence fence, Ti
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
     }
 
+    /// <summary>Does a piece of work whenever a hint comes, and after a time without one.</summary>
+    /// <param name="waiter">Collects the hints.</param>
+    /// <param name="atMost">Longest time from one turn to the next.</param>
+    /// <param name="work">Any node may do it at any time.</param>
+    /// <param name="ct">Ends it.</param>
+    public async Task OnHint(Notifications.Waiter waiter, TimeSpan atMost, Func<CancellationToken, Task<int>> work, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            try { await waiter.Wait(atMost, ct); }
+            catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+            if (!standing.IsDraining && !fence.IsSuperseded) await Turn(work, ct);
+        }
+    }
+
     async Task Turn(Func<CancellationToken, Task<int>> work, CancellationToken ct)
     {
         using var held = standing.HoldLoop();

@@ -19,7 +19,8 @@ static class ExportedTables
         new("recovery_point_place", IsLarge: true), new("run", IsLarge: true), new("gateway_user"), new("recovery_kit"), new("duty"),
         new("log_stretch"), new("found_source"), new("retention_look"), new("retention_hold"), new("garbage"), new("alert"),
         new("channel"), new("item_day"), new("policy_version"), new("host_label"),
-        new("four_eyes"),
+        new("four_eyes"), new("runbook"), new("runbook_version"), new("execution", IsLarge: true), new("execution_item"),
+        new("execution_event", IsLarge: true), new("activity"),
     ];
 
     /// <summary>What stays behind, and why.</summary>

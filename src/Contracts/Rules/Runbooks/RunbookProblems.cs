@@ -80,6 +80,7 @@ public static class RunbookProblems
 
     static void OfKind(StepSpec step, string at, List<RunbookProblem> problems)
     {
+        AgentKindProblems.Of(step, at, problems);
         if (step.Kind == StepKind.Wait) Length($"{at}.for", step.For ?? TimeSpan.Zero, Shortest, step.Timeout, problems);
         else if (step.For is not null) problems.Add(new($"{at}.for", "Only a wait has a length.", "Leave it out."));
         if (step.Kind != StepKind.Approval)
@@ -108,6 +109,10 @@ public static class RunbookProblems
                     problems.Add(new($"steps.{step.Name}.goTo", "A point of no return lies between the two.",
                         "Go back to a step behind it."));
             }
+            foreach (var named in StepVariables.Steps(step).Where(named => !graph.Before(place).Any(before => before != place
+                && graph.Spec.Steps[before].Name == named)))
+                problems.Add(new($"steps.{step.Name}", $"It names what '{named}' finds out, which does not come before it.",
+                    "Name a step that it needs, directly or not."));
             foreach (var need in graph.NeedsOf(place).Where(need => graph.Spec.Steps[need].IsAlways && !step.IsAlways))
                 problems.Add(new($"steps.{step.Name}.needs", $"'{graph.Spec.Steps[need].Name}' is done at the very end.",
                     "Only a step that is always done can come after one."));

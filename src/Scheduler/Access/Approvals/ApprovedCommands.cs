@@ -9,6 +9,7 @@ using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Runbooks;
 
 namespace BackupDr.Scheduler.Access.Approvals;
 
@@ -34,6 +35,8 @@ public static class ApprovedCommands
         ["replica.remove"] = Of<RemoveReplica, RemoveReplicaRequest>(WireJson.Default.RemoveReplicaRequest,
             (h, c, r, ct) => h.Handle(c, r, ct)),
         ["restore.over"] = Of<RestoreMoment, RestoreMomentRequest>(WireJson.Default.RestoreMomentRequest,
+            (h, c, r, ct) => h.Handle(c, r, ct)),
+        ["runbook.execute"] = Of<StartExecution, StartExecutionRequest>(WireJson.Default.StartExecutionRequest,
             (h, c, r, ct) => h.Handle(c, r, ct)),
         ["four_eyes.set"] = Of<SetFourEyes, SetFourEyesRequest>(WireJson.Default.SetFourEyesRequest, (h, c, r, ct) => h.Handle(c, r, ct)),
         ["user.roles"] = Of<SetUserRoles, SetUserRolesRequest>(WireJson.Default.SetUserRolesRequest, (h, c, r, ct) => h.Handle(c, r, ct)),

@@ -1,0 +1,68 @@
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Runbooks;
+using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Alerts;
+using BackupDr.Scheduler.Database;
+
+namespace BackupDr.Scheduler.Runbooks;
+
+/// <summary>Which alerts an execution wants: what waits for a person, and what it left behind.</summary>
+static class ExecutionAlerts
+{
+    /// <summary>Raises and clears what an event changed, in its transaction.</summary>
+    public static async Task Tell(Transaction tx, AlertBook book, ExecutionId id, string runbook, Execution? before, Execution after,
+        CancellationToken ct)
+    {
+        var (had, wants) = (before is null ? null : Waiting(id, runbook, before), Waiting(id, runbook, after));
+        if (wants is not null && wants.Title != had?.Title) await book.Raise(tx, wants, ct);
+        if (wants is null && had is not null) await book.Clear(tx, had.Cause, ct);
+        if (after.HasLeftovers && before is not { HasLeftovers: true }) await book.Raise(tx, Leftovers(id, runbook, after), ct);
+    }
+
+    static RaisedAlert? Waiting(ExecutionId id, string runbook, Execution state)
+    {
+        var what = state.Phase switch
+        {
+            ExecutionPhase.Paused when state.Steps.FirstOrDefault(step => step.IsOpen) is { } open
+                => $"the step '{open.Name}' failed, and somebody has to choose how it goes on",
+            ExecutionPhase.AwaitingCommit => "all steps are done, and somebody has to say that the result counts",
+            _ => null,
+        };
+        return what is null ? null : new RaisedAlert
+        {
+            Cause = $"execution:{id}:waits",
+            Kind = AlertKind.ExecutionWaits,
+            Severity = state.Mode == ExecutionMode.Rehearsal ? AlertSeverity.Warning : AlertSeverity.Broken,
+            Title = $"The {Mode(state.Mode)} of '{runbook}' waits: {what}.",
+            Effect = state.Phase == ExecutionPhase.AwaitingCommit ? "When its time ends it is decided as the runbook says."
+                : "Nothing further is begun until then.",
+            Action = "Look at the execution and choose.",
+            ActionUrl = $"/executions/{id}",
+        };
+    }
+
+    static RaisedAlert Leftovers(ExecutionId id, string runbook, Execution state)
+    {
+        var steps = string.Join(", ", state.Steps.Where(step => step.Undone == AfterwardsState.Failed
+            || step.CleanedUp == AfterwardsState.Failed).Select(step => $"'{step.Name}'"));
+        return new RaisedAlert
+        {
+            Cause = $"execution:{id}:left",
+            Kind = AlertKind.ExecutionLeftovers,
+            Severity = AlertSeverity.Warning,
+            Title = $"The {Mode(state.Mode)} of '{runbook}' left something behind: {steps} could not be cleaned up or undone.",
+            Effect = "It takes room, or answers where nothing should.",
+            Action = "Take it down by hand; the execution tells what it is.",
+            ActionUrl = $"/executions/{id}",
+        };
+    }
+
+    static string Mode(ExecutionMode mode) => mode switch
+    {
+        ExecutionMode.Rehearsal => "rehearsal",
+        ExecutionMode.Planned => "planned failover",
+        ExecutionMode.Disaster => "disaster failover",
+        _ => "failback",
+    };
+}
