@@ -130,7 +130,8 @@ static class RunbookCommand
             using var api = node.Open(given);
             var runbook = Find(await api.Runbooks(ct), given.GetValue(name)!);
             if (given.GetValue(confirm) != runbook.Name)
-                throw new BadInputException("confirm", $"'{given.GetValue(confirm)}' is not its name.", $"Write --confirm '{runbook.Name}'.");
+                throw new BadInputException("confirm", $"'{given.GetValue(confirm)}' is not its name.",
+                    $"Write --confirm '{runbook.Name}'.");
             return Tell(given.GetValue(json), await api.Execute(new StartExecutionRequest(runbook.Id, given.GetValue(mode),
                 given.GetValue(why)!, runbook.Version), ct));
         });
@@ -183,7 +184,8 @@ static class RunbookCommand
             + $"{Decision.Words(view.State.Phase)}{(view.State.Outcome is { } outcome ? $", {outcome}" : "")}");
         if (view.State.Reason is { } reason) output.Line($"    {reason}");
         foreach (var step in view.State.Steps)
-            output.Line($"{step.Name}  {step.Phase}{(step.Reason is null ? "" : $": {step.Reason}")}{(step.IsOpen ? "  waits for a choice" : "")}");
+            output.Line($"{step.Name}  {step.Phase}{(step.Reason is null ? "" : $": {step.Reason}")}"
+                + $"{(step.IsOpen ? "  waits for a choice" : "")}");
         output.Json(writer => System.Text.Json.JsonSerializer.Serialize(writer, view, WireJson.Default.ExecutionView));
         return ExitCodes.Done;
     }

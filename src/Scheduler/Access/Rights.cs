@@ -219,8 +219,8 @@ public static class Rights
     };
 
     static readonly FrozenDictionary<Type, Right> Table
-        = OfRunbooks.Concat(OfMachines).Concat(OfNodes).Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments).Concat(OfStorage)
-            .ToFrozenDictionary();
+        = OfRunbooks.Concat(OfMachines).Concat(OfNodes).Concat(OfHosts).Concat(OfAccess).Concat(OfPeople).Concat(OfDocuments)
+            .Concat(OfStorage).ToFrozenDictionary();
 
     /// <summary>Every handler; the node registers them as singletons.</summary>
     public static IEnumerable<Type> Handlers => Table.Keys;

@@ -33,7 +33,7 @@ sealed class ExecutionStart(Postgres db, TakeEvents events, ActivityWork work, T
             var begun = await events.Begin(tx, made, (id, runbook.Name, runbook.Version), mode, (caller.Name, why), work.AtOnce, ct);
             await Exclude(tx, made, runbook, mode, ct);
             await Notifications.Changed(tx, "runbooks", id.ToString(), ct);
-            await Audit.Add(tx, caller, mode == ExecutionMode.Rehearsal ? "runbook.rehearse" : "runbook.execute", id.ToString(),
+            await Audit.Add(tx, caller, $"runbook.{(mode == ExecutionMode.Rehearsal ? "rehearse" : "execute")}", id.ToString(),
                 $"{runbook.Name}, version {runbook.Version}, {mode}, {made}: {why}", ct);
             return (begun, WarningOf(runbook, mode));
         }, ct);
@@ -117,8 +117,9 @@ public sealed class StartExecution(IServiceProvider parts, Postgres db, FourEyes
         if (string.IsNullOrWhiteSpace(request.Why))
             throw new BadInputException("why", "It does not say why.", "In a sentence; it stands in the evidence.");
         var runbook = await RunbookTable.Get(db, request.Id, ct);
+        var site = runbook.Spec.To.Length > 0 ? $"'{runbook.Spec.To}'" : "the other site";
         await eyes.Pass(caller, new Command("runbook.execute", request.Id.ToString(), $"The runbook '{runbook.Name}' is executed in "
-            + $"earnest ({request.Mode}), to bring {(runbook.Spec.To.Length > 0 ? $"'{runbook.Spec.To}'" : "the other site")} into service.",
+            + $"earnest ({request.Mode}), to bring {site} into service.",
             $"{runbook.Version}"), request, WireJson.Default.StartExecutionRequest, ct);
         return await parts.GetRequiredService<ExecutionStart>().Begin(caller, request.Id, request.Mode, request.Why.Trim(),
             request.Version, ct);

@@ -140,7 +140,7 @@ public sealed class ApproveStep(Postgres db, IServiceProvider parts)
                 By = caller.Name,
                 Text = text,
             })], work.AtOnce, ct);
-            await Audit.Add(tx, caller, request.Yes ? "execution.approve" : "execution.refuse", request.Id.ToString(),
+            await Audit.Add(tx, caller, $"execution.{(request.Yes ? "approve" : "refuse")}", request.Id.ToString(),
                 $"{request.Step} {text}".Trim(), ct);
             return result;
         }, ct);

@@ -73,7 +73,8 @@ public sealed partial class Readiness(Postgres db, StepExecutors executors, ILog
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            return [new($"steps.{step.Name}", $"It did not answer within {LongestLook.TotalSeconds:0} s.", "See whether it can be reached.")];
+            return [new($"steps.{step.Name}", $"It did not answer within {LongestLook.TotalSeconds:0} s.",
+                "See whether it can be reached.")];
         }
         // One kind that is broken must not keep the others from being looked at.
         catch (Exception e) when (e is not OperationCanceledException && !Outage.Is(e))

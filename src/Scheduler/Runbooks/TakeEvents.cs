@@ -110,8 +110,8 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts)
 
     static string Text(Execution state) => System.Text.Json.JsonSerializer.Serialize(state, WireJson.Default.Execution);
 
-    static async Task Store(Transaction tx, ExecutionId id, Locked locked, Execution state, List<(ExecutionEvent Event, string[] Told)> events,
-        CancellationToken ct)
+    static async Task Store(Transaction tx, ExecutionId id, Locked locked, Execution state,
+        List<(ExecutionEvent Event, string[] Told)> events, CancellationToken ct)
     {
         var seq = locked.Seq;
         foreach (var (happened, told) in events)

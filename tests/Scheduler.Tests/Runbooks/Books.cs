@@ -58,9 +58,10 @@ sealed class Books : IAsyncDisposable
         bool loops = false)
     {
         var acted = target ?? new Target();
+        NodeRole[] all = [NodeRole.Api, NodeRole.Console, NodeRole.Loops];
         return new Books(await TestNode.Start(databases, settings => settings with
         {
-            Node = settings.Node with { Name = name, Roles = loops ? [NodeRole.Api, NodeRole.Console, NodeRole.Loops] : settings.Node.Roles },
+            Node = settings.Node with { Name = name, Roles = loops ? all : settings.Node.Roles },
         }, shared, builder =>
         {
             foreach (var kind in Kinds) builder.Services.AddSingleton<IStepExecutor>(new Target.Executor(kind, acted));
@@ -118,7 +119,8 @@ sealed class Books : IAsyncDisposable
             if (at++ == dieAt) return false;
             var result = await Get<CarryOut>().Do(one, NoStop);
             if (at++ == dieAt) return false;
-            await Node.Db.InTransaction(tx => Get<TakeEvents>().Take(tx, one.Execution, [ActivityWork.ReportOf(one, result)], null, NoStop), NoStop);
+            await Node.Db.InTransaction(tx => Get<TakeEvents>().Take(tx, one.Execution, [ActivityWork.ReportOf(one, result)], null,
+                NoStop), NoStop);
             if (at++ == dieAt) return false;
         }
     }

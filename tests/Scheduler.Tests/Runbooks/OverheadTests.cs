@@ -35,7 +35,8 @@ public sealed class OverheadTests(SchedulerDatabases databases, ITestOutputHelpe
             Spec = new RunbookSpec
             {
                 AtOnce = wide,
-                Steps = [.. Enumerable.Range(0, steps).Select(number => Books.Step($"s{number}", number < wide ? "" : $"s{number - wide}"))],
+                Steps = [.. Enumerable.Range(0, steps).Select(number => Books.Step($"s{number}",
+                    number < wide ? "" : $"s{number - wide}"))],
             },
         }, Books.NoStop);
         var overheads = new List<double>();

@@ -181,8 +181,9 @@ public sealed record Execution
     /// <summary>From the start to the last critical step; null where that was not reached.</summary>
     public TimeSpan? AchievedRto => RecoveredAt - StartedAt;
 
-    /// <summary>When something changes by itself next; null where only an event from outside changes anything. While it is paused no further
-    /// try begins, however late it is.</summary>
-    public DateTimeOffset? NextChange => Phase == ExecutionPhase.Ended ? null : Steps.SelectMany(step => new[] {
-        Phase == ExecutionPhase.Paused ? null : step.TryAt, step.Activity is null ? null : step.Until }).Append(Phase == ExecutionPhase.AwaitingCommit ? CommitUntil : null).Min();
+    /// <summary>When something changes by itself next; null where only an event from outside changes anything. While it is paused no
+    /// further try begins, however late it is.</summary>
+    public DateTimeOffset? NextChange => Phase == ExecutionPhase.Ended ? null : Steps
+        .SelectMany(step => new[] { Phase == ExecutionPhase.Paused ? null : step.TryAt, step.Activity is null ? null : step.Until })
+        .Append(Phase == ExecutionPhase.AwaitingCommit ? CommitUntil : null).Min();
 }

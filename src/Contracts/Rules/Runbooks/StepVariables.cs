@@ -60,5 +60,6 @@ public static partial class StepVariables
         }
     }
 
-    static string? Text(JsonNode? node) => node is JsonValue && node.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : null;
+    static string? Text(JsonNode? node)
+        => node is JsonValue && node.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : null;
 }

@@ -109,7 +109,8 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
         if (known is not { } id)
             return new AppliedRunbook(name, await CreateRunbook.Make(tx, caller, executors, RunbookId.New(clock), name,
                 given.Document.Spec, ct), DocumentChange.Create, 1, given.File);
-        var (version, isChanged) = await EditRunbook.Change(tx, caller, executors, new EditRunbookRequest(id, name, given.Document.Spec), ct);
+        var (version, isChanged) = await EditRunbook.Change(tx, caller, executors, new EditRunbookRequest(id, name,
+            given.Document.Spec), ct);
         return new AppliedRunbook(name, id, isChanged ? DocumentChange.Edit : DocumentChange.None, version, given.File);
     }
 }

@@ -21,7 +21,8 @@ sealed class RestoreDatabase(RestoreItem restore) : IStepExecutor
 {
     public StepKind Kind => StepKind.RestoreDatabase;
 
-    public Task<IReadOnlyList<RunbookProblem>> Evaluate(StepWork work, CancellationToken ct) => restore.Evaluate(work, isDatabase: true, ct);
+    public Task<IReadOnlyList<RunbookProblem>> Evaluate(StepWork work, CancellationToken ct)
+        => restore.Evaluate(work, isDatabase: true, ct);
 
     public Task<StepResult> CarryOut(StepWork work, CancellationToken ct) => restore.CarryOut(work, ct);
 }
@@ -31,7 +32,8 @@ sealed class RestoreFiles(RestoreItem restore) : IStepExecutor
 {
     public StepKind Kind => StepKind.RestoreFiles;
 
-    public Task<IReadOnlyList<RunbookProblem>> Evaluate(StepWork work, CancellationToken ct) => restore.Evaluate(work, isDatabase: false, ct);
+    public Task<IReadOnlyList<RunbookProblem>> Evaluate(StepWork work, CancellationToken ct)
+        => restore.Evaluate(work, isDatabase: false, ct);
 
     public Task<StepResult> CarryOut(StepWork work, CancellationToken ct) => restore.CarryOut(work, ct);
 }
@@ -39,8 +41,8 @@ sealed class RestoreFiles(RestoreItem restore) : IStepExecutor
 /// <summary>A restore as a step: an ordinary restore run beside the original, of which the step is the waiting. In a rehearsal it is a
 /// test restore, which works in a sandbox of its own and takes that down itself.</summary>
 /// <remarks>The run's id is made from the step's attempt, so whoever carries it out again finds the run that was made.</remarks>
-sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints points, ShowItem showItem, ShowRun showRun, CancelRun cancel,
-    TimeProvider clock)
+sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints points, ShowItem showItem, ShowRun showRun,
+    CancelRun cancel, TimeProvider clock)
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
     static readonly Caller Itself = Caller.System("runbook");
@@ -91,7 +93,12 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
             try
             {
                 if (work.Mode == ExecutionMode.Rehearsal) await Drill(run, point, work, ct);
-                else await request.Handle(Itself, new RequestRestoreRequest { Id = run, Point = point.Id, Host = work.Step.Restore!.Host }, ct);
+                else await request.Handle(Itself, new RequestRestoreRequest
+                {
+                    Id = run,
+                    Point = point.Id,
+                    Host = work.Step.Restore!.Host,
+                }, ct);
             }
             catch (BackupDrException e) when (!e.IsTransient) { return StepResult.Failed($"{e.Message} {e.Hint}"); }
         }
@@ -146,10 +153,10 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
         }
         var drill = run.Result?.Drill;
         if (run.State == RunState.Complete && drill is null or { Result: ProofResult.Proven })
-            return StepResult.Done(drill is null ? $"Restored to {run.Target} on {run.HostName}." : "Restored in a sandbox, checked, and taken "
-                + "down.", outputs);
-        return StepResult.Failed($"The run {run.Id} ended {run.State}: {run.Result?.Error?.Message ?? drill?.Reason ?? "its log tells why"}",
-            outputs);
+            return StepResult.Done(drill is null ? $"Restored to {run.Target} on {run.HostName}."
+                : "Restored in a sandbox, checked, and taken down.", outputs);
+        var why = run.Result?.Error?.Message ?? drill?.Reason ?? "its log tells why";
+        return StepResult.Failed($"The run {run.Id} ended {run.State}: {why}", outputs);
     }
 
     static Dictionary<string, string> OfPoint(RecoveryPointId id, DateTimeOffset takenAt, DateTimeOffset from) => new()
@@ -166,7 +173,8 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
     {
         try
         {
-            return Choose(await points.Handle(Itself, new ListRecoveryPointsRequest(spec.Item), ct), spec.Point) is { } point ? (point, null)
+            var all = await points.Handle(Itself, new ListRecoveryPointsRequest(spec.Item), ct);
+            return Choose(all, spec.Point) is { } point ? (point, null)
                 : (null, StepResult.Failed(spec.Point == RestoreWhich.NewestProven ? "No recovery point of the item was proven."
                     : "The item has no complete recovery point."));
         }
