@@ -11,8 +11,6 @@ sealed partial class CarryOut(StepExecutors executors, ILogger<CarryOut> log)
     public async Task<StepResult> Do(Claimed claimed, CancellationToken ct)
     {
         var isRepeatable = StepKinds.Of(claimed.Step.Kind).IsRepeatable;
-        if (claimed is { Takes: > 1, Activity: StepActivity.Execute } && !isRepeatable)
-            return StepResult.Unknown("The node that carried it out is gone.");
         var step = StepVariables.Fill(claimed.Step, claimed.States, out var problem);
         if (problem is not null) return StepResult.Failed(problem);
         if (executors.Of(step.Kind) is not { } executor)

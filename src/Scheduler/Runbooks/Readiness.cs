@@ -48,8 +48,11 @@ public sealed partial class Readiness(Postgres db, StepExecutors executors, ILog
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(LongestLook);
         var problems = new List<RunbookProblem>[spec.Steps.Count];
-        await Parallel.ForEachAsync(Enumerable.Range(0, spec.Steps.Count), new ParallelOptions { MaxDegreeOfParallelism = AtOnce,
-            CancellationToken = ct }, async (place, _) => problems[place] = await OfStep(id, name, spec.Steps[place], late.Token, ct));
+        await Parallel.ForEachAsync(Enumerable.Range(0, spec.Steps.Count), new ParallelOptions
+        {
+            MaxDegreeOfParallelism = AtOnce,
+            CancellationToken = ct
+        }, async (place, _) => problems[place] = await OfStep(id, name, spec.Steps[place], late.Token, ct));
         return [.. problems.SelectMany(found => found)];
     }
 

@@ -3,6 +3,7 @@ using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Evidence;
 
 namespace BackupDr.Scheduler.Runbooks;
 
@@ -28,7 +29,7 @@ sealed record Taken(Execution Execution, IReadOnlyList<Claimed> Claimed, IReadOn
 
 /// <summary>Applies events to executions, the one place that changes them: locks the execution, asks the decision function, and stores
 /// events, state and what is to be done in one transaction.</summary>
-public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts)
+public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceLog evidence)
 {
     /// <summary>Who waits for activities listens for this.</summary>
     internal const string WakeKey = "activities";
@@ -69,6 +70,7 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts)
         await Store(tx, id, locked, state, events, ct);
         var (claimed, ended) = await Carry(tx, id, locked.Name, graph, state, effects, claim, locked.Now, ct);
         await ExecutionAlerts.Tell(tx, alerts, id, locked.Name, locked.State, state, ct);
+        if (locked.State.Phase != ExecutionPhase.Ended) await Prove(tx, id, locked.Runbook, graph.Spec, state, ct);
         return new Taken(state, claimed, ended);
     }
 
@@ -89,7 +91,18 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts)
         await Store(tx, id, new Locked(runbook.Id, runbook.Name, runbook.Version, 0, decided.Execution, now), decided.Execution, [], ct);
         var (claimed, ended) = await Carry(tx, id, runbook.Name, graph, decided.Execution, decided.Effects, claim, now, ct);
         await ExecutionAlerts.Tell(tx, alerts, id, runbook.Name, null, decided.Execution, ct);
+        await Prove(tx, id, runbook.Id, graph.Spec, decided.Execution, ct);
         return new Taken(decided.Execution, claimed, ended);
+    }
+
+    /// <summary>What is over stands in the evidence, in the transaction that ends it.</summary>
+    async Task Prove(Transaction tx, ExecutionId id, RunbookId runbook, RunbookSpec spec, Execution state, CancellationToken ct)
+    {
+        if (state.Phase != ExecutionPhase.Ended) return;
+        var facts = await tx.First("select r.name, e.version, v.hash, e.by_whom, e.why from execution e "
+            + "join runbook r on r.id = e.runbook_id join runbook_version v on v.runbook_id = e.runbook_id and v.version = e.version where e.id = $1", [id],
+            row => new ExecutionFacts(row.Text(0), row.Int(1), Convert.ToHexStringLower(row.Bytes(2)), row.Text(3), row.Text(4)), ct);
+        await evidence.Append(tx, ExecutionEvidence.Kind, runbook.ToString(), ExecutionEvidence.Of(spec, state, facts!), ct);
     }
 
     /// <summary>Takes the activities that are reported by who has them out of what is at work; gives their tokens.</summary>

@@ -77,6 +77,13 @@ sealed class Books : IAsyncDisposable
         Needs = needs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
         Timeout = TimeSpan.FromMinutes(5),
         For = kind == StepKind.Wait ? TimeSpan.FromMinutes(1) : null,
+        Service = kind is not (StepKind.ServiceStart or StepKind.ServiceStop) ? null
+            : new ServiceStepSpec { Host = "web-1", Unit = "shop.service" },
+        Script = kind != StepKind.Script ? null : new ScriptStepSpec
+        {
+            Host = "web-1",
+            Run = new ProgramSpec { Name = "move", Sha256 = new string('a', 64) },
+        },
     };
 
     public Task<Runbook> Make(string name, params IReadOnlyList<StepSpec> steps) => Get<CreateRunbook>().Handle(TestNode.Admin,

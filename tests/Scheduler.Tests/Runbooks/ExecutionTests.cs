@@ -4,6 +4,7 @@ using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Alerts;
+using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Tests.Access;
@@ -79,6 +80,10 @@ public sealed class ExecutionTests(SchedulerDatabases databases)
         Assert.Equal((ExecutionOutcome.Succeeded, "ann, bob said yes."), (view.State.Outcome, view.State.Steps[0].Reason));
         var trail = await books.Get<ListAudit>().Handle(TestNode.Admin, new ListAuditRequest(Action: "execution.approve"), Books.NoStop);
         Assert.Equal(["bob", "ann"], trail.Entries.Select(entry => entry.Actor));
+        var proof = Assert.Single((await books.Get<ListEvidence>().Handle(TestNode.Admin, new ListEvidenceRequest { Kind = "execution" },
+            Books.NoStop)).Entries);
+        Assert.Equal(($"{runbook.Id}", "Succeeded", "ann, bob"), (proof.Subject, proof.Body.Outcome,
+            string.Join(", ", proof.Body.Approvals![0].By)));
     }
 
     [Fact]

@@ -69,12 +69,12 @@ public sealed class RunbookTests(SchedulerDatabases databases)
     {
         await using var books = await Books.Start(databases);
 
-        var refused = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("app", kind: StepKind.DbPromote)));
+        var refused = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("app", kind: StepKind.DbReprotect)));
         var circle = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a", "b"), Books.Step("b", "a")));
         var unknown = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a") with { Title = "${b.host}" },
             Books.Step("b")));
 
-        Assert.StartsWith("steps.app.kind: This version cannot carry out DbPromote. It can: ", refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith("steps.app.kind: This version cannot carry out DbReprotect. It can: ", refused.Message, StringComparison.Ordinal);
         Assert.Contains("in a circle", circle.Message, StringComparison.Ordinal);
         Assert.Contains("does not come before it", unknown.Message, StringComparison.Ordinal);
     }
@@ -92,7 +92,7 @@ public sealed class RunbookTests(SchedulerDatabases databases)
               to: eu-north
               targets: { rto: 45m, rpo: 5m }
               steps:
-                - { name: app, kind: ServiceStart, timeout: 2m, retries: 2 }
+                - { name: app, kind: ServiceStart, timeout: 2m, retries: 2, service: { host: web-1, unit: shop.service } }
                 - { name: go, kind: Approval, needs: [app], timeout: 1h, approval: { asks: "Switch?", of: 2 } }
             """;
         Task<RunbooksApplied> Apply(string text, bool dry = false) => books.Get<ApplyRunbooks>().Handle(TestNode.Admin,

@@ -52,12 +52,15 @@ public sealed class TakeOverTests(SchedulerDatabases databases)
         await using var books = await Books.Start(databases);
         var runbook = await books.Make("shop", Books.Step("move", kind: StepKind.Script), Books.Step("app", "move"));
         var id = await books.Execute(runbook.Id, ExecutionMode.Disaster);
+        // As kinds do that can tell whether somebody was there before: it is the same attempt.
+        books.Target.Answer = (work, _) => Task.FromResult(books.Target.Of(work.Step.Name).Count > 1
+            ? StepResult.Unknown("A node that is gone began it.") : StepResult.Done("So."));
         await books.Carry(dieAt: 1);
         await books.Pass(LeaseIsOver);
 
         await books.Carry();
 
-        Assert.Single(books.Target.Of("move"));
+        Assert.Equal(["1", "1"], books.Target.Of("move"));
         var view = await books.Show(id);
         Assert.Equal((ExecutionPhase.Paused, true), (view.State.Phase, view.State.Steps[0].IsOpen));
         Assert.Contains("look before it is done again", view.State.Reason, StringComparison.Ordinal);

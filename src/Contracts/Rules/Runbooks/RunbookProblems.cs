@@ -19,7 +19,11 @@ public static class RunbookProblems
     public static IReadOnlyList<RunbookProblem> Of(RunbookSpec spec)
     {
         var problems = new List<RunbookProblem>(OfCourse(spec));
-        foreach (var step in spec.Steps) HostKindProblems.Of(step, $"steps.{step.Name}", problems);
+        foreach (var step in spec.Steps)
+        {
+            HostKindProblems.Of(step, $"steps.{step.Name}", problems);
+            RestoreKindProblems.Of(step, $"steps.{step.Name}.restore", problems);
+        }
         return problems;
     }
 
@@ -80,7 +84,6 @@ public static class RunbookProblems
 
     static void OfKind(StepSpec step, string at, List<RunbookProblem> problems)
     {
-        AgentKindProblems.Of(step, at, problems);
         if (step.Kind == StepKind.Wait) Length($"{at}.for", step.For ?? TimeSpan.Zero, Shortest, step.Timeout, problems);
         else if (step.For is not null) problems.Add(new($"{at}.for", "Only a wait has a length.", "Leave it out."));
         if (step.Kind != StepKind.Approval)
