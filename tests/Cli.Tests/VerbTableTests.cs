@@ -116,8 +116,6 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         "sqlite discover", "sqlite preflight", "volume discover", "volume preflight", "up", "agent", "scheduler", "console", "rebuild",
         "evidence export", "evidence verify", "policy simulate", "policy list", "policy show", "policy export", "policy new",
         "policy versions", "policy restore-version", "apply", "host list", "host label", "host approve", "host refuse",
-||||||| parent of 6c584f2 (Keep runbooks in the database, and execute them on any node)
-        "policy versions", "policy restore-version", "apply", "host list", "host label",
         "runbook list", "runbook show", "runbook apply", "runbook rehearse", "runbook execute", "runbook status", "runbook act",
         "node add", "node join", "node list", "node drain", "node remove",
         "user list", "user add", "user roles", "user disable", "user enable", "user reset", "api-key list", "api-key add", "api-key revoke",
