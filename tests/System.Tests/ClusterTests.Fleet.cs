@@ -24,8 +24,8 @@ public sealed partial class ClusterTests
         var location = await HaCluster.Insist(() => api.CreateLocation(new CreateLocationRequest
         {
             Name = "slow",
+            Kind = LocationKind.Gateway,
             Path = FilePath.FromText(cluster.Folder("store/slow")),
-            Host = host,
             Bandwidth = "32 KiB/s",
         }, CancellationToken.None));
         var item = Assert.Single((await Create(api, location.Id, host, source)).Items).Id;

@@ -25,7 +25,9 @@ public sealed partial class ClusterTests
         await using var cluster = HaCluster.Start(balancer, whole: Nightly.IsOn);
         using var api = cluster.Api();
         var policies = new List<PolicyId>();
-        for (var agent = 1; agent <= Agents; agent++) policies.Add(await Protect(cluster, api, $"web-{agent}"));
+        var hosts = new List<(string Name, HostId Host)>();
+        for (var agent = 1; agent <= Agents; agent++) hosts.Add(($"web-{agent}", await cluster.AddAgent($"web-{agent}", agent % 2 == 0)));
+        foreach (var (name, host) in hosts) policies.Add(await Protect(cluster, api, name, host));
         var runs = new HashSet<RunId>();
         await cluster.Until(async () => await Open(cluster) == 0, "the first backups end");
 
@@ -56,11 +58,13 @@ public sealed partial class ClusterTests
         for (var node = 1; node <= 3; node++)
         {
             await RunAll(api, policies, runs);
+            var begun = Stopwatch.GetTimestamp();
             cluster.Do("kill", $"node{node}");
             var killed = await cluster.Ask<string>("select clock_timestamp()::text");
             var asking = RunAll(api, policies, runs);
-            var agents = await cluster.Until(async () => await cluster.Ask<long>($"select count(*) from host where last_seen_at > "
+            await cluster.Until(async () => await cluster.Ask<long>($"select count(*) from host where last_seen_at > "
                 + $"'{killed}'") == Agents, $"all agents ask the others after node{node} is gone");
+            var agents = Stopwatch.GetElapsedTime(begun);
             await asking;
             HaCluster.Say($"node{node} killed: all agents were elsewhere after {agents.TotalSeconds:0.0} s");
             await cluster.Until(async () => await Open(cluster) == 0, $"the runs end without node{node}");
@@ -74,9 +78,10 @@ public sealed partial class ClusterTests
     {
         await RunAll(api, policies, runs);
         cluster.Stand();   // what has no copy yet cannot be promoted
-        var (primary, since) = (cluster.Primary(), TimeProvider.System.GetUtcNow());
+        var (primary, begun, since) = (cluster.Primary(), Stopwatch.GetTimestamp(), TimeProvider.System.GetUtcNow());
         cluster.Do("kill", $"patroni-{primary}");
-        var writes = await cluster.Until(async () => await RunOne(api, policies[0], runs), "a node writes again");
+        await cluster.Until(async () => await RunOne(api, policies[0], runs), "a node writes again");
+        var writes = Stopwatch.GetElapsedTime(begun);
         cluster.Outages.Add((since, TimeProvider.System.GetUtcNow()));
         HaCluster.Say($"primary {primary} killed: writes went on after {writes.TotalSeconds:0.0} s on {cluster.Primary()}");
         await RunAll(api, policies, runs);
@@ -98,13 +103,14 @@ public sealed partial class ClusterTests
         Assert.NotEmpty(kept);
         var lost = members.Where(member => member != kept).ToList();
         await RunAll(api, policies, runs);
-        var since = TimeProvider.System.GetUtcNow();
+        var (begun, since) = (Stopwatch.GetTimestamp(), TimeProvider.System.GetUtcNow());
         foreach (var member in lost)
         {
             cluster.Do("kill", $"patroni-{member}");
             cluster.Do("kill", member);
         }
-        var writes = await cluster.Until(async () => await RunOne(api, policies[0], runs), "the other site writes");
+        await cluster.Until(async () => await RunOne(api, policies[0], runs), "the other site writes");
+        var writes = Stopwatch.GetElapsedTime(begun);
         cluster.Outages.Add((since, TimeProvider.System.GetUtcNow()));
         HaCluster.Say($"the site with {string.Join(" and ", lost)} lost: writes went on at {kept} after {writes.TotalSeconds:0.0} s");
         await RunAll(api, policies, runs);
@@ -137,9 +143,8 @@ public sealed partial class ClusterTests
         Assert.True(share < TimeSpan.FromSeconds(30), $"{share}");
     }
 
-    static async Task<PolicyId> Protect(HaCluster cluster, ApiClient api, string name)
+    static async Task<PolicyId> Protect(HaCluster cluster, ApiClient api, string name, HostId host)
     {
-        var host = await cluster.AddAgent(name, direct: name[^1] % 2 == 0);
         var location = await HaCluster.Insist(() => api.CreateLocation(new CreateLocationRequest
         {
             Name = name,
