@@ -59,7 +59,7 @@ public sealed partial class Replication
         }
         if (right is null)
         {
-            if (await IsRemovedMeanwhile(name, ct)) _isIndexGone |= folder == ObjectLayout.Index;
+            if (await IsRemovedMeanwhile(folder, id, ct)) _isIndexGone |= folder == ObjectLayout.Index;
             else Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
             return;
         }
@@ -91,13 +91,14 @@ public sealed partial class Replication
     }
 
     /// <summary>A prune that runs beside us at one place removes what we were about to copy.</summary>
-    async Task<bool> IsRemovedMeanwhile(ObjectName name, CancellationToken ct)
+    async Task<bool> IsRemovedMeanwhile(string folder, BlobId id, CancellationToken ct)
     {
-        foreach (var place in Usable)
+        // Of the places that showed it; elsewhere it may have come meanwhile with another replication.
+        foreach (var place in Usable.Where(place => place.Objects[folder].ContainsKey(id)))
         {
             try
             {
-                if (await place.Store.Head(name, ct) is not null) return false;
+                if (await place.Store.Head(ObjectLayout.Of(folder, id), ct) is not null) return false;
             }
             catch (StoreException) { return false; }   // unknown is told as damage, never passed over
         }
@@ -115,9 +116,25 @@ public sealed partial class Replication
             else Count(place, bytes.Length);
             lock (place.Objects) place.Objects[folder][id] = bytes.Length;
         }
-        catch (StoreException e) when (e.Fault == StoreFault.Exists)
+        catch (StoreException e) when (e.Fault == StoreFault.Exists) { await Meet(place, folder, id, bytes.Length, ct); }
+        catch (StoreException e) { place.Problem ??= e.Message; }
+    }
+
+    /// <summary>Another replication beside us was faster, or a try of ours arrived after all: it put the same bytes, or else they are
+    /// wrong.</summary>
+    async Task Meet(Place place, string folder, BlobId id, int size, CancellationToken ct)
+    {
+        var name = ObjectLayout.Of(folder, id);
+        try
         {
-            Damaged(name, $"{place.Store.Url} has another object of this name.");
+            if (await place.Store.Head(name, ct) is not { } there)
+            {
+                place.Problem ??= $"{name} was put and removed by somebody else while it was copied.";
+                return;
+            }
+            var isRight = there.SizeBytes == size && PackFile.IsIntact(await PackFile.Read(place.Store, there, ct), id);
+            if (!isRight) Damaged(name, $"{place.Store.Url} has another object of this name.");
+            else lock (place.Objects) place.Objects[folder][id] = size;
         }
         catch (StoreException e) { place.Problem ??= e.Message; }
     }
@@ -130,9 +147,7 @@ public sealed partial class Replication
     {
         foreach (var place in Usable.ToList())
         {
-            var departing = place.Objects[ObjectLayout.Data].Keys
-                .Where(id => _gone.Contains(ObjectLayout.Of(ObjectLayout.Data, id))
-                    || Usable.Any(other => other != place && other.Marked.Contains(id))).ToHashSet();
+            var departing = Departing(place).ToHashSet();
             if (departing.Count == 0) continue;
             try { await Rescue(place, departing, ct); }
             catch (BackupDrException e) when (e is RepositoryException or StoreException)
@@ -144,11 +159,16 @@ public sealed partial class Replication
         }
     }
 
+    /// <summary>Packs of a place that were pruned elsewhere, or are about to be.</summary>
+    IEnumerable<BlobId> Departing(Place place) => place.Objects[ObjectLayout.Data].Keys
+        .Where(id => IsGone(id) || Usable.Any(other => other != place && other.Marked.Contains(id)));
+
     async Task Rescue(Place place, HashSet<BlobId> departing, CancellationToken ct)
     {
         var repository = place.Repository!;
-        // What the prune that removes these packs knows of, where there is a place at which it is carried out, needs no second look.
-        var pruned = Usable.Where(other => other != place
+        // What the prune that removes these packs knows of, where there is a place at which it is carried out, needs no second look;
+        // unless that place is itself to lose packs: of two copies of a blob each prune may have left the one that the other removed.
+        var pruned = Usable.Where(other => other != place && !Departing(other).Any()
             && !departing.Any(id => other.Objects[ObjectLayout.Data].ContainsKey(id) && !other.Marked.Contains(id))).ToList();
         var own = place.Objects[ObjectLayout.Snapshots].Keys.Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Snapshots, id)))
             .Where(id => !pruned.Exists(other => other.Objects[ObjectLayout.Snapshots].ContainsKey(id))).ToHashSet();
@@ -166,6 +186,7 @@ public sealed partial class Replication
             place.Objects[folder] = await ListFolder(place, folder, ct);
         await FindNamed(ct);
         await CopyFolder(ObjectLayout.Data, ct);
+        await ReplaceStale(ct);
         await CopyFolder(ObjectLayout.Index, ct);
     }
 
@@ -176,27 +197,34 @@ public sealed partial class Replication
     async Task RemoveDeparted(Place place, CancellationToken ct)
     {
         var names = ((string[])[ObjectLayout.Snapshots, ObjectLayout.Index, ObjectLayout.Data, ObjectLayout.Keys])
-            .SelectMany(folder => place.Objects[folder].Keys.Select(id => ObjectLayout.Of(folder, id))).Where(_gone.Contains).ToList();
+            .SelectMany(folder => place.Objects[folder].Keys.Where(id => _gone.Contains(ObjectLayout.Of(folder, id))
+                || (folder == ObjectLayout.Index && _replaced.Contains(id))).Select(id => ObjectLayout.Of(folder, id))).ToList();
         if (names.Count + place.Orphans.Count == 0 || place.NotRemoved is not null) return;
         if (_request.AddsOnly)
         {
             if (names.Count > 0) place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay: this time it only added.";
             return;
         }
+        if (_replaced.Count > 0 && _damaged.Count > 0)   // what replaces an index file may not have come here
+        {
+            place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay, because something is damaged.";
+            return;
+        }
         try
         {
             await using var alone = await RepositoryLock.Take(place.Repository!, LockKind.Exclusive, ct);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, alone.Lost);
-            // Somebody who wrote here meanwhile may count on what departs; nobody has looked for that yet.
-            if (await HasNew(place, ObjectLayout.Snapshots, stop.Token))
+            // Somebody who wrote here meanwhile may count on what departs, or name it; nobody has looked for that yet.
+            if (await HasNew(place, ObjectLayout.Snapshots, stop.Token) || await HasNew(place, ObjectLayout.Index, stop.Token))
             {
-                place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot came "
-                    + "here meanwhile.";
+                place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot or an "
+                    + "index file came here meanwhile.";
                 return;
             }
+            await Departures.Note(place.Repository!, [.. _replaced.Where(place.Objects[ObjectLayout.Index].ContainsKey)
+                .Select(id => ObjectLayout.Of(ObjectLayout.Index, id))], stop.Token);
             // Nobody is at work here, so whoever wrote packs without an index is dead.
-            if (_unread.Count == 0 && !await HasNew(place, ObjectLayout.Index, stop.Token))
-                names.AddRange(place.Orphans.Select(id => ObjectLayout.Of(ObjectLayout.Data, id)));
+            if (_unread.Count == 0) names.AddRange(place.Orphans.Select(id => ObjectLayout.Of(ObjectLayout.Data, id)));
             foreach (var kind in names.GroupBy(name => name.Value[..name.Value.IndexOf('/', StringComparison.Ordinal)]))
                 await ParallelWork.Run(kind, _options.Workers, async (name, token) =>
                 {

@@ -279,6 +279,7 @@ public sealed partial class Replication
             if (_objectsTotal == 0) CountWork();
             await CopyFolder(ObjectLayout.Keys, ct);
             await CopyFolder(ObjectLayout.Data, ct);
+            if (!_request.IsPreview) await ReplaceStale(ct);
             await CopyFolder(ObjectLayout.Index, ct);
             if (!_isIndexGone) return;
         }
@@ -332,17 +333,21 @@ public sealed partial class Replication
             if (left.Count == 0) break;
             if (await ReadIndex(id, ct) is not { } content)
             {
-                // Not copied either: it would name packs that were not.
-                _unread.Add(id);
-                var name = ObjectLayout.Of(ObjectLayout.Index, id);
-                if (await IsRemovedMeanwhile(name, ct)) _isIndexGone = true;
-                else Damaged(name, "no place has a copy that can be read.");
+                await Unreadable(id, ct);
                 continue;
             }
             var here = content.Packs.Select(pack => pack.Id).Concat(content.OnHold).Where(left.Remove).ToList();
             _named.UnionWith(here);
         }
         foreach (var place in Usable) place.Orphans = [.. left.Where(place.Objects[ObjectLayout.Data].ContainsKey)];
+    }
+
+    /// <summary>An index file that cannot be read is not copied either: it would name packs that were not.</summary>
+    async Task Unreadable(BlobId index, CancellationToken ct)
+    {
+        _unread.Add(index);
+        if (await IsRemovedMeanwhile(ObjectLayout.Index, index, ct)) _isIndexGone = true;
+        else Damaged(ObjectLayout.Of(ObjectLayout.Index, index), "no place has a copy that can be read.");
     }
 
     /// <summary>An index file from the first place that has it; null where none can tell, which its copying reports.</summary>
@@ -384,7 +389,8 @@ public sealed partial class Replication
         foreach (var id in usable.SelectMany(place => place.Objects[folder].Keys).ToHashSet())
         {
             if (_gone.Contains(ObjectLayout.Of(folder, id)) || (folder == ObjectLayout.Snapshots && _heldBack.Contains(id))) continue;
-            if ((folder == ObjectLayout.Data && !_named.Contains(id)) || (folder == ObjectLayout.Index && _unread.Contains(id))) continue;
+            if ((folder == ObjectLayout.Data && !_named.Contains(id)) || (folder == ObjectLayout.Index
+                && (_unread.Contains(id) || _stale.Contains(id)))) continue;
             var sizes = usable.Select(place => place.Objects[folder].TryGetValue(id, out var size) ? size : -1).ToList();
             if (sizes.TrueForAll(size => size == sizes[0]) && !_request.ReadsData) continue;
             var lacking = usable.Where((_, at) => sizes[at] < 0).ToList();

@@ -263,6 +263,38 @@ public sealed class ReplicationTests : IDisposable
         Assert.DoesNotContain(pack, Named(_b, "data"));
     }
 
+    [Fact, Clause("F-13.4")]
+    public async Task Two_copies_of_a_blob_of_which_each_place_pruned_another_one_leave_one_at_both()
+    {
+        await Backup(_a, 1);
+        await MustBecomeEqual();
+        var shared = Prepared.Noise(600_000, 77);
+        async Task<BlobId> Files(IObjectStore store, string folder, int? own)
+        {
+            Directory.CreateDirectory(_scratch.At(folder));
+            await File.WriteAllBytesAsync(_scratch.At($"{folder}/shared"), shared, _ct);
+            if (own is { } seed) await File.WriteAllBytesAsync(_scratch.At($"{folder}/own"), Prepared.Noise(500_000, seed), _ct);
+            using var repository = await Prepared.Open(store, Options);
+            return (await Prepared.Backup(repository, _scratch.At(folder))).SnapshotId;
+        }
+
+        // Both places write the shared file, each into a pack of its own beside something that is forgotten there.
+        var (atA, atB) = (await Files(_a, "one", 5), await Files(_b, "two", 6));
+        await MustBecomeEqual();
+        var kept = await Files(_a, "three", null);
+        await MustBecomeEqual();
+        await ForgetAndPrune(_a, [atA]);
+        await ForgetAndPrune(_b, [atB]);
+        Assert.NotEqual(Named(_a, "data"), Named(_b, "data"));
+
+        await Replicate();
+        await MustBecomeEqual(readsData: true);
+
+        Assert.Contains(kept, await Snapshots(_b));
+        Assert.DoesNotContain(atA, await Snapshots(_b));
+        Assert.DoesNotContain(atB, await Snapshots(_a));
+    }
+
     [Fact]
     public async Task Another_repository_is_never_mixed_in()
     {
