@@ -16,7 +16,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1), Quiet = TimeSpan.FromSeconds(10);
     const int AnswerSeconds = 5;
 
-    readonly ConcurrentDictionary<Waiter, string> _waiters = new();
+    // By what they wait for: a node holds the polls of thousands of hosts, and each hint is for one of them.
+    readonly Dictionary<string, List<Waiter>> _waiters = [];
     readonly ConcurrentDictionary<Channel<LiveChange>, byte> _feeds = new();
 
     /// <summary>Topic of the message that stands for lost ones: everything may have changed.</summary>
@@ -40,8 +41,12 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     /// <summary>Begins to collect hints for <paramref name="key"/>. Begin before looking, so that none falls between.</summary>
     public Waiter Listen(string key)
     {
-        var waiter = new Waiter(this, clock);
-        _waiters[waiter] = key;
+        var waiter = new Waiter(this, key, clock);
+        lock (_waiters)
+        {
+            if (!_waiters.TryGetValue(key, out var same)) _waiters[key] = same = [];
+            same.Add(waiter);
+        }
         return waiter;
     }
 
@@ -104,8 +109,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     {
         if (channel == WakeChannel)
         {
-            foreach (var (waiter, key) in _waiters)
-                if (key == payload) waiter.Signal();
+            lock (_waiters)
+                foreach (var waiter in _waiters.GetValueOrDefault(payload, [])) waiter.Signal();
             return;
         }
         var cut = payload.IndexOf('|', StringComparison.Ordinal);
@@ -115,7 +120,8 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
 
     void Everybody()
     {
-        foreach (var waiter in _waiters.Keys) waiter.Signal();
+        lock (_waiters)
+            foreach (var waiter in _waiters.Values.SelectMany(same => same)) waiter.Signal();
         Publish(new LiveChange(Everything, null));
     }
 
@@ -130,7 +136,7 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
     }
 
     /// <summary>Collects hints for one key, see <see cref="Listen"/>.</summary>
-    public sealed class Waiter(Notifications owner, TimeProvider clock) : IDisposable
+    public sealed class Waiter(Notifications owner, string key, TimeProvider clock) : IDisposable
     {
         readonly Channel<byte> _hint = Channel.CreateBounded<byte>(new BoundedChannelOptions(1)
         {
@@ -157,6 +163,10 @@ public sealed class Notifications(Postgres db, TimeProvider clock, ILogger<Notif
             }
         }
 
-        public void Dispose() => owner._waiters.TryRemove(this, out _);
+        public void Dispose()
+        {
+            lock (owner._waiters)
+                if (owner._waiters.TryGetValue(key, out var same) && same.Remove(this) && same.Count == 0) owner._waiters.Remove(key);
+        }
     }
 }

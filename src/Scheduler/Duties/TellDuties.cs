@@ -22,6 +22,7 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
     static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(45);
     static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10), AskAgainWithDuties = TimeSpan.FromSeconds(5);
     const int LongestProcess = 100;
+    const string HasLog = "coalesce(i.source->'postgreSql'->'log', i.source->'mariaDb'->'log') <> 'null'";
 
     /// <summary>Takes and gives.</summary>
     /// <exception cref="BadInputException">The process has no name.</exception>
@@ -32,6 +33,8 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
         if (request.Process.Length is 0 or > LongestProcess)
             throw new BadInputException("process", "The agent's process has no name.", "Install the agent of the node's version.");
         await fence.MustBeLatest(request.Term, host, ct);
+        if (request.Reports.Count + request.Ended.Count == 0 && !await MayHaveAny(host, ct))
+            return new DutiesAnswer([], (int)AskAgain.TotalMilliseconds, request.Term is null ? null : fence.Own);
         return await db.InTransaction(async tx =>
         {
             if (await HostTable.Waits(tx, host, ct)) return new DutiesAnswer([], (int)AskAgain.TotalMilliseconds);
@@ -45,6 +48,13 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
                 request.Term is null ? null : fence.Own);
         }, ct);
     }
+
+    /// <summary>Whether a log of the host is received, or is still to be ended. Most hosts have none, and all ask every ten
+    /// seconds.</summary>
+    Task<bool> MayHaveAny(HostId host, CancellationToken ct) => db.Scalar<bool>($"""
+        select exists (select from item i where i.host_id = $1
+            and (i.retired_at is null and {HasLog} or exists (select from duty d where d.item_id = i.id and d.ended_at is null)))
+        """, [host], ct);
 
     async Task Take(Transaction tx, HostId host, string process, DutyReport report, CancellationToken ct)
     {
@@ -63,10 +73,9 @@ public sealed class TellDuties(Postgres db, RepositoryTable repositories, Policy
 
     async Task<List<Duty>> Hand(Transaction tx, HostId host, string process, Dictionary<(ItemId, long), string> known, CancellationToken ct)
     {
-        await tx.Execute("""
+        await tx.Execute($"""
             insert into duty (item_id) select i.id from item i join repository s on s.id = i.repository_id
-            where i.host_id = $1 and i.retired_at is null and s.state = 'Ready' 
-              and coalesce(i.source->'postgreSql'->'log', i.source->'mariaDb'->'log') <> 'null'
+            where i.host_id = $1 and i.retired_at is null and s.state = 'Ready' and {HasLog}
             on conflict do nothing
             """, [host], ct);
         var mine = await tx.Query("""

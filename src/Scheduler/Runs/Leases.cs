@@ -52,20 +52,30 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         }
     }
 
-    async Task Seen(HostId host, LeaseRequest request, CancellationToken ct) => await db.InTransaction(async tx =>
+    /// <summary>One statement without a transaction around it: what each agent does every ten seconds is most of an idle node's
+    /// work.</summary>
+    async Task Seen(HostId host, LeaseRequest request, CancellationToken ct)
     {
-        var isNews = await tx.First("""
-            with before as (select id, last_seen_at is null or last_seen_at < clock() - $5 as news, last_seen_at is null as first from
-            host where id = $1 for update)
+        var isNews = await db.First("""
+            with before as (select id, last_seen_at is null or last_seen_at < clock() - $4 as news from host where id = $1 for update)
             update host h set last_seen_at = clock(), load = $2, agent_version = case when $3 = '' then h.agent_version else $3 end
-            from before b
-            where h.id = b.id and ($4 or true) returning b.news
-            """, [host.Value, request.Load, request.AgentVersion.Length <= 200 ? request.AgentVersion : "", true, HostTable.Silence],
+            from before b where h.id = b.id returning b.news
+            """, [host, request.Load, request.AgentVersion.Length <= 200 ? request.AgentVersion : "", HostTable.Silence],
             row => row.Bool(0), ct);
         if (!isNews) return;
-        await Notifications.Changed(tx, "hosts", host.ToString(), ct);
-        await Notifications.Changed(tx, "joins", null, ct);
-    }, ct);
+        await db.InTransaction(async tx =>
+        {
+            await Notifications.Changed(tx, "hosts", host.ToString(), ct);
+            await Notifications.Changed(tx, "joins", null, ct);
+        }, ct);
+    }
+
+    /// <summary>Whether anything waits that this host could get. What locks and writes is done only then.</summary>
+    Task<bool> AnythingWaits(HostId host, CancellationToken ct) => db.Scalar<bool>($"""
+        select exists (select from run where host_id = $1 and state = 'Queued' and due_at <= clock())
+            or exists (select from agent_request where host_id = $1 and taken_at is null and created_at > clock() - $2)
+            or exists (select from host where id = $1 and is_mover) and exists (select from run where {UpkeepPlacement.Waits})
+        """, [host, AgentProtocol.RequestTimeout], ct);
 
     /// <param name="host">Who asks.</param>
     /// <param name="request">What it says.</param>
@@ -73,6 +83,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <param name="ct">Cancels.</param>
     async Task<LeaseAnswer> Take(HostId host, LeaseRequest request, Action confirm, CancellationToken ct)
     {
+        if (!await AnythingWaits(host, ct)) return Told(request);
         try
         {
             var mayRemove = Removals.All;
@@ -115,12 +126,20 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
                 Repository = question.Repository is { } repository
                     ? (await repositories.Access(tx, repository, ct)).WithoutLimits() : null,
             });
-        var news = News(request);
         if (request.Slots > 0) await placement.Place(tx, host, ct);
-        return new LeaseAnswer
+        return Told(request) with
         {
             Requests = requests,
             Run = request.Slots > 0 ? await Claim(tx, host, request.Running, mayRemove, ct) : null,
+        };
+    }
+
+    /// <summary>What each answer says, also where there is nothing to do.</summary>
+    LeaseAnswer Told(LeaseRequest request)
+    {
+        var news = News(request);
+        return new LeaseAnswer
+        {
             Addresses = news?.Urls,
             AddressesMark = news?.Mark,
             Term = request.Term is null ? null : fence.Own,
@@ -144,7 +163,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
             // What may not begin now was put off or ended, so that the next look finds another.
             if (next is { Waiting: { } waiting, Schedule: { } schedule }
                 && !await ScheduledStarts.MayBegin(tx, waiting, schedule, next.Now, ct)) continue;
-            if (next.Kind == JobKind.Backup && !await RunCaps.HasRoom(tx, host, next.Location, ct)) throw new NoRoomException();
+            if (next is { Kind: JobKind.Backup, IsCapped: true } && !await RunCaps.HasRoom(tx, host, next.Location, ct))
+                throw new NoRoomException();
             return await Claim(tx, next.Id, ct);
         }
         return null;
@@ -159,8 +179,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <summary>Which runs that remove something are looked at.</summary>
     enum Removals { All, Confirmed }
 
-    sealed record NextRun(RunId Id, JobKind Kind, LocationId Location, WaitingRun? Waiting, ScheduleSpec? Schedule, DateTimeOffset Now,
-        bool IsConfirmed);
+    sealed record NextRun(RunId Id, JobKind Kind, LocationId Location, bool IsCapped, WaitingRun? Waiting, ScheduleSpec? Schedule,
+        DateTimeOffset Now, bool IsConfirmed);
 
     // What may be handed out without asking first: backups and the like; what removes, while the answer is fresh; and a replication that
     // has had no answer for long, to add and not to remove: a copy that is late for days would cost more than space.
@@ -170,7 +190,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         => tx.First($"""
         select r.id, r.kind, r.item_id, r.host_id, r.nominal_at, r.due_at, s.location_id, p.spec->'schedule' as schedule, clock() as now,
                r.nominal_at is not null and r.item_id is not null and r.kind = 'Backup' and r.lease_epoch = 0 as is_waiting,
-               {MayGo} as is_confirmed
+               h.backups_at_once is not null or l.backups_at_once is not null as is_capped, {MayGo} as is_confirmed
         from run r join repository s on s.id = r.repository_id join location l on l.id = s.location_id join host h on h.id = r.host_id
         left join policy p on p.id = r.policy_id
         where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
@@ -182,8 +202,8 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds,
             mayRemove == Removals.All],
             row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
-                row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null, row.Json("schedule", WireJson.Default.ScheduleSpec),
-                row.Time("now"), row.Bool("is_confirmed")), ct);
+                row.Bool("is_capped"), row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null,
+                row.Json("schedule", WireJson.Default.ScheduleSpec), row.Time("now"), row.Bool("is_confirmed")), ct);
 
     async Task<LeasedRun?> Claim(Transaction tx, RunId id, CancellationToken ct)
     {

@@ -11,6 +11,9 @@ public sealed class UpkeepPlacement(NodeOptions node)
 {
     const int AtOnce = 8;
 
+    /// <summary>A condition of runs without a name: repository work that waits, whoever may do it.</summary>
+    public const string Waits = "state = 'Queued' and due_at <= clock() and kind in ('Check', 'Prune', 'Tier', 'Replicate')";
+
     /// <summary>Places what waits, as far as there are free movers.</summary>
     /// <param name="tx">The poll's.</param>
     /// <param name="asking">Who polls.</param>
