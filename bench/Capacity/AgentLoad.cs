@@ -17,8 +17,8 @@ static class AgentLoad
         var joined = Stopwatch.GetElapsedTime(begun);
         fleet.Begin();
         await Task.Delay(WarmUp, ct);
-        Say($"| {count} agents | runs/s | node CPU | database CPU | node MiB | database MiB | p50 ms | p99 ms | ended/s | failed calls |");
-        Say("|---|---|---|---|---|---|---|---|---|---|");
+        Say($"| {count} agents | runs/s | {Usage.Columns} | p50 ms | p99 ms | ended/s | failed calls |");
+        Say("|---|---|---|---|---|---|---|---|---|---|---|");
         var before = node.Used();
         await Task.Delay(TimeSpan.FromSeconds(seconds), ct);
         Say($"| at rest (joined in {joined.TotalSeconds:0} s) | 0 | {node.Used().Since(before)} | | | | {fleet.Failures} |");

@@ -35,7 +35,7 @@ static class ClaimRace
     {
         var seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {count} in {seconds:0.0} s, {count / seconds:0} a second; "
-            + $"node CPU | database CPU | node MiB | database MiB: {node.Used().Since(before)}"));
+            + $"{Usage.Columns}: {node.Used().Since(before)}"));
     }
 
     /// <summary>As the node runs it: ten threads, batches of ten, a clustered store, and nothing done in the job.</summary>

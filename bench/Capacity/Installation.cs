@@ -138,7 +138,8 @@ sealed class Installation : IAsyncDisposable
 
     /// <summary>What node and database used up to now.</summary>
     public Usage Used() => new(Stopwatch.GetTimestamp(), Usage.CpuOf(_node!.Id), Servers().Sum(Usage.CpuOf),
-        Usage.MemoryOf(_node.Id, "VmRSS:"), Servers().Sum(pid => Usage.MemoryOf(pid, "RssAnon:")));
+        Environment.CpuUsage.TotalTime.TotalSeconds, Usage.MemoryOf(_node.Id, "VmRSS:"),
+        Servers().Sum(pid => Usage.MemoryOf(pid, "RssAnon:")));
 
     /// <summary>All of a server's processes work in its folder.</summary>
     IEnumerable<int> Servers() => Directory.EnumerateDirectories("/proc").Select(path => Path.GetFileName(path))
@@ -165,25 +166,31 @@ sealed class Installation : IAsyncDisposable
 /// <summary>What node and database used up to a moment.</summary>
 /// <param name="At">The moment.</param>
 /// <param name="NodeCpu">CPU seconds of the node.</param>
-/// <param name="DatabaseCpu">CPU seconds of the database's processes that live.</param>
+/// <param name="DatabaseCpu">CPU seconds of the database's processes, also of those that ended.</param>
+/// <param name="AgentsCpu">CPU seconds of this program, which is the agents.</param>
 /// <param name="NodeBytes">Resident memory of the node.</param>
 /// <param name="DatabaseBytes">Private memory of the database's processes, without what they share.</param>
-sealed record Usage(long At, double NodeCpu, double DatabaseCpu, long NodeBytes, long DatabaseBytes)
+sealed record Usage(long At, double NodeCpu, double DatabaseCpu, double AgentsCpu, long NodeBytes, long DatabaseBytes)
 {
-    /// <summary>Per second from an earlier moment to this one.</summary>
+    /// <summary>What <see cref="Since"/> gives.</summary>
+    public const string Columns = "node CPU | database CPU | agents CPU | node MiB | database MiB";
+
+    /// <summary>CPU seconds a second from an earlier moment to this one, and the memory now.</summary>
     public string Since(Usage before)
     {
         var seconds = Stopwatch.GetElapsedTime(before.At, At).TotalSeconds;
         return string.Create(CultureInfo.InvariantCulture, $"{(NodeCpu - before.NodeCpu) / seconds:0.00} | "
-            + $"{Math.Max(0, DatabaseCpu - before.DatabaseCpu) / seconds:0.00} | {NodeBytes >> 20} | {DatabaseBytes >> 20}");
+            + $"{Math.Max(0, DatabaseCpu - before.DatabaseCpu) / seconds:0.00} | {(AgentsCpu - before.AgentsCpu) / seconds:0.00} | "
+            + $"{NodeBytes >> 20} | {DatabaseBytes >> 20}");
     }
 
+    /// <summary>Of a process and of its children that ended.</summary>
     public static double CpuOf(int pid)
     {
         try
         {
             var fields = File.ReadAllText($"/proc/{pid}/stat").Split(')')[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / 100.0;
+            return fields[11..15].Sum(ticks => long.Parse(ticks, CultureInfo.InvariantCulture)) / 100.0;
         }
         catch (IOException) { return 0; }   // it ended
     }

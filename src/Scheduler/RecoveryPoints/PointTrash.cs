@@ -28,7 +28,7 @@ static class PointTrash
         => (await db.Query("""
             select item_id, id, received_at, is_complete, coalesce(proof = 'Proven', false) as proven, held_at is not null as held,
                 taken_out_until, snapshot_id, trash_until, forget_run_id is not null as handed,
-                coalesce((backup->>'bytesAdded')::bigint, 0) as added, id in (
+                bytes_added as added, id in (
                     select distinct on (g.item_id, g.number) b.id from log_stretch g join log_base b on b.item_id = g.item_id
                         and b.log = g.log and b.is_complete and b.position between g.from_position and g.until_position
                     where g.item_id = any($1) order by g.item_id, g.number, b.position, b.id) as begins_log

@@ -16,12 +16,14 @@ static class ReplicaTable
     /// <summary>The replicas of all repositories, with how far each is behind.</summary>
     public static async Task<ILookup<RepositoryId, Replica>> All(SqlSource db, CancellationToken ct)
         => (await db.Query("""
-            select c.repository_id, c.location_id, l.name, c.url, c.tried_at, c.equal_at, c.problem, b.points::int, b.bytes, b.since
+            select c.repository_id, c.location_id, l.name, c.url, c.tried_at, c.equal_at, c.problem, coalesce(b.points, 0)::int,
+                coalesce(b.bytes, 0)::bigint, b.since
             from replica c join location l on l.id = c.location_id
-            cross join lateral (
-                select count(*) as points, coalesce(sum((p.backup->>'bytesAdded')::bigint), 0)::bigint as bytes, min(p.taken_at) as since
-                from recovery_point p where p.repository_id = c.repository_id and p.gone_at is null and not exists (
-                    select from recovery_point_place w where w.point_id = p.id and w.location_id = c.location_id)) b
+            left join (
+                select o.repository_id, o.location_id, count(*) as points, sum(p.bytes_added) as bytes, min(p.taken_at) as since
+                from replica o join recovery_point p on p.repository_id = o.repository_id and p.gone_at is null
+                where not exists (select from recovery_point_place w where w.point_id = p.id and w.location_id = o.location_id)
+                group by o.repository_id, o.location_id) b on b.repository_id = c.repository_id and b.location_id = c.location_id
             order by c.added_at, c.location_id
             """, [], row => (Repository: row.Id<RepositoryId>(0), Replica: new Replica
         {

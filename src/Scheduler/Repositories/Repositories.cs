@@ -20,13 +20,14 @@ public sealed class ListRepositories(Postgres db, ChecksOptions options)
         var all = await db.Query("""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
-                p.points, p.gone, p.stored, k.id as look_id, k.is_looking, l.lock_days, l.lock_mode,
+                p.points, p.stored, k.id as look_id, k.is_looking, l.lock_days, l.lock_mode,
+                case when r.adopted_at is null then 0
+                    else (select count(*) from recovery_point g where g.repository_id = r.id and g.gone_at is not null) end as gone,
                 (select count(*) from item i where i.repository_id = r.id and i.retired_at is null) as items
             from repository r join host h on h.id = r.host_id join location l on l.id = r.location_id
             cross join lateral (
-                select count(*) filter (where gone_at is null) as points, count(*) filter (where gone_at is not null) as gone,
-                    coalesce(sum((backup->>'bytesAdded')::bigint) filter (where gone_at is null), 0)::bigint as stored
-                from recovery_point where repository_id = r.id) p
+                select count(*) as points, coalesce(sum(bytes_added), 0)::bigint as stored
+                from recovery_point where repository_id = r.id and gone_at is null) p
             left join lateral (
                 select id, state in ('Queued', 'Leased', 'Running') as is_looking from run
                 where r.adopted_at is not null and repository_id = r.id and kind = 'Adopt' order by id desc limit 1) k on true
