@@ -5,7 +5,7 @@ namespace BackupDr.Simulation.Tests;
 
 public sealed class LeaseTests
 {
-    const int Seeds = 500;
+    static readonly int Seeds = Worlds.Seeds(2_000);
 
     [Fact]
     public void In_every_world_each_run_ends_once_within_five_leases_and_epochs_only_grow()

@@ -1,5 +1,3 @@
-using BackupDr.TestKit;
-
 namespace BackupDr.Simulation.Tests.Firing;
 
 public sealed class FiringTests
@@ -7,7 +5,7 @@ public sealed class FiringTests
     [Fact]
     public void In_every_world_each_time_fires_once_runs_begin_in_their_hours_never_pile_up_and_all_comes_right_in_the_end()
     {
-        var seeds = Nightly.Or(2_000, 100_000);
+        var seeds = Worlds.Seeds(2_000);
         var (coalesced, skipped, held, expired, capped, jumps) = (0L, 0L, 0L, 0L, 0L, 0L);
         for (var seed = 0; seed < seeds; seed++)
         {

@@ -19,4 +19,16 @@ public sealed class RegionTests
             $"the worlds were too kind: {world.Copied} copied, {world.Removed} removed, {world.CameBack} came back, "
             + $"{world.WrittenThere} written elsewhere");
     }
+
+    [Fact]
+    public void A_region_that_acknowledges_what_it_does_not_keep_is_found()
+    {
+        using var world = new RegionWorld { SecondForgetsEvery = 10 };
+        for (var seed = 0; seed < 100; seed++)
+        {
+            try { world.Play(seed); }
+            catch (WorldBrokenException) { return; }
+        }
+        Assert.Fail("A hundred worlds did not notice.");
+    }
 }

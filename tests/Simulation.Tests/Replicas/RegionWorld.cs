@@ -65,6 +65,8 @@ sealed class RegionWorld : IDisposable
     public long CameBack { get; private set; }
     /// <summary>Snapshots that were written at the second region.</summary>
     public long WrittenThere { get; private set; }
+    /// <summary>One of so many packs is acknowledged by the second region and not kept; 0 is none.</summary>
+    public int SecondForgetsEvery { get; init; }
 
     public void Dispose()
     {
@@ -80,7 +82,7 @@ sealed class RegionWorld : IDisposable
         foreach (var set in (HashSet<string>[])[_published, _forgotten, _unsure]) set.Clear();
         _first.Reset(_emptyHere);
         _second.Reset(_emptyThere);
-        _second.IsAway = false;
+        (_second.IsAway, _second.ForgetsEvery) = (false, SecondForgetsEvery);
         _busyThere.Clear();
         _watchHere.Clear();
         _watchThere.Clear();
@@ -217,7 +219,7 @@ sealed class RegionWorld : IDisposable
         _clock.Clear();
         _first.RemoveLocksOfTheGone();
         _second.RemoveLocksOfTheGone();
-        world.FaultEvery = 0;
+        world.FaultEvery = _second.ForgetsEvery = 0;
         ReplicationSummary? last = null;
         world.Add(new Actor("last replication", -1), async () =>
         {

@@ -1,11 +1,10 @@
 using BackupDr.Scheduler.ControlPlane;
-using BackupDr.TestKit;
 
 namespace BackupDr.Simulation.Tests.Terms;
 
 public sealed class TermTests
 {
-    static readonly int Seeds = Nightly.Or(2_000, 100_000);
+    static readonly int Seeds = Worlds.Seeds(2_000);
 
     [Fact]
     public void In_every_world_an_old_control_plane_removes_nothing_once_the_new_one_has_begun_and_its_last_word_is_old()
