@@ -57,8 +57,9 @@ public sealed class AgentQuestions(Postgres db, Notifications notifications, Tim
             + "nothing before.", "Approve it on its page first.");
         // Whoever was not heard of for so long will not be within the time of an answer either, and a page waits for it. A step is asked
         // all the same: its runbook has the time.
-        if (about.State == HostState.Silent && question.Step is null) throw new UnavailableException("agent.silent", $"The agent of {about.Name} is not online.",
-            "Start it, and see on the Agents page whether it is online.");
+        if (about.State == HostState.Silent && question.Step is null)
+            throw new UnavailableException("agent.silent", $"The agent of {about.Name} is not online.",
+                "Start it, and see on the Agents page whether it is online.");
         var id = RequestId.New(clock);
         using var waiter = notifications.Listen(AnswerKey(id));
         await using (var tx = await db.Begin(ct))
