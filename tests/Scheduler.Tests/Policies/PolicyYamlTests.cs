@@ -15,6 +15,14 @@ public sealed class PolicyYamlTests
 
     static string Json(PolicyDocument document) => JsonSerializer.Serialize(document, WireJson.Default.PolicyDocument);
 
+    [Fact]
+    public void A_null_among_the_files_is_refused_in_words()
+    {
+        foreach (var odd in (DocumentFile?[])[null, new DocumentFile("a.yaml", null!), new DocumentFile(null!, "")])
+            Assert.Contains("One of the files is null", Assert.Throws<BadInputException>(() => PolicyDocuments.Read(
+                [new DocumentFile("a.yaml", ""), odd!], WireNames.None)).Message, StringComparison.Ordinal);
+    }
+
     static PolicyDocument Read(string text) => Assert.Single(PolicyDocuments.Read([new DocumentFile("a.yaml", text)],
         WireNames.None)).Document;
 

@@ -37,6 +37,9 @@ static class PolicyDocuments
     {
         if (files.Count is 0 or > ApplyPoliciesRequest.MostFiles)
             throw new BadInputException("files", $"{files.Count} files were given.", $"From 1 to {ApplyPoliciesRequest.MostFiles}.");
+        // Null is no file, whatever the type says: what reads the JSON looks at members, and not at what is in a list.
+        if (files.Any(file => file is null or { Name: null } or { Text: null }))
+            throw new BadInputException("files", "One of the files is null, or has no name or no text.", "Each has a name and a text.");
         var (problems, documents) = (new List<DocumentProblem>(), new List<Given>());
         foreach (var file in files)
             foreach (var value in YamlReading.Read(file, problems))
