@@ -13,6 +13,11 @@ namespace BackupDr.Contracts;
     UseStringEnumConverter = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     MaxDepth = 32)]
+[JsonSerializable(typeof(ListStepSecretsRequest))]
+[JsonSerializable(typeof(SaveStepSecretRequest))]
+[JsonSerializable(typeof(RemoveStepSecretRequest))]
+[JsonSerializable(typeof(StepSecret))]
+[JsonSerializable(typeof(IReadOnlyList<StepSecret>))]
 [JsonSerializable(typeof(JoinRequest))]
 [JsonSerializable(typeof(JoinAnswer))]
 [JsonSerializable(typeof(RenewRequest))]

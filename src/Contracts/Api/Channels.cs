@@ -188,7 +188,7 @@ public sealed record MessageContent
 {
     /// <summary>The idempotency key.</summary>
     public required MessageId Id { get; init; }
-    /// <summary>"alerts" or "test".</summary>
+    /// <summary>"alerts", "test", or "runbook" for what a step of a runbook tells.</summary>
     public required string Type { get; init; }
     /// <summary>In one line.</summary>
     public required string Subject { get; init; }

@@ -19,6 +19,7 @@ using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
 using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runbooks.Documents;
+using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
@@ -87,6 +88,9 @@ public static class Rights
         [typeof(SaveChannel)] = Right.ChannelManage,
         [typeof(RemoveChannel)] = Right.ChannelManage,
         [typeof(TestChannel)] = Right.ChannelManage,
+        [typeof(ListStepSecrets)] = Right.RunbookRead,
+        [typeof(SaveStepSecret)] = Right.SecretReveal,
+        [typeof(RemoveStepSecret)] = Right.SecretReveal,
         [typeof(RequestDrill)] = Right.DrillStart,
         [typeof(HoldPoint)] = Right.RetentionManage,
         [typeof(LiftPointHold)] = Right.RetentionManage,

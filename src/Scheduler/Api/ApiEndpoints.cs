@@ -14,6 +14,7 @@ using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
 using BackupDr.Scheduler.Retention;
 using BackupDr.Scheduler.Restores;
+using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Secrets;
 using BackupDr.Scheduler.Telemetry;
@@ -40,6 +41,7 @@ static class ApiEndpoints
         AlertEndpoints.Map(api);
         NodeEndpoints.Map(api);
         SecretEndpoints.Map(api);
+        StepSecretEndpoints.Map(api);
         LiveEndpoint.Map(api);
     }
 

@@ -20,7 +20,7 @@ static class ExportedTables
         new("log_stretch"), new("found_source"), new("retention_look"), new("retention_hold"), new("garbage"), new("alert"),
         new("channel"), new("item_day"), new("policy_version"), new("host_label"),
         new("four_eyes"), new("runbook"), new("runbook_version"), new("execution", IsLarge: true), new("execution_item"),
-        new("execution_event", IsLarge: true), new("activity"),
+        new("execution_event", IsLarge: true), new("activity"), new("step_secret"), new("step_note"),
     ];
 
     /// <summary>What stays behind, and why.</summary>

@@ -14,6 +14,8 @@ sealed record Claimed
     public required ExecutionMode Mode { get; init; }
     /// <summary>As it stands in the runbook.</summary>
     public required StepSpec Step { get; init; }
+    /// <summary>The version that is executed.</summary>
+    public required RunbookSpec Spec { get; init; }
     /// <summary>What the steps found out so far.</summary>
     public required IReadOnlyList<StepState> States { get; init; }
     public required StepActivity Activity { get; init; }
@@ -85,6 +87,7 @@ sealed class ActivityTable(Postgres db, RunbookGraphs graphs, StepExecutors exec
                 Runbook = name,
                 Mode = state.Mode,
                 Step = graph.Spec.Steps[graph.PlaceOf(one.Step)],
+                Spec = graph.Spec,
                 States = state.Steps,
                 Activity = one.Activity,
                 Attempt = one.Attempt,

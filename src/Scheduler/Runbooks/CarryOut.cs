@@ -1,4 +1,5 @@
 using BackupDr.Contracts.Rules.Runbooks;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks.Steps;
 
 namespace BackupDr.Scheduler.Runbooks;
@@ -13,6 +14,10 @@ sealed partial class CarryOut(StepExecutors executors, ILogger<CarryOut> log)
         var isRepeatable = StepKinds.Of(claimed.Step.Kind).IsRepeatable;
         var step = StepVariables.Fill(claimed.Step, claimed.States, out var problem);
         if (problem is not null) return StepResult.Failed(problem);
+        // Looked at on saving too; now that its variables are filled in, it may name something else.
+        if (claimed is { Mode: ExecutionMode.Rehearsal, Activity: StepActivity.Execute }
+            && ProductionAddresses.Of(claimed.Spec).Refusal(step) is { } refusal)
+            return StepResult.Failed($"{refusal} Nothing was done.");
         if (executors.Of(step.Kind) is not { } executor)
             return StepResult.Failed($"This version cannot carry out {step.Kind}.");   // only its own kinds are claimed
         try

@@ -10,5 +10,5 @@ static class RunbookParts
         .AddSingleton<RunbookGraphs>().AddSingleton<StepExecutors>().AddSingleton<TakeEvents>().AddSingleton<ActivityTable>()
         .AddSingleton<CarryOut>().AddSingleton<ActivityWork>().AddSingleton<ExecutionStart>().AddSingleton<Readiness>()
         .AddSingleton<RehearsalsDue>().AddSingleton<RestoreItem>().AddSingleton<IStepExecutor, RestoreDatabase>()
-        .AddSingleton<IStepExecutor, RestoreFiles>().AddHostSteps();
+        .AddSingleton<IStepExecutor, RestoreFiles>().AddHostSteps().AddNodeSteps();
 }

@@ -174,6 +174,7 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
                 Runbook = name,
                 Mode = state.Mode,
                 Step = step,
+                Spec = graph.Spec,
                 States = state.Steps,
                 Activity = effect.Activity!.Value,
                 Attempt = effect.Attempt,

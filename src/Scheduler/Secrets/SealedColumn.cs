@@ -25,6 +25,7 @@ sealed record SealedColumn(string Table, string Key, string KeyType, string Colu
         new("data_protection_key", "name", "text", "sealed", "sealed", name => name),
         OfId<LocationId>("location", "credentials_sealed", "credentials"),
         OfId<RepositoryId>("repository", "password_sealed", "password"),
+        new("step_secret", "name", "text", "value_sealed", "value", name => name),
         OfId<ChannelId>("channel", "secret_sealed", "secret"),
     ];
 

@@ -19,8 +19,13 @@ public static class RunbookProblems
     public static IReadOnlyList<RunbookProblem> Of(RunbookSpec spec)
     {
         var problems = new List<RunbookProblem>(OfCourse(spec));
+        var production = ProductionAddresses.Of(spec);
         foreach (var step in spec.Steps)
         {
+            KindProblems.Of(step, $"steps.{step.Name}", problems);
+            if (production.Refusal(step) is { } refusal)
+                problems.Add(new($"steps.{step.Name}.rehearsal", refusal, "Name what a rehearsal uses in its place under rehearsal, or say "
+                    + "inRehearsal: Skip."));
             HostKindProblems.Of(step, $"steps.{step.Name}", problems);
             RestoreKindProblems.Of(step, $"steps.{step.Name}.restore", problems);
         }

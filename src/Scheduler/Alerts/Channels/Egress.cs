@@ -24,17 +24,23 @@ static class Egress
     /// <summary>A client that follows no redirect, asks no proxy and keeps no cookie.</summary>
     /// <param name="timeout">Longest request.</param>
     /// <param name="authorities">Who may vouch for servers besides; empty for none.</param>
-    public static HttpClient Client(TimeSpan timeout, X509Certificate2Collection authorities) => new(new SocketsHttpHandler
-    {
-        SslOptions = { RemoteCertificateValidationCallback = ServerTrust.By(authorities) },
-        AllowAutoRedirect = false,
-        UseProxy = false,
-        UseCookies = false,
-        MaxResponseHeadersLength = 32,
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        ConnectCallback = async (context, ct) => await Connect(context.DnsEndPoint.Host, context.DnsEndPoint.Port, ct),
-    })
-    { Timeout = timeout };
+    /// <param name="connecting">Asked before each connection; throws where there is to be none.</param>
+    public static HttpClient Client(TimeSpan timeout, X509Certificate2Collection authorities, Action? connecting = null)
+        => new(new SocketsHttpHandler
+        {
+            SslOptions = { RemoteCertificateValidationCallback = ServerTrust.By(authorities) },
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            UseCookies = false,
+            MaxResponseHeadersLength = 32,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            ConnectCallback = async (context, ct) =>
+            {
+                connecting?.Invoke();
+                return await Connect(context.DnsEndPoint.Host, context.DnsEndPoint.Port, ct);
+            },
+        })
+        { Timeout = timeout };
 
     /// <summary>Connects to the first address that answers.</summary>
     /// <exception cref="IOException">None does, or none is allowed; the message says which.</exception>

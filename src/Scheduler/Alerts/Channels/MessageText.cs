@@ -50,6 +50,15 @@ static class MessageText
         Text = $"{caller} asked for this test of the channel {channel}. Nothing happened; alerts will come this way.\n",
     };
 
+    /// <summary>What a step of a runbook tells.</summary>
+    public static MessageContent Runbook(MessageId id, string subject, string text) => new()
+    {
+        Id = id,
+        Type = "runbook",
+        Subject = Cut(OneLine(subject)),
+        Text = text.ReplaceLineEndings("\n").TrimEnd('\n') + "\n",
+    };
+
     static void Append(StringBuilder text, AlertEvent one)
     {
         var word = one.What == "cleared" ? "Over" : one.What == "worse" ? $"{one.Severity} now" : one.Severity.ToString();

@@ -33,6 +33,11 @@ static class Outbox
         }
     }
 
+    /// <summary>Tells one channel something of its own, as soon as may be; what has this id already is not told again.</summary>
+    public static Task Say(Transaction tx, ChannelId channel, MessageContent content, CancellationToken ct) => tx.Execute("""
+        insert into message (id, channel_id, events, content, due_at) values ($1, $2, '[]', $3, clock()) on conflict (id) do nothing
+        """, [content.Id, channel, JsonText.Of(content, WireJson.Default.MessageContent)], ct);
+
     /// <summary>Tells nobody what has not been told yet.</summary>
     public static Task Withdraw(Transaction tx, CancellationToken ct)
         => tx.Execute("delete from message where state = 'Waiting'", [], ct);

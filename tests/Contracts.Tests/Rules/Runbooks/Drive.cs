@@ -28,14 +28,14 @@ sealed class Drive
 
     public StepState this[string step] => Execution.Steps.Single(state => state.Name == step);
 
-    public static StepSpec Step(string name, string needs = "", StepKind kind = StepKind.DnsChange) => new()
+    public static StepSpec Step(string name, string needs = "", StepKind kind = StepKind.DnsChange) => StepSamples.Filled(new()
     {
         Name = name,
         Kind = kind,
         Needs = needs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
         Timeout = TimeSpan.FromMinutes(5),
         For = kind == StepKind.Wait ? TimeSpan.FromMinutes(1) : null,
-    };
+    });
 
     public static RunbookSpec Book(params IReadOnlyList<StepSpec> steps) => new() { Steps = steps };
 
