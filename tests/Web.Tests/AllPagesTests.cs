@@ -14,6 +14,7 @@ using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.RecoveryPoints;
 using BackupDr.Scheduler.Repositories;
+using BackupDr.Scheduler.Runbooks;
 using BackupDr.TestKit;
 using BackupDr.Web.Tests.Fixtures;
 using Microsoft.AspNetCore.Components;
@@ -132,6 +133,7 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
             }, default);
             var join = await node.Get<CreateJoinToken>().Handle(ConsoleNode.System, new CreateJoinTokenRequest(), default);
             var (user, approval) = await People(node, files.Id);
+            var (book, executions) = await Runbooks(node);
             var item = files.Items[0];
             var points = await node.Get<ListRecoveryPoints>().Handle(ConsoleNode.System, new ListRecoveryPointsRequest(), default);
             var evidence = await node.Get<ListEvidence>().Handle(ConsoleNode.System, new ListEvidenceRequest(), default);
@@ -159,8 +161,44 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 ["/evidence/{Id}"] = [$"/evidence/{evidence.Entries[0].Id}"],
                 ["/settings/users/{Id}"] = [$"/settings/users/{user}"],
                 ["/approvals/{Id}"] = [$"/approvals/{approval}"],
+                ["/runbooks/{Id}"] = [$"/runbooks/{book}"],
+                ["/runbooks/{Id}/start"] = [$"/runbooks/{book}/start"],
+                ["/executions/{Id}"] = [.. executions.SelectMany(one => new[] { $"/executions/{one}", $"/executions/{one}?view=focus" })],
                 ["/settings/notifications/{Id}"] = [$"/settings/notifications/{channel.Id}"],
             }, [web, db]);
+        }
+
+        /// <summary>A runbook, a rehearsal of it that waits, and an execution in earnest that asks somebody.</summary>
+        static async Task<(RunbookId Book, IReadOnlyList<ExecutionId> Executions)> Runbooks(ConsoleNode node)
+        {
+            StepSpec Step(string name, StepKind kind, params string[] needs) => new()
+            {
+                Name = name,
+                Kind = kind,
+                Needs = needs,
+                Timeout = TimeSpan.FromHours(2),
+                For = kind == StepKind.Wait ? TimeSpan.FromHours(1) : null,
+            };
+            var book = await node.Get<CreateRunbook>().Handle(ConsoleNode.System, new CreateRunbookRequest
+            {
+                Name = "shop",
+                Spec = new RunbookSpec
+                {
+                    Description = "Brings the shop to the other site.",
+                    From = "eu-west",
+                    To = "eu-north",
+                    Targets = new RunbookTargets { Rto = TimeSpan.FromMinutes(45) },
+                    Steps =
+                    [
+                        Step("go", StepKind.Approval), Step("settle-after-everything-was-switched", StepKind.Wait, "go"),
+                        Step("look", StepKind.Approval, "settle-after-everything-was-switched"),
+                    ],
+                },
+            }, default);
+            var rehearsal = await node.Get<RehearseRunbook>().Handle(ConsoleNode.System, new RehearseRunbookRequest(book.Id), default);
+            var real = await node.Get<StartExecution>().Handle(ConsoleNode.System, new StartExecutionRequest(book.Id,
+                ExecutionMode.Disaster, "The data centre does not answer."), default);
+            return (book.Id, [real.Id, rehearsal.Id]);
         }
 
         /// <summary>A second person, and something that waits for the first one's consent.</summary>

@@ -88,7 +88,7 @@ public sealed record ExecutionProposal(ExecutionAction Action, string Step, int 
 
 /// <summary>GET executions/{id}/events: in their order.</summary>
 /// <param name="Id">The execution.</param>
-/// <param name="After">Only later ones than this number.</param>
+/// <param name="After">Only later ones than this number; -1 for the beginning too.</param>
 public sealed record ListExecutionEventsRequest(ExecutionId Id, long After = 0);
 
 /// <summary>An event of an execution.</summary>

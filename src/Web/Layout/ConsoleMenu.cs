@@ -32,6 +32,7 @@ public static class ConsoleMenu
         new("/jobs", "Jobs", "jobs", "/runs"),
         new("/storage", "Storage", "storage"),
         new("/verification", "Verification", "evidence") { Parts = [new("/verification", "Overview"), new("/evidence", "Evidence")] },
+        new("/runbooks", "Runbooks", "runbooks", "/executions"),
         new("/audit", "Audit & settings", "audit")
         {
             Parts =
