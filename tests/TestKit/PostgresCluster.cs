@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Npgsql;
 
 namespace BackupDr.TestKit;
@@ -38,6 +39,24 @@ public sealed class PostgresCluster : IAsyncDisposable
         ]);
         cluster.Start();
         return cluster;
+    }
+
+    /// <summary>Makes a standby of a server and starts it: it follows as fast as it can, and the primary does not wait for it.</summary>
+    public static PostgresCluster StandbyOf(PostgresCluster primary)
+    {
+        var standby = Prepare();
+        standby.As("pg_basebackup", "-h", primary.Sockets, "-p", primary.Port.ToString(CultureInfo.InvariantCulture), "-U", "postgres",
+            "-D", standby.Data, "-R", "-X", "stream", "-c", "fast");
+        File.AppendAllLines(Path.Combine(standby.Data, "postgresql.conf"),
+            [$"port = {standby.Port}", $"unix_socket_directories = '{standby.Sockets}'"]);
+        standby.Start();
+        return standby;
+    }
+
+    /// <summary>Stops the server's processes where they are: it answers nobody, keeps its connections, and is not dead.</summary>
+    public void Freeze()
+    {
+        foreach (var pid in Processes()) Tool.Run("kill", ["-STOP", pid]);
     }
 
     /// <summary>An empty place for a cluster that comes from somewhere else.</summary>
@@ -100,10 +119,13 @@ public sealed class PostgresCluster : IAsyncDisposable
         foreach (var file in Directory.GetFiles(Sockets, ".s.PGSQL.*")) File.Delete(file);
     }
 
+    /// <summary>Whether any of its processes lives, be it stopped.</summary>
+    public bool IsAlive() => Processes().Count > 0;
+
     /// <summary>All processes that work in the data folder, as all of a server's do.</summary>
     List<string> Processes() => [.. Directory.EnumerateDirectories("/proc")
         .Where(folder => Path.GetFileName(folder).All(char.IsAsciiDigit) && CurrentFolder(folder) == Data)
-        .Select(folder => Path.GetFileName(folder)).Where(IsAlive)];
+        .Select(folder => Path.GetFileName(folder)).Where(Lives)];
 
     static string? CurrentFolder(string process)
     {
@@ -111,7 +133,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         catch (IOException) { return null; }   // it ended
     }
 
-    static bool IsAlive(string pid)
+    static bool Lives(string pid)
     {
         try { return !File.ReadAllText($"/proc/{pid}/stat").Split(')')[^1].TrimStart().StartsWith('Z'); }
         catch (IOException) { return false; }
@@ -152,7 +174,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         if (File.Exists(Path.Combine(Data, "postmaster.pid")))
         {
             var pid = File.ReadLines(Path.Combine(Data, "postmaster.pid")).First();
-            if (IsAlive(pid)) Kill();
+            if (Lives(pid)) Kill();
         }
         Tool.Run("rm", ["-rf", "--", Folder, Folder + ".tablespaces"]);
         await Task.CompletedTask;

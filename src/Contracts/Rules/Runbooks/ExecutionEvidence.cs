@@ -21,8 +21,8 @@ public static class ExecutionEvidence
 {
     /// <summary>The kind of the record.</summary>
     public const string Kind = "execution";
-    /// <summary>The output of a step that tells how old the newest data is, in seconds.</summary>
-    public const string AgeSeconds = "ageSeconds";
+    /// <summary>Outputs of steps that tell of what moment the newest data is that is there afterwards, ISO 8601.</summary>
+    public const string Newest = "newest", TakenAt = "takenAt";
 
     /// <summary>Of an execution that is over.</summary>
     public static EvidenceBody Of(RunbookSpec spec, Execution execution, ExecutionFacts facts) => new()
@@ -51,12 +51,13 @@ public static class ExecutionEvidence
         Rpo = spec.Targets.Rpo is { } rpo && AchievedRpo(execution) is { } age ? Target(rpo, age) : null,
     };
 
-    /// <summary>Seconds from the newest data that is there to the moment that it was looked at: the worst of what the steps found out; null
-    /// where none did.</summary>
+    /// <summary>Seconds from the newest data that is there afterwards to the beginning of the execution: the worst of what the steps found
+    /// out; null where none did. What was written after that was never the runbook's to bring back.</summary>
     public static double? AchievedRpo(Execution execution) => execution.Steps
         .Where(step => step.Phase == StepPhase.Done)
-        .Select(step => step.Outputs.TryGetValue(AgeSeconds, out var text)
-            && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) ? seconds : (double?)null)
+        .SelectMany(step => new[] { Newest, TakenAt }.Select(name => step.Outputs.GetValueOrDefault(name)))
+        .Select(text => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            ? Math.Max(0, (execution.StartedAt - at).TotalSeconds) : (double?)null)
         .Max();
 
     static EvidenceStep Step(StepState step) => new(step.Name, HashChain.Moment(step.BeganAt!.Value),

@@ -28,7 +28,7 @@ public sealed class ExecutionEvidenceTests
             Step = "assert",
             Attempt = 1,
             Outcome = ActivityOutcome.Succeeded,
-            Outputs = new Dictionary<string, string> { ["ageSeconds"] = "301.5", ["value"] = "x" },
+            Outputs = new Dictionary<string, string> { ["newest"] = $"{Start.AddSeconds(-301.5):O}", ["value"] = "x" },
         });
         drive.Says(ExecutionEventKind.Approved, "go", "bo").Passes(TimeSpan.FromMinutes(2)).Done("dns").Fails("late", "no disk");
 
