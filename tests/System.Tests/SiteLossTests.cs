@@ -68,7 +68,7 @@ public sealed class SiteLossTests
         Assert.Equal("127.0.0.2", names.Dig("app"));
         var first = client.Orders[acknowledged.Count].At;
         var evidence = (await Get(http, "evidence", WireJson.Default.EvidencePage)).Entries
-            .First(entry => entry.Kind == "execution" && entry.Subject == started.Id.ToString());
+            .First(entry => entry.Kind == "execution" && entry.Body.Execution == started.Id.ToString());
         Assert.Equal(("shop", "disaster", "Succeeded", "site A does not answer"),
             (evidence.Body.Runbook, evidence.Body.Mode, evidence.Body.Outcome, evidence.Body.Why));
         Assert.Equal(["fence", "promote", "newest", "app", "balancer", "name", "healthy", "tell"],

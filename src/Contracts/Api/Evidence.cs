@@ -192,6 +192,8 @@ public sealed record EvidenceBody
     public string? From { get; init; }
     /// <summary>Of a forget: the recovery points whose snapshots were removed for good.</summary>
     public IReadOnlyList<string>? Points { get; init; }
+    /// <summary>The execution.</summary>
+    public string? Execution { get; init; }
     /// <summary>Of an execution: the runbook's name.</summary>
     public string? Runbook { get; init; }
     /// <summary>Its version.</summary>

@@ -102,7 +102,8 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
         var facts = await tx.First("select r.name, e.version, v.hash, e.by_whom, e.why from execution e "
             + "join runbook r on r.id = e.runbook_id join runbook_version v on v.runbook_id = e.runbook_id and v.version = e.version "
             + "where e.id = $1", [id],
-            row => new ExecutionFacts(row.Text(0), row.Int(1), Convert.ToHexStringLower(row.Bytes(2)), row.Text(3), row.Text(4)), ct);
+            row => new ExecutionFacts(id.ToString(), row.Text(0), row.Int(1), Convert.ToHexStringLower(row.Bytes(2)), row.Text(3),
+                row.Text(4)), ct);
         await evidence.Append(tx, ExecutionEvidence.Kind, runbook.ToString(), ExecutionEvidence.Of(spec, state, facts!), ct);
     }
 

@@ -8,12 +8,13 @@ using BackupDr.Contracts.Specs;
 namespace BackupDr.Contracts.Rules.Runbooks;
 
 /// <summary>Whose execution it is.</summary>
+/// <param name="Execution">Text form of its id.</param>
 /// <param name="Runbook">Name of the runbook.</param>
 /// <param name="Version">Its version.</param>
 /// <param name="Hash">SHA-256 of that version, in lower-case hex.</param>
 /// <param name="By">Who began it.</param>
 /// <param name="Why">Why.</param>
-public sealed record ExecutionFacts(string Runbook, int Version, string Hash, string By, string Why);
+public sealed record ExecutionFacts(string Execution, string Runbook, int Version, string Hash, string By, string Why);
 
 /// <summary>What an execution leaves as evidence: each step with its times, what was not done and why, who said yes, what a person answered
 /// for, what was left, and what was reached of the objectives.</summary>
@@ -27,6 +28,7 @@ public static class ExecutionEvidence
     /// <summary>Of an execution that is over.</summary>
     public static EvidenceBody Of(RunbookSpec spec, Execution execution, ExecutionFacts facts) => new()
     {
+        Execution = facts.Execution,
         Runbook = facts.Runbook,
         RunbookVersion = facts.Version.ToString(CultureInfo.InvariantCulture),
         RunbookHash = facts.Hash,

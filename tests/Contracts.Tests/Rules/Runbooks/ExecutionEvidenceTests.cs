@@ -13,7 +13,7 @@ public sealed class ExecutionEvidenceTests
         Step("late", "dns", StepKind.DbReprotect) with { Impact = StepImpact.Optional }) with
     { Targets = new RunbookTargets { Rto = TimeSpan.FromMinutes(10), Rpo = TimeSpan.FromMinutes(5) } };
 
-    static readonly ExecutionFacts Facts = new("shop", 7, new string('a', 64), "ann", "the site burns");
+    static readonly ExecutionFacts Facts = new("exe_1", "shop", 7, new string('a', 64), "ann", "the site burns");
 
     static EvidenceBody Evidence(Drive drive) => ExecutionEvidence.Of(Spec, drive.Execution, Facts);
 

@@ -120,7 +120,7 @@ sealed class DnsReader
 
     /// <summary>Reads the data of a signature.</summary>
     /// <exception cref="FormatException">It is none.</exception>
-    public static TsigData ReadTsig(byte[] data)
+    public static TsigFields ReadTsig(byte[] data)
     {
         var reader = new DnsReader(data);
         var algorithm = reader.Name();
@@ -131,7 +131,7 @@ sealed class DnsReader
         reader._at += length;
         var (originalId, error, otherLength) = (reader.Number(), (DnsCode)reader.Number(), reader.Number());
         if (reader._at + otherLength != data.Length) throw reader.Wrong("has a signature of another length than it says");
-        return new TsigData(algorithm, signedAt, fudge, mac, originalId, error, data[reader._at..]);
+        return new TsigFields(algorithm, signedAt, fudge, mac, originalId, error, data[reader._at..]);
     }
 
     FormatException Wrong(string what) => new($"The message {what} (at byte {_at} of {_bytes.Length}).");

@@ -16,7 +16,7 @@ sealed record TsigKey(DnsName Name, byte[] Secret);
 /// <param name="OriginalId">The id that was signed.</param>
 /// <param name="Error">What the server minds of ours.</param>
 /// <param name="Other">With BADTIME: its own clock.</param>
-sealed record TsigData(DnsName Algorithm, long SignedAt, ushort Fudge, byte[] Mac, ushort OriginalId, DnsCode Error, byte[] Other);
+sealed record TsigFields(DnsName Algorithm, long SignedAt, ushort Fudge, byte[] Mac, ushort OriginalId, DnsCode Error, byte[] Other);
 
 /// <summary>Signatures of messages (RFC 8945) with HMAC-SHA256, the one algorithm that every server has to know.</summary>
 static class Tsig
@@ -30,7 +30,7 @@ static class Tsig
     /// <returns>The bytes to send, and the signature, which that of the answer covers.</returns>
     public static (byte[] Bytes, byte[] Mac) Sign(DnsMessage message, TsigKey key, DateTimeOffset now)
     {
-        var data = new TsigData(Algorithm, now.ToUnixTimeSeconds(), Fudge, [], message.Id, DnsCode.NoError, []);
+        var data = new TsigFields(Algorithm, now.ToUnixTimeSeconds(), Fudge, [], message.Id, DnsCode.NoError, []);
         var mac = Mac(key, [], DnsWriter.Write(message), data);
         var record = new DnsRecord(key.Name, DnsType.Tsig, DnsClass.Any, 0, Write(data with { Mac = mac }));
         return (DnsWriter.Write(message with { Additionals = [.. message.Additionals, record] }), mac);
@@ -48,7 +48,7 @@ static class Tsig
     {
         if (answer.SignedUntil is not { } end) return (DnsCode.NoError, "The answer is not signed.");
         var record = answer.Additionals[^1];
-        TsigData data;
+        TsigFields data;
         try { data = DnsReader.ReadTsig(record.Data); }
         catch (FormatException e) { return (DnsCode.NoError, $"The signature of the answer cannot be read: {e.Message}"); }
         // A server that does not know the key, or holds another one, cannot sign (RFC 8945 §5.3.2).
@@ -70,7 +70,7 @@ static class Tsig
             ? (DnsCode.NoError, "The answer was signed at another time: it is an old one.") : (DnsCode.NoError, null);
     }
 
-    static string Clocks(TsigData data, DateTimeOffset now)
+    static string Clocks(TsigFields data, DateTimeOffset now)
     {
         if (data.Other.Length != 6) return "The clocks of server and node differ too much (BADTIME).";
         var theirs = (long)BinaryPrimitives.ReadUInt16BigEndian(data.Other) << 32
@@ -81,7 +81,7 @@ static class Tsig
     }
 
     /// <summary>RFC 8945 §4.3: the former signature, the message, and what is signed of the signature itself.</summary>
-    static byte[] Mac(TsigKey key, byte[] asked, byte[] message, TsigData data)
+    static byte[] Mac(TsigKey key, byte[] asked, byte[] message, TsigFields data)
     {
         var writer = new DnsWriter();
         if (asked.Length > 0)
@@ -102,7 +102,7 @@ static class Tsig
         return HMACSHA256.HashData(key.Secret, writer.ToArray());
     }
 
-    static byte[] Write(TsigData data)
+    static byte[] Write(TsigFields data)
     {
         var writer = new DnsWriter();
         writer.Bytes(data.Algorithm.Wire);
