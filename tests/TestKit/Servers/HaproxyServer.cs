@@ -34,6 +34,7 @@ public sealed class HaproxyServer : IAsyncDisposable
                 stats socket 127.0.0.1:{_port + 1} level admin
             defaults
                 mode tcp
+                retries 0
                 timeout connect 2s
                 timeout client 30s
                 timeout server 30s
