@@ -2,6 +2,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Rules.Placement;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Cluster;
@@ -73,9 +74,10 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     /// <summary>Whether anything waits that this host could get. What locks and writes is done only then.</summary>
     Task<bool> AnythingWaits(HostId host, CancellationToken ct) => db.Scalar<bool>($"""
         select exists (select from run where host_id = $1 and state = 'Queued' and due_at <= clock())
-            or exists (select from agent_request where host_id = $1 and taken_at is null and created_at > clock() - $2)
+            or exists (select from agent_request where host_id = $1 and taken_at is null and created_at > clock() - $3)
             or exists (select from host where id = $1 and is_mover) and exists (select from run where {UpkeepPlacement.Waits})
-        """, [host, AgentProtocol.RequestTimeout], ct);
+            or exists ({UpkeepPlacement.Left})
+        """, [host, MoverPlacement.Out, AgentProtocol.RequestTimeout], ct);
 
     /// <param name="host">Who asks.</param>
     /// <param name="request">What it says.</param>

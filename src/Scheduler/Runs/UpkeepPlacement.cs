@@ -6,13 +6,23 @@ using BackupDr.Scheduler.Database;
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>Gives repository work that waits to hosts with the role mover. Done in each mover's poll, so a mover that comes gets its share
-/// with its first one, and work given to a mover that fell silent goes to another.</summary>
+/// with its first one, and work given to a mover that fell silent goes to another; where no mover is left, back to the host of the
+/// repository, in that host's poll.</summary>
 public sealed class UpkeepPlacement(NodeOptions node)
 {
     const int AtOnce = 8;
 
     /// <summary>A condition of runs without a name: repository work that waits, whoever may do it.</summary>
     public const string Waits = "state = 'Queued' and due_at <= clock() and kind in ('Check', 'Prune', 'Tier', 'Replicate')";
+
+    /// <summary>A condition of hosts <c>h</c>: movers who are well. $2 is <see cref="MoverPlacement.Out"/>.</summary>
+    const string Well = "h.is_mover and h.retired_at is null and not h.awaits_approval and h.last_seen_at > clock() - $2";
+
+    /// <summary>A query of runs without a name: those of the repositories of host $1 that wait at a mover, while no mover is well. $2 is
+    /// <see cref="MoverPlacement.Out"/>.</summary>
+    public const string Left = "select r.id from run r join repository s on s.id = r.repository_id where s.host_id = $1 "
+        + "and r.host_id <> $1 and r.state = 'Queued' and r.due_at <= clock() and r.kind in ('Check', 'Prune', 'Tier', 'Replicate') "
+        + "and exists (select from host m where m.id = r.host_id and m.is_mover) and not exists (select from host h where " + Well + ")";
 
     /// <summary>Places what waits, as far as there are free movers.</summary>
     /// <param name="tx">The poll's.</param>
@@ -21,7 +31,11 @@ public sealed class UpkeepPlacement(NodeOptions node)
     public async Task Place(Transaction tx, HostId asking, CancellationToken ct)
     {
         if (!await tx.Scalar<bool>("select is_mover and retired_at is null and not awaits_approval from host where id = $1", [asking],
-            ct)) return;
+            ct))
+        {
+            await TakeBack(tx, asking, ct);
+            return;
+        }
         foreach (var (run, epoch) in await Waiting(tx, ct))
         {
             var movers = await Movers(tx, ct);
@@ -31,6 +45,17 @@ public sealed class UpkeepPlacement(NodeOptions node)
             await RunTable.Event(tx, run, epoch, EventLevel.Info, "run.placed",
                 $"Given to {movers.Find(mover => mover.Host == host)!.Name}, which does repository work.", ct);
             if (host != asking) await Notifications.WakeHost(tx, host, ct);
+            await Notifications.Changed(tx, "runs", run.ToString(), ct);
+        }
+    }
+
+    static async Task TakeBack(Transaction tx, HostId host, CancellationToken ct)
+    {
+        foreach (var (run, epoch) in await tx.Query($"update run set host_id = $1 where id in ({Left} for update of r skip locked) "
+            + "returning id, lease_epoch", [host, MoverPlacement.Out], row => (row.Id<RunId>(0), row.Long(1)), ct))
+        {
+            await RunTable.Event(tx, run, epoch, EventLevel.Info, "run.placed",
+                "Given back to the host of the repository: no mover is there any more.", ct);
             await Notifications.Changed(tx, "runs", run.ToString(), ct);
         }
     }

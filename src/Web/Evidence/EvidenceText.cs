@@ -12,20 +12,21 @@ public static class EvidenceText
     public static readonly IReadOnlyList<(string Kind, string Word)> Kinds =
     [
         ("drill", "Test restore"), ("restore", "Restore"), ("heal", "Copy mended"), ("replica", "Copies made equal"),
-        ("lost", "Recovery point lost"), ("check", "Read back"), ("hold", "Retention held"),
+        ("lost", "Recovery point lost"), ("check", "Read back"), ("hold", "Retention held"), ("execution", "Runbook executed"),
     ];
 
     /// <summary>"Test restore".</summary>
     public static string Kind(string kind) => Kinds.FirstOrDefault(one => one.Kind == kind).Word ?? kind;
 
     /// <summary>What it is about: an item's name, an object, a repository.</summary>
-    public static string Subject(EvidenceEntry entry) => entry.Body.ItemName ?? entry.Body.Object ?? entry.Body.RepositoryUrl
-        ?? entry.Subject;
+    public static string Subject(EvidenceEntry entry) => entry.Body.ItemName ?? entry.Body.Runbook ?? entry.Body.Object
+        ?? entry.Body.RepositoryUrl ?? entry.Subject;
 
     /// <summary>Where more of the thing that it is about is shown; null where that is no page.</summary>
     public static string? Link(EvidenceEntry entry) => entry.Body switch
     {
         { Item: { } item } => $"/items/{item}",
+        { Execution: { } execution } => $"/executions/{execution}",
         { Repository: { } repository } => $"/storage/{repository}",
         _ => null,
     };
@@ -38,10 +39,23 @@ public static class EvidenceText
         (_, "Skipped") => (Tone.Off, "Not made"),
         (_, "Complete") => (Tone.Proven, "Complete"),
         (_, "Incomplete") => (Tone.Unproven, "Incomplete"),
+        (_, "Succeeded") => (Tone.Proven, "Succeeded"),
+        (_, "RolledBack") => (Tone.Unproven, "Rolled back"),
+        (_, "Stopped") => (Tone.Unproven, "Stopped"),
         ("heal" or "replica", _) => (Tone.Unproven, "Mended"),
         ("lost", _) => (Tone.Broken, "Lost"),
         ("hold", _) => (Tone.Unproven, "On hold"),
         _ => (Tone.Off, "Told"),
+    };
+
+    /// <summary>How a step went.</summary>
+    public static (Tone Tone, string Word) Result(EvidenceStep step) => step.Result switch
+    {
+        "done" => (Tone.Proven, "Done"),
+        "skipped" => (Tone.Unproven, "Left out by a person"),
+        "by hand" => (Tone.Unproven, "Done by hand"),
+        "left out" => (Tone.Off, "Left out"),
+        _ => (Tone.Broken, "Failed"),
     };
 
     /// <summary>"3 min 20 s" of a number of seconds; the text itself where it is none.</summary>

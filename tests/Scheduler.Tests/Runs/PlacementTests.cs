@@ -78,4 +78,27 @@ public sealed class PlacementTests(SchedulerDatabases databases)
 
         Assert.Equal(JobKind.Check, (await fleet.Lease(two))?.Job.Kind);
     }
+
+    [Fact]
+    public async Task What_movers_had_goes_back_to_the_hosts_when_the_last_of_them_left()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (host, other) = (await ProtectInBucket(fleet, 1), await ProtectInBucket(fleet, 2));
+        await InBucket(fleet);
+        var (one, two) = (await AddMover(fleet, "mover-1"), await AddMover(fleet, "mover-2"));
+        await Check(fleet);
+        await fleet.Node.Db.Execute("update run set host_id = $1 where state = 'Queued'", [one], Fleet.NoStop);
+        await fleet.Node.PassTime(MoverPlacement.Out + TimeSpan.FromSeconds(1));
+        await fleet.Node.Db.Execute("update host set last_seen_at = clock() where id = $1", [two], Fleet.NoStop);
+
+        Assert.Null(await fleet.Lease(host));   // another mover is there, and will take it
+        await fleet.Node.Db.Execute("update host set retired_at = clock() where id = $1", [two], Fleet.NoStop);
+        var (own, others) = (await fleet.Lease(host), await fleet.Lease(other));
+
+        Assert.Equal((JobKind.Check, JobKind.Check), (own?.Job.Kind, others?.Job.Kind));
+        Assert.NotEqual(own!.RunId, others!.RunId);
+        Assert.Contains(await fleet.Log(own.RunId),
+            line => line.Code == "run.placed" && line.Text.Contains("no mover", StringComparison.Ordinal));
+        Assert.Null(await fleet.Lease(host));
+    }
 }
