@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 
 namespace BackupDr.Web.Tests.Fixtures;
@@ -9,7 +11,8 @@ public sealed class Visit : IAsyncDisposable
     static readonly string? Screenshots = Environment.GetEnvironmentVariable("BACKUPDR_SCREENSHOTS") is { Length: > 0 }
         ? Directory.CreateDirectory(Path.Combine(FindRoot(), "artifacts", "screenshots")).FullName : null;
 
-    const int PatienceMs = 30_000;
+    const int PatienceMs = 120_000;
+    static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(25);
 
     static readonly LocatorWaitForOptions Attached = new() { State = WaitForSelectorState.Attached };
 
@@ -55,15 +58,22 @@ public sealed class Visit : IAsyncDisposable
         });
     }
 
-    /// <summary>Waits until the address is one of these.</summary>
-    /// <remarks>Not for the event that all of the page is loaded: where the answer to a form leads on, it may belong to the page before,
-    /// and is awaited in vain.</remarks>
-    public Task Arrives(string pattern) => Page.WaitForURLAsync(pattern, OnArrival);
+    /// <summary>Waits until the address is one of these: ** stands for anything, * for anything without a slash.</summary>
+    public Task Arrives(string pattern)
+    {
+        var fits = new Regex($"^{Regex.Escape(pattern).Replace(@"\*\*", ".*", StringComparison.Ordinal)
+            .Replace(@"\*", "[^/]*", StringComparison.Ordinal)}$", RegexOptions.CultureInvariant);
+        return Arrives(url => fits.IsMatch(url));
+    }
 
     /// <summary>Waits until the address fits.</summary>
-    public Task Arrives(Func<string, bool> fits) => Page.WaitForURLAsync(fits, OnArrival);
-
-    static readonly PageWaitForURLOptions OnArrival = new() { WaitUntil = WaitUntilState.Commit };
+    /// <remarks>By looking, not by an event of the page's loading: where the answer to a form leads on, the event may have been before, or
+    /// belong to the page before, and is awaited in vain.</remarks>
+    public async Task Arrives(Func<string, bool> fits)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); !fits(Page.Url); await Task.Delay(LookEvery))
+            Assert.True(Stopwatch.GetElapsedTime(begun).TotalMilliseconds < PatienceMs, $"still at {Page.Url}");
+    }
 
     /// <summary>Signs in, as the administrator unless told otherwise; the first time with the one-time password, which has to be
     /// changed.</summary>
