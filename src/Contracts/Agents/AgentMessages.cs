@@ -89,7 +89,7 @@ public sealed record LeaseRequest
     /// <summary>The highest term that this agent was told; null where it keeps none.</summary>
     public TermMark? Term { get; init; }
     /// <summary>Whether it carries out steps of runbooks; one that does not say so is asked for none.</summary>
-    public bool KnowsSteps { get; init; }
+    public bool? KnowsSteps { get; init; }
 }
 
 /// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>

@@ -111,7 +111,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
             null and created_at > clock() - $2 and (step is null or $3) and not (select awaits_approval from host where id = $1)
             for update skip locked)
             returning id, kind, path, repository_id, snapshot_id, source, step
-            """, [host.Value, AgentProtocol.RequestTimeout, request.KnowsSteps],
+            """, [host.Value, AgentProtocol.RequestTimeout, request.KnowsSteps == true],
             row => (Id: row.Id<RequestId>(0), Kind: row.Word<AgentRequestKind>(1), Path: FilePath.Parse(row.Text(2)),
                 Repository: row.IdOrNull<RepositoryId>(3), Snapshot: row.TextOrNull(4),
                 Source: row.Json("source", WireJson.Default.SourceSpec), Step: row.Json("step", WireJson.Default.HostStep)), ct);
