@@ -79,7 +79,7 @@ public sealed class ShopSite : IAsyncDisposable
             here=$(readlink "$process/cwd") || continue
             words=$(tr '\0' ' ' < "$process/cmdline") || continue
             case "$here $words" in
-                "{{Database.Data}} "*|*" python3 {{_folder.Path}}/shop.py "*) kill -KILL "${process#/proc/}" ;;
+                "{{Database.Data}} "*|*"{{_folder.Path}}/shop.py "*) kill -KILL "${process#/proc/}" ;;
             esac
         done 2>/dev/null
         exit 0
@@ -88,7 +88,7 @@ public sealed class ShopSite : IAsyncDisposable
 
     List<string> Applications() => [.. Directory.EnumerateDirectories("/proc")
         .Where(folder => Path.GetFileName(folder).All(char.IsAsciiDigit)
-            && Words(folder).StartsWith($"python3 {_folder.Path}/shop.py ", StringComparison.Ordinal))
+            && Words(folder).Contains($"{_folder.Path}/shop.py ", StringComparison.Ordinal))
         .Select(folder => Path.GetFileName(folder)!)];
 
     static string Words(string process)
