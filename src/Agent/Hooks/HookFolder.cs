@@ -8,9 +8,6 @@ namespace BackupDr.Agent.Hooks;
 /// <param name="path">Absolute path.</param>
 public sealed class HookFolder(string path)
 {
-    const int WritableByOthers = 0x12;   // 022
-    const int Executable = 0x49;         // 0111
-
     /// <summary>Where it is unless told otherwise.</summary>
     public const string Default = "/etc/backupdr/hooks.d";
 
@@ -37,11 +34,7 @@ public sealed class HookFolder(string path)
             throw new HookException("hook.missing", $"The hook cannot be run: {path}: {PosixException.Describe(e.Errno)}.",
                 $"Put the program into {Default} of the host, owned by root.");
         }
-        var wrong = status.Kind != kind ? kind == FileKind.Folder ? "is no folder" : "is no regular file"
-            : status.Uid != 0 ? "does not belong to root"
-            : (status.Permissions & WritableByOthers) != 0 ? "can be written by others than root"
-            : (status.Permissions & Executable) == 0 ? "is not executable" : null;
-        if (wrong is not null)
+        if (RootOnly.Wrong(status, kind) is { } wrong)
             throw new HookException("hook.unsafe", $"The hook is not run: {path} {wrong}.", "chown root:root and chmod 755 (or 700).");
     }
 }

@@ -1,3 +1,4 @@
+using BackupDr.Agent.Hooks;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Specs;
 using BackupDr.Storage.Posix;
@@ -8,8 +9,6 @@ namespace BackupDr.Agent.Steps;
 /// <param name="folder">Absolute path.</param>
 public sealed class AllowedSteps(string folder)
 {
-    const int WritableByOthers = 0x12;   // 022
-    const int Executable = 0x49;         // 0111
     /// <summary>The list of services that runbooks may start and stop.</summary>
     public const string Services = "services";
     /// <summary>The list of database servers that runbooks may promote and ask: host:port, or socket folder:port.</summary>
@@ -27,7 +26,7 @@ public sealed class AllowedSteps(string folder)
             throw new StepRefusedException("step.name", $"'{name}' is no file name of a program for runbooks.",
                 "Letters, digits, dots, dashes and underscores.");
         var file = Path.Combine(folder, name);
-        MustBeRoots(file, Executable, $"Put the program into {folder} of the host, owned by root, with mode 755 or 700.");
+        MustBeRoots(file, isRun: true, $"Put the program into {folder} of the host, owned by root, with mode 755 or 700.");
         return file;
     }
 
@@ -40,12 +39,12 @@ public sealed class AllowedSteps(string folder)
     {
         var file = Path.Combine(folder, list);
         var hint = $"Write a line '{entry}' into {file} of the host, owned by root.";
-        MustBeRoots(file, 0, hint);
+        MustBeRoots(file, isRun: false, hint);
         if (!File.ReadLines(file).Any(line => line.Trim() == entry))
             throw new StepRefusedException("step.not_listed", $"Runbooks may not touch the {what} {entry} of this host.", hint);
     }
 
-    void MustBeRoots(string file, int mode, string hint)
+    void MustBeRoots(string file, bool isRun, string hint)
     {
         foreach (var path in (string[])[folder, file])
         {
@@ -56,11 +55,7 @@ public sealed class AllowedSteps(string folder)
                 throw new StepRefusedException("step.not_allowed", $"This host does not let runbooks do that: {path}: "
                     + $"{PosixException.Describe(e.Errno)}.", hint);
             }
-            var wrong = status.Kind != (path == file ? FileKind.File : FileKind.Folder) ? "is not of the right kind"
-                : status.Uid != 0 ? "does not belong to root"
-                : (status.Permissions & WritableByOthers) != 0 ? "can be written by others than root"
-                : path == file && mode != 0 && (status.Permissions & mode) == 0 ? "is not executable" : null;
-            if (wrong is not null)
+            if (RootOnly.Wrong(status, path == file ? FileKind.File : FileKind.Folder, isRun || path == folder) is { } wrong)
                 throw new StepRefusedException("step.unsafe", $"This host does not let runbooks do that: {path} {wrong}.", hint);
         }
     }
