@@ -7,9 +7,6 @@ namespace BackupDr.Scheduler.Policies.Documents;
 /// <summary>Policies as documents: written, read from files, and compared.</summary>
 static class PolicyDocuments
 {
-    /// <summary>Most problems that are told at once.</summary>
-    const int MostProblems = 20;
-
     /// <summary>A document with the file that it stood in.</summary>
     internal sealed record Given(PolicyDocument Document, string File, int Line);
 
@@ -49,7 +46,7 @@ static class PolicyDocuments
                 problems.Add(new DocumentProblem(given.File, given.Line, 1,
                     $"The policy '{same.Key}' has a document in {same.First().File}:"
                     + $"{same.First().Line} already.", "Keep one of them."));
-        if (problems.Count > 0) throw Refused(problems);
+        if (problems.Count > 0) throw DocumentHead.Refused(problems);
         if (documents.Count == 0) throw new BadInputException("files", "There is no document in what was given.",
             "docs/operate/policy-files.md has an example.");
         return documents;
@@ -60,26 +57,10 @@ static class PolicyDocuments
         // What it is comes first: the members of something else would all be unknown.
         if (value is YamlMap map)
         {
-            if (!Is(map, "apiVersion", PolicyDocument.TheVersion, file, problems)) return null;
-            if (!Is(map, "kind", PolicyDocument.TheKind, file, problems)) return null;
+            if (!DocumentHead.Is(map, "apiVersion", PolicyDocument.TheVersion, file, problems)) return null;
+            if (!DocumentHead.Is(map, "kind", PolicyDocument.TheKind, file, problems)) return null;
         }
         return WireYaml.Read(value, WireJson.Default.PolicyDocument, names, file, problems);
-    }
-
-    static bool Is(YamlMap map, string name, string wanted, string file, List<DocumentProblem> problems)
-    {
-        var given = map.Find(name)?.Value;
-        if (given is YamlScalar { Text: var text } && text == wanted) return true;
-        problems.Add(new DocumentProblem(file, (given ?? map).Line, (given ?? map).Column, given is null ? $"'{name}' is missing."
-            : $"'{name}' is {given.What}.", $"Write {name}: {wanted}"));
-        return false;
-    }
-
-    static BadInputException Refused(List<DocumentProblem> problems)
-    {
-        var told = problems.Take(MostProblems).Select(problem => problem.ToString()).ToList();
-        if (problems.Count > MostProblems) told.Add($"and {problems.Count - MostProblems} more");
-        return new BadInputException("files", string.Join('\n', told), "Nothing was changed. Mend that and apply again.");
     }
 }
 

@@ -10,9 +10,6 @@ namespace BackupDr.Scheduler.Runbooks.Documents;
 /// <summary>Runbooks as documents: written, and read from files.</summary>
 static class RunbookDocuments
 {
-    /// <summary>Most problems that are told at once.</summary>
-    const int MostProblems = 20;
-
     internal sealed record Given(RunbookDocument Document, string File, int Line);
 
     public static string Write(Runbook runbook, WireNames names) => WireYaml.Write(new RunbookDocument
@@ -37,7 +34,7 @@ static class RunbookDocuments
             .Where(same => same.Count() > 1).SelectMany(same => same.Skip(1)))
             problems.Add(new DocumentProblem(twice.File, twice.Line, 1, $"The runbook '{twice.Document.Name}' has a document already.",
                 "Keep one of them."));
-        if (problems.Count > 0) throw Refused(problems);
+        if (problems.Count > 0) throw DocumentHead.Refused(problems);
         return documents.Count > 0 ? documents : throw new BadInputException("files", "There is no document in what was given.",
             "docs/runbooks.md has an example.");
     }
@@ -45,25 +42,9 @@ static class RunbookDocuments
     static RunbookDocument? Read(YamlValue value, string file, WireNames names, List<DocumentProblem> problems)
     {
         // What it is comes first: the members of something else would all be unknown.
-        if (value is YamlMap map && !(Is(map, "apiVersion", RunbookDocument.TheVersion, file, problems)
-            && Is(map, "kind", RunbookDocument.TheKind, file, problems))) return null;
+        if (value is YamlMap map && !(DocumentHead.Is(map, "apiVersion", RunbookDocument.TheVersion, file, problems)
+            && DocumentHead.Is(map, "kind", RunbookDocument.TheKind, file, problems))) return null;
         return WireYaml.Read(value, WireJson.Default.RunbookDocument, names, file, problems);
-    }
-
-    static bool Is(YamlMap map, string name, string wanted, string file, List<DocumentProblem> problems)
-    {
-        var given = map.Find(name)?.Value;
-        if (given is YamlScalar { Text: var text } && text == wanted) return true;
-        problems.Add(new DocumentProblem(file, (given ?? map).Line, (given ?? map).Column, given is null ? $"'{name}' is missing."
-            : $"'{name}' is {given.What}.", $"Write {name}: {wanted}"));
-        return false;
-    }
-
-    static BadInputException Refused(List<DocumentProblem> problems)
-    {
-        var told = problems.Take(MostProblems).Select(problem => problem.ToString()).ToList();
-        if (problems.Count > MostProblems) told.Add($"and {problems.Count - MostProblems} more");
-        return new BadInputException("files", string.Join('\n', told), "Nothing was changed. Mend that and apply again.");
     }
 }
 
