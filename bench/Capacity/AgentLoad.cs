@@ -27,6 +27,7 @@ static class AgentLoad
         foreach (var rate in rates)
         {
             var (since, failed) = (await node.Ask<DateTime>("select clock()", ct), fleet.Failures);
+            if (Installation.TellsStatements) await node.ForgetStatements(ct);
             before = node.Used();
             var asked = await Ask(node, fleet, rate, seconds, ct);
             var used = node.Used();
@@ -36,6 +37,7 @@ static class AgentLoad
             var ended = await node.Ask<double>(
                 $"select count(*) / extract(epoch from max(finished_at) - min(created_at))::float8 {after}", ct);
             Say($"| asked for {asked} | {rate} | {used.Since(before)} | {p50:0} | {p99:0} | {ended:0.0} | {fleet.Failures - failed} |");
+            if (Installation.TellsStatements) foreach (var line in await node.Statements(ct)) Say(line);
         }
         Say($"load average {File.ReadAllText("/proc/loadavg").Trim()}");
     }

@@ -23,6 +23,9 @@ sealed class Installation : IAsyncDisposable
         _bin = Directory.GetDirectories("/usr/lib/postgresql").Select(path => Path.Combine(path, "bin")).Order().Last();
     }
 
+    /// <summary>Whether the costly statements are told, which itself costs a little.</summary>
+    public static bool TellsStatements => Environment.GetEnvironmentVariable("BACKUPDR_STATEMENTS") == "1";
+
     string Data => Path.Combine(_folder, "pg");
     string KeyFile => Path.Combine(_folder, "api-key");
 
@@ -75,6 +78,7 @@ sealed class Installation : IAsyncDisposable
             unix_socket_directories = '{Data}'
             max_connections = 200
             shared_buffers = 256MB
+            {(TellsStatements ? "shared_preload_libraries = pg_stat_statements" : "")}
 
             """), ct);
         await Run("pg_ctl", ["-D", Data, "-w", "-t", "60", "-l", Path.Combine(Data, "log"), "start"], ct);
@@ -135,6 +139,17 @@ sealed class Installation : IAsyncDisposable
         await using var command = new NpgsqlCommand(sql, connection);
         return await command.ExecuteScalarAsync(ct) is T value ? value : default;
     }
+
+    /// <summary>Counts the cost of statements from now on.</summary>
+    public Task ForgetStatements(CancellationToken ct)
+        => Ask<int>("create extension if not exists pg_stat_statements; select pg_stat_statements_reset()", ct);
+
+    /// <summary>The costly statements since then, the worst first.</summary>
+    public async Task<IReadOnlyList<string>> Statements(CancellationToken ct) => await Ask<string[]>("""
+        select array_agg(line) from (select format('%s s, %s calls, %s ms each: %s', round(total_exec_time::numeric / 1000, 2), calls,
+                round(mean_exec_time::numeric, 2), left(regexp_replace(query, '\s+', ' ', 'g'), 160)) as line
+            from pg_stat_statements order by total_exec_time desc limit 25) x
+        """, ct) ?? [];
 
     /// <summary>What node and database used up to now.</summary>
     public Usage Used() => new(Stopwatch.GetTimestamp(), Usage.CpuOf(_node!.Id), Servers().Sum(Usage.CpuOf),

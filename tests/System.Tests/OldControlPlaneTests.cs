@@ -3,7 +3,9 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
+using BackupDr.TestKit.Servers;
 
 namespace BackupDr.SystemTests;
 
@@ -27,6 +29,8 @@ public sealed class OldControlPlaneTests
         await AddReplica(scene, web);
         using var page = await SignIn(old);
         await scene.Export();
+        await using var target = new PostSink();
+        var execution = await StartRunbook(old, target);
 
         // The old one is cut off from the places and from one host, and goes on with the other.
         old.CutOff(scene.Places);
@@ -42,9 +46,9 @@ public sealed class OldControlPlaneTests
         await scene.Until(async () => (await StateOf(old)).Later is not null, "the old one learns of the new one");
         web.Way.Point(rebuilt.Port + 1);
         Assert.Equal((2, "what the agent on web was told"), ((await StateOf(old)).Later!.Term, (await StateOf(old)).Later!.SeenIn));
-        await ShowThatItSaysWhy(old, page, web, waiting[0]);   // what it was at in that moment has ended meanwhile
+        await ShowThatItSaysWhy(old, page, web, waiting[0], execution);   // what it was at in that moment has ended meanwhile
         var before = await Effects(old);
-        await old.Pass(TimeSpan.FromMinutes(30));   // policies of a minute are due again and again
+        await old.Pass(TimeSpan.FromMinutes(30));   // policies of a minute are due again and again, and the runbook's next step
 
         // The host that it kept is sent away, and finds the new one where its address leads now, which alone removes.
         data.Way.Point(rebuilt.Port + 1);
@@ -61,6 +65,7 @@ public sealed class OldControlPlaneTests
         Assert.Equal((HttpStatusCode.Conflict, Superseded), await Pause(old, web));
         Assert.Equal(before, await Effects(old));
         foreach (var run in waiting) Assert.Equal("Queued 0", await old.Ask<string>(StateOfRun(run)));
+        Assert.Empty(target.All);
         Assert.Equal((HttpStatusCode.NoContent, ""), await Pause(rebuilt, web));
         foreach (var (name, host) in new[] { ("web", web), ("data", data) })
             (await scene.Restic(name, host)).Succeed("check", "--no-lock", "--read-data");
@@ -117,8 +122,31 @@ public sealed class OldControlPlaneTests
     /// <summary>What the old one did and holds: leases, firings, policies.</summary>
     static Task<string> Effects(NodeProcess node) => node.Ask<string>("""
         select concat_ws(' ', (select count(*) from run_event where code = 'run.leased'), (select count(*) from firing),
-            (select count(*) from run), (select md5(string_agg(p::text, '' order by id)) from policy p))
+            (select count(*) from run), (select count(*) from execution_event),
+            (select md5(string_agg(p::text, '' order by id)) from policy p))
         """);
+
+    /// <summary>An execution in earnest that waits for longer than the old one is cut off, and then changes something.</summary>
+    async Task<ExecutionId> StartRunbook(NodeProcess node, PostSink target)
+    {
+        using var http = node.Http();
+        var runbook = await OldControlPlane.Post(http, "runbooks", new CreateRunbookRequest
+        {
+            Name = "take over",
+            Spec = new RunbookSpec
+            {
+                RehearseEvery = TimeSpan.Zero,
+                Steps =
+                [
+                    new StepSpec { Name = "settle", Kind = StepKind.Wait, For = TimeSpan.FromMinutes(20), Timeout = TimeSpan.FromHours(1) },
+                    new StepSpec { Name = "switch", Kind = StepKind.Http, Needs = ["settle"], Timeout = TimeSpan.FromMinutes(1),
+                        Http = new HttpSpec { Method = "POST", Url = target.Url, Body = "switch" } },
+                ],
+            },
+        }, WireJson.Default.CreateRunbookRequest, WireJson.Default.Runbook);
+        return (await OldControlPlane.Post(http, $"runbooks/{runbook.Id}/executions", new StartExecutionRequest(
+            Mode: ExecutionMode.Disaster, Why: "to see"), WireJson.Default.StartExecutionRequest, WireJson.Default.ExecutionStarted)).Id;
+    }
 
     static string StateOfRun(RunId run) => $"select state || ' ' || lease_epoch from run where id = '{run.Value}'";
 
@@ -138,7 +166,7 @@ public sealed class OldControlPlaneTests
         return problem.RootElement.TryGetProperty("code", out var code) ? code.GetString()! : text;
     }
 
-    async Task ShowThatItSaysWhy(NodeProcess old, HttpClient page, FencedHost host, RunId waiting)
+    async Task ShowThatItSaysWhy(NodeProcess old, HttpClient page, FencedHost host, RunId waiting, ExecutionId execution)
     {
         using var http = old.Http();
         Assert.Equal((HttpStatusCode.Conflict, Superseded), await Pause(old, host));
@@ -146,10 +174,12 @@ public sealed class OldControlPlaneTests
             (HttpMethod.Delete, $"policies/{host.Policy.Id}"), (HttpMethod.Post, $"repositories/{host.Repository}/prune"),
             (HttpMethod.Post, $"repositories/{host.Repository}/check"), (HttpMethod.Post, $"runs/{waiting}/cancel"),
             (HttpMethod.Post, $"items/{Assert.Single(host.Policy.Items).Id}/retire"), (HttpMethod.Post, $"hosts/{host.Host}/retire"),
-            (HttpMethod.Post, "control-plane/export")];
+            (HttpMethod.Post, "control-plane/export"), (HttpMethod.Post, $"executions/{execution}/actions")];
         foreach (var (verb, path) in changes)
         {
             using var request = new HttpRequestMessage(verb, path);
+            if (path.StartsWith("executions/", StringComparison.Ordinal)) request.Content = JsonContent.Create(
+                new ActOnExecutionRequest(Action: ExecutionAction.Stop), WireJson.Default.ActOnExecutionRequest);
             using var answer = await http.SendAsync(request, _ct);
             Assert.Equal((path, HttpStatusCode.Conflict, Superseded), (path, answer.StatusCode, await CodeOf(answer)));
         }

@@ -10,14 +10,26 @@ namespace BackupDr.Scheduler.Repositories;
 /// <summary>All repositories by host and location.</summary>
 public sealed class ListRepositories(Postgres db, ChecksOptions options)
 {
-    public async Task<IReadOnlyList<RepositorySummary>> Handle(Caller caller, ListRepositoriesRequest request, CancellationToken ct)
+    /// <summary>Lists all.</summary>
+    public Task<IReadOnlyList<RepositorySummary>> Handle(Caller caller, ListRepositoriesRequest request, CancellationToken ct)
+        => Read(caller, "true", ct);
+
+    /// <summary>Only those that were adopted: few, if any, where all the others are many, and what they hold is added up.</summary>
+    public async Task<IReadOnlyList<RepositorySummary>> Adopted(Caller caller, CancellationToken ct)
+    {
+        caller.MustSomewhere(Right.StorageRead);
+        if (!await db.Scalar<bool>("select exists (select from repository where adopted_at is not null)", [], ct)) return [];
+        return await Read(caller, "r.adopted_at is not null", ct);
+    }
+
+    async Task<IReadOnlyList<RepositorySummary>> Read(Caller caller, string where, CancellationToken ct)
     {
         caller.MustSomewhere(Right.StorageRead);
         var replicas = await ReplicaTable.All(db, ct);
         var tierings = await TierTable.All(db, ct);
         var garbage = await GarbageTable.All(db, ct);
         var checks = await RollingCheckTable.All(db, options, ct);
-        var all = await db.Query("""
+        var all = await db.Query($"""
             select r.id, r.config_id, r.host_id, h.name as host_name, r.location_id, l.name as location_name, l.kind as location_kind,
                 r.url, r.state, r.name, r.adopted_at, r.looked_at, r.look_problem, r.upkeep_allowed, r.upkeep_set_by, r.upkeep_set_at,
                 p.points, p.stored, k.id as look_id, k.is_looking, l.lock_days, l.lock_mode,
@@ -31,7 +43,7 @@ public sealed class ListRepositories(Postgres db, ChecksOptions options)
             left join lateral (
                 select id, state in ('Queued', 'Leased', 'Running') as is_looking from run
                 where r.adopted_at is not null and repository_id = r.id and kind = 'Adopt' order by id desc limit 1) k on true
-            order by r.adopted_at is not null, lower(h.name), lower(l.name), r.id
+            where {where} order by r.adopted_at is not null, lower(h.name), lower(l.name), r.id
             """, [], row => new RepositorySummary
         {
             Id = row.Id<RepositoryId>("id"),

@@ -54,11 +54,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     }
 
     /// <summary>One statement without a transaction around it: what each agent does every ten seconds is most of an idle node's
-    /// work.</summary>
+    /// work. Its lock lets others refer to the host meanwhile: who makes runs of many hosts would hold up the polls of
+    /// all of them.</summary>
     async Task Seen(HostId host, LeaseRequest request, CancellationToken ct)
     {
         var isNews = await db.First("""
-            with before as (select id, last_seen_at is null or last_seen_at < clock() - $4 as news from host where id = $1 for update)
+            with before as (select id, last_seen_at is null or last_seen_at < clock() - $4 as news from host where id = $1
+                for no key update)
             update host h set last_seen_at = clock(), load = $2, agent_version = case when $3 = '' then h.agent_version else $3 end
             from before b where h.id = b.id returning b.news
             """, [host, request.Load, request.AgentVersion.Length <= 200 ? request.AgentVersion : "", HostTable.Silence],

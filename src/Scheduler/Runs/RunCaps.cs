@@ -49,12 +49,14 @@ static class RunCaps
     /// <summary>Wakes the host whose backup has waited longest for room where one just ended.</summary>
     public static async Task Freed(Transaction tx, RepositoryId repository, CancellationToken ct)
     {
+        // Few locations have a cap, and to look through all that waits costs more than the rest of the end of a run.
+        if (await tx.First("select l.id from repository e join location l on l.id = e.location_id where e.id = $1 and "
+            + "l.backups_at_once is not null", [repository], row => (LocationId?)row.Id<LocationId>(0), ct) is not { } location) return;
         var next = await tx.First("""
-            select r.host_id from repository e join location l on l.id = e.location_id join repository s on s.location_id = l.id
-            join run r on r.repository_id = s.id
-            where e.id = $1 and l.backups_at_once is not null and r.kind = 'Backup' and r.state = 'Queued' and r.due_at <= clock()
+            select r.host_id from repository s join run r on r.repository_id = s.id
+            where s.location_id = $1 and r.kind = 'Backup' and r.state = 'Queued' and r.due_at <= clock()
             order by r.due_at limit 1
-            """, [repository], row => (HostId?)row.Id<HostId>(0), ct);
+            """, [location], row => (HostId?)row.Id<HostId>(0), ct);
         if (next is { } host) await Notifications.WakeHost(tx, host, ct);
     }
 }

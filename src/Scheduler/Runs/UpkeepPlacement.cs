@@ -6,8 +6,9 @@ using BackupDr.Scheduler.Database;
 namespace BackupDr.Scheduler.Runs;
 
 /// <summary>Gives repository work that waits to hosts with the role mover. Done in each mover's poll, so a mover that comes gets its share
-/// with its first one, and work given to a mover that fell silent goes to another; where no mover is left, back to the host of the
-/// repository, in that host's poll.</summary>
+/// with its first one, and work given to a mover that fell silent goes to another; and in the poll of the host that would otherwise do it,
+/// which has it only while no mover is free. Where no mover is left, it goes back to the host of the repository, in that host's
+/// poll.</summary>
 public sealed class UpkeepPlacement(NodeOptions node)
 {
     const int AtOnce = 8;
@@ -30,13 +31,11 @@ public sealed class UpkeepPlacement(NodeOptions node)
     /// <param name="ct">Cancels.</param>
     public async Task Place(Transaction tx, HostId asking, CancellationToken ct)
     {
-        if (!await tx.Scalar<bool>("select is_mover and retired_at is null and not awaits_approval from host where id = $1", [asking],
-            ct))
-        {
-            await TakeBack(tx, asking, ct);
-            return;
-        }
-        foreach (var (run, epoch) in await Waiting(tx, ct))
+        var (isMover, hasMovers) = await tx.First($"select exists (select from host h where h.id = $1 and {Well}), "
+            + $"exists (select from host h where {Well})", [asking, MoverPlacement.Out], row => (row.Bool(0), row.Bool(1)), ct);
+        if (!hasMovers) await TakeBack(tx, asking, ct);
+        if (!hasMovers) return;
+        foreach (var (run, epoch) in await Waiting(tx, isMover ? null : asking, ct))
         {
             var movers = await Movers(tx, ct);
             var turn = await tx.Scalar<long>("select nextval('placement_turn')", [], ct);
@@ -62,15 +61,19 @@ public sealed class UpkeepPlacement(NodeOptions node)
 
     /// <summary>Work that any mover can do and that no mover who is well has: reading through a repository that is not a folder of one
     /// machine; what changes one only where agents may delete, which a gateway does not let them.</summary>
-    static Task<List<(RunId, long)>> Waiting(Transaction tx, CancellationToken ct) => tx.Query("""
+    /// <param name="tx">The poll's.</param>
+    /// <param name="of">Whose work; null for everyone's.</param>
+    /// <param name="ct">Cancels.</param>
+    static Task<List<(RunId, long)>> Waiting(Transaction tx, HostId? of, CancellationToken ct) => tx.Query("""
         select r.id, r.lease_epoch from run r join repository s on s.id = r.repository_id join location l on l.id = s.location_id
         where r.state = 'Queued' and r.due_at <= clock() and r.kind in ('Check', 'Prune', 'Tier', 'Replicate')
-            and s.state = 'Ready' and s.upkeep_allowed and (l.kind in ('S3', 'Azure') or (l.kind = 'Gateway' and r.kind = 'Check'))
+            and ($3::uuid is null or r.host_id = $3) and s.state = 'Ready' and s.upkeep_allowed
+            and (l.kind in ('S3', 'Azure') or (l.kind = 'Gateway' and r.kind = 'Check'))
             and not exists (select from replica c join location o on o.id = c.location_id where c.repository_id = s.id
                 and o.kind not in ('S3', 'Azure'))
             and not exists (select from host h where h.id = r.host_id and h.is_mover and h.last_seen_at > clock() - $1)
         order by r.due_at, r.id for update of r skip locked limit $2
-        """, [MoverPlacement.Out, AtOnce], row => (row.Id<RunId>(0), row.Long(1)), ct);
+        """, [MoverPlacement.Out, AtOnce, of], row => (row.Id<RunId>(0), row.Long(1)), ct);
 
     static Task<List<Mover>> Movers(Transaction tx, CancellationToken ct) => tx.Query("""
         select h.id, h.name, extract(epoch from clock() - h.last_seen_at)::float8, h.load,

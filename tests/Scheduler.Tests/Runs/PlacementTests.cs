@@ -60,6 +60,23 @@ public sealed class PlacementTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_host_leaves_its_repository_work_to_a_mover_that_is_free_and_does_what_is_more()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var hosts = new List<HostId>();
+        for (var number = 1; number <= MoverPlacement.MostHeld + 1; number++) hosts.Add(await ProtectInBucket(fleet, number));
+        await InBucket(fleet);
+        var mover = await AddMover(fleet, "mover-1");
+        Assert.Null(await fleet.Lease(mover));   // it is there, and has nothing to do
+        await Check(fleet);
+
+        foreach (var host in hosts.Take(MoverPlacement.MostHeld)) Assert.Null(await fleet.Lease(host));
+        Assert.Equal(JobKind.Check, (await fleet.Lease(hosts[^1]))?.Job.Kind);
+        for (var at = 0; at < MoverPlacement.MostHeld; at++) Assert.Equal(JobKind.Check, (await fleet.Lease(mover))?.Job.Kind);
+        Assert.Null(await fleet.Lease(mover));
+    }
+
+    [Fact]
     public async Task What_a_mover_had_that_fell_silent_goes_to_another_and_without_movers_hosts_do_their_own()
     {
         await using var fleet = await Fleet.Start(databases);

@@ -77,10 +77,12 @@ public sealed class CommitCutter : IAsyncDisposable
     async Task Forth(NetworkStream from, NetworkStream to, Action cutting, Task answered, CancellationToken ct)
     {
         var buffer = new byte[64 << 10];
+        byte[]? prepared = null;   // a commit that the server was told of before is asked for by its name
         int read;
         while ((read = await from.ReadAsync(buffer, ct)) > 0)
         {
-            var cut = buffer.AsSpan(0, read).IndexOf(Commit) >= 0 ? _decide() : null;
+            var isCommit = IsCommit(buffer.AsSpan(0, read), ref prepared);
+            var cut = isCommit ? _decide() : null;
             if (cut is not null) Interlocked.Increment(ref _cuts);
             if (cut == Cut.Before) return;
             if (cut == Cut.After) cutting();
@@ -88,6 +90,18 @@ public sealed class CommitCutter : IAsyncDisposable
             if (cut == Cut.After) await answered.WaitAsync(ct);
             if (cut is not null) return;
         }
+    }
+
+    /// <summary>A message Parse holds the statement's name, empty where it is not kept, and its text; a message Bind, after the empty
+    /// name of the portal, the name of the statement.</summary>
+    static bool IsCommit(ReadOnlySpan<byte> sent, ref byte[]? prepared)
+    {
+        var at = sent.IndexOf(Commit);
+        if (at < 0) return prepared is not null && sent.IndexOf(prepared) >= 0;
+        var from = at - 1;
+        while (from > 0 && (char.IsAsciiLetterOrDigit((char)sent[from - 1]) || sent[from - 1] == '_')) from--;
+        if (from < at - 1) prepared = [0, .. sent[from..at]];
+        return true;
     }
 
     static async Task Back(NetworkStream from, NetworkStream to, Func<bool> isCutting, TaskCompletionSource<bool> answered,
