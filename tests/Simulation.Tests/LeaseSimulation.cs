@@ -47,6 +47,7 @@ public sealed class LeaseSimulation
     void Claim(SimulatedRun run)
     {
         run.Move(RunTrigger.Claimed);
+        if (run.CancelAsked) run.ClaimedAfterCancel++;
         run.Epoch++;
         run.LeaseUntil = _now + Lease;
     }
@@ -93,6 +94,7 @@ public sealed class SimulatedRun
     public int DueAt { get; set; }
     public bool CancelAsked { get; set; }
     public int Refused { get; set; }
+    public int ClaimedAfterCancel { get; set; }
     public int Ends { get; private set; }
     public List<long> WritesByEpoch { get; } = [];
 

@@ -20,6 +20,7 @@ public sealed class LeaseTests
                 var inOrder = run.WritesByEpoch.SequenceEqual(run.WritesByEpoch.Order());
                 Assert.True(inOrder, $"seed {seed}: an old epoch wrote after a newer one");
                 Assert.True(run.State != RunState.Cancelled || run.CancelAsked, $"seed {seed}: cancelled, and nobody asked");
+                Assert.True(run.ClaimedAfterCancel == 0, $"seed {seed}: taken again after somebody had asked to cancel");
                 refused += run.Refused;
                 expired += run.Epoch > 1 ? 1 : 0;
             }

@@ -159,9 +159,9 @@ public sealed partial class Replication
         }
     }
 
-    /// <summary>Packs of a place that were pruned elsewhere, or are about to be.</summary>
+    /// <summary>Packs of a place that were pruned elsewhere, or are about to be, or that no index file elsewhere will name.</summary>
     IEnumerable<BlobId> Departing(Place place) => place.Objects[ObjectLayout.Data].Keys
-        .Where(id => IsGone(id) || Usable.Any(other => other != place && other.Marked.Contains(id)));
+        .Where(id => IsGone(id) || _unnamed.Contains(id) || Usable.Any(other => other != place && other.Marked.Contains(id)));
 
     async Task Rescue(Place place, HashSet<BlobId> departing, CancellationToken ct)
     {
@@ -179,19 +179,38 @@ public sealed partial class Replication
         var needed = new HashSet<BlobId>();
         await foreach (var pack in IndexScan.Packs(repository, ct))
             if (departing.Contains(pack.Id) && pack.Blobs.Any(entry => Examination.IsNeededHere(used, pack.Id, entry))) needed.Add(pack.Id);
-        if (needed.Count == 0) return;
-        await new Repacking(repository, used).Run(needed, _ => { }, () => false, ct);
-        // The new packs and their index go to the others like all else.
-        foreach (var folder in (string[])[ObjectLayout.Index, ObjectLayout.Data])
-            place.Objects[folder] = await ListFolder(place, folder, ct);
+        if (needed.Count > 0) await new Repacking(repository, used).Run(needed, _ => { }, () => false, ct);
+        // The new packs and their index go to the others like all else; and so does what a prune or a writer beside us has added since we
+        // listed, for the walk may have found there what a snapshot needs.
+        if (!await Meanwhile(place, ObjectLayout.Index, ct)) return;
+        await Meanwhile(place, ObjectLayout.Data, ct);
         await FindNamed(ct);
         await CopyFolder(ObjectLayout.Data, ct);
         await ReplaceStale(ct);
         await CopyFolder(ObjectLayout.Index, ct);
     }
 
-    async Task<bool> HasNew(Place place, string folder, CancellationToken ct)
-        => (await ListFolder(place, folder, ct)).Keys.Any(id => !place.Objects[folder].ContainsKey(id));
+    /// <summary>Adds to our list what came to a place since we listed it; whether anything did. What went stays in the list, because we may
+    /// have counted on it.</summary>
+    async Task<bool> Meanwhile(Place place, string folder, CancellationToken ct)
+    {
+        var before = place.Objects[folder].Count;
+        foreach (var (id, size) in await ListFolder(place, folder, ct)) place.Objects[folder].TryAdd(id, size);
+        return place.Objects[folder].Count > before;
+    }
+
+    /// <summary>
+    /// Whether a place is not any more what we looked at. Who wrote here meanwhile may count on what departs, or name it. And a prune or
+    /// another replication may have removed the copy of a blob that we counted on, because it counted on the one that departs: of that
+    /// nothing new tells, only an index file that is not there any more.
+    /// </summary>
+    async Task<bool> HasChanged(Place place, CancellationToken ct)
+    {
+        var (snapshots, index) = (place.Objects[ObjectLayout.Snapshots], place.Objects[ObjectLayout.Index]);
+        if ((await ListFolder(place, ObjectLayout.Snapshots, ct)).Keys.Any(id => !snapshots.ContainsKey(id))) return true;
+        var now = await ListFolder(place, ObjectLayout.Index, ct);
+        return now.Count != index.Count || now.Keys.Any(id => !index.ContainsKey(id));
+    }
 
     /// <summary>Removes what departed, with nobody else at work at the place, and what dead writers left there.</summary>
     async Task RemoveDeparted(Place place, CancellationToken ct)
@@ -214,11 +233,10 @@ public sealed partial class Replication
         {
             await using var alone = await RepositoryLock.Take(place.Repository!, LockKind.Exclusive, ct);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct, alone.Lost);
-            // Somebody who wrote here meanwhile may count on what departs, or name it; nobody has looked for that yet.
-            if (await HasNew(place, ObjectLayout.Snapshots, stop.Token) || await HasNew(place, ObjectLayout.Index, stop.Token))
+            if (await HasChanged(place, stop.Token))
             {
                 place.NotRemoved = $"{names.Count} objects that were removed elsewhere stay until the next replication: a snapshot or an "
-                    + "index file came here meanwhile.";
+                    + "index file came or went here meanwhile.";
                 return;
             }
             await Departures.Note(place.Repository!, [.. _replaced.Where(place.Objects[ObjectLayout.Index].ContainsKey)

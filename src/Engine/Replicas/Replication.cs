@@ -326,8 +326,7 @@ public sealed partial class Replication
         _unread.Clear();
         // What is new stands in index files that are new as well, as a rule.
         var files = Work(ObjectLayout.Index).Select(one => one.Id)
-            .Concat(Usable.SelectMany(place => place.Objects[ObjectLayout.Index].Keys)).Distinct()
-            .Where(id => !_gone.Contains(ObjectLayout.Of(ObjectLayout.Index, id))).ToList();
+            .Concat(Usable.SelectMany(place => place.Objects[ObjectLayout.Index].Keys)).Distinct().ToList();
         foreach (var id in files)
         {
             if (left.Count == 0) break;
@@ -346,6 +345,7 @@ public sealed partial class Replication
     async Task Unreadable(BlobId index, CancellationToken ct)
     {
         _unread.Add(index);
+        if (IsGoneIndex(index)) return;
         if (await IsRemovedMeanwhile(ObjectLayout.Index, index, ct)) _isIndexGone = true;
         else Damaged(ObjectLayout.Of(ObjectLayout.Index, index), "no place has a copy that can be read.");
     }

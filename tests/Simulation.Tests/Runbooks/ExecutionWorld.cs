@@ -140,8 +140,17 @@ sealed class ExecutionWorld
     void Happens(ExecutionEvent happened)
     {
         _log.Add(happened);
-        Look(Decision.Apply(_graph, _execution, happened));
+        var decided = Decision.Apply(_graph, _execution, happened);
+        if (IsLate(happened))
+        {
+            var without = Decision.Apply(_graph, _execution, new ExecutionEvent { Kind = ExecutionEventKind.TimePassed, At = happened.At });
+            if (!Same(decided.Execution, without.Execution)) Broken = $"{happened.Step} {happened.Attempt} answers late, and it counts";
+        }
+        Look(decided);
     }
+
+    bool IsLate(ExecutionEvent happened) => happened.Kind == ExecutionEventKind.Reported
+        && (State(happened.Step!).Activity is null || State(happened.Step!).Attempt != happened.Attempt);
 
     void Look(Decided decided)
     {
