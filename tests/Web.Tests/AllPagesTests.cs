@@ -158,17 +158,18 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 ["/runs/{Id}/log"] = [$"/runs/{runs[0].Id}/log"],
                 ["/storage/{Id}"] = [$"/storage/{item.Repository}"],
                 ["/storage/locations/{Id}"] = [$"/storage/locations/{location.Id}"],
-                ["/evidence/{Id}"] = [$"/evidence/{evidence.Entries[0].Id}"],
+                ["/evidence/{Id}"] = [.. evidence.Entries.DistinctBy(entry => entry.Kind).Select(entry => $"/evidence/{entry.Id}")],
                 ["/settings/users/{Id}"] = [$"/settings/users/{user}"],
                 ["/approvals/{Id}"] = [$"/approvals/{approval}"],
                 ["/runbooks/{Id}"] = [$"/runbooks/{book}"],
+                ["/runbooks/{Id}/edit"] = [$"/runbooks/{book}/edit"],
                 ["/runbooks/{Id}/start"] = [$"/runbooks/{book}/start"],
                 ["/executions/{Id}"] = [.. executions.SelectMany(one => new[] { $"/executions/{one}", $"/executions/{one}?view=focus" })],
                 ["/settings/notifications/{Id}"] = [$"/settings/notifications/{channel.Id}"],
             }, [web, db]);
         }
 
-        /// <summary>A runbook, a rehearsal of it that waits, and an execution in earnest that asks somebody.</summary>
+        /// <summary>A runbook, a rehearsal of it that waits, an execution in earnest that asks somebody, and one that is over.</summary>
         static async Task<(RunbookId Book, IReadOnlyList<ExecutionId> Executions)> Runbooks(ConsoleNode node)
         {
             StepSpec Step(string name, StepKind kind, params string[] needs) => new()
@@ -191,14 +192,25 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                     Steps =
                     [
                         Step("go", StepKind.Approval), Step("settle-after-everything-was-switched", StepKind.Wait, "go"),
-                        Step("look", StepKind.Approval, "settle-after-everything-was-switched"),
+                        Step("warm-caches", StepKind.Wait, "go") with { Impact = StepImpact.Optional },
+                        Step("look", StepKind.Approval, "settle-after-everything-was-switched") with { IsPointOfNoReturn = true },
                     ],
                 },
             }, default);
             var rehearsal = await node.Get<RehearseRunbook>().Handle(ConsoleNode.System, new RehearseRunbookRequest(book.Id), default);
             var real = await node.Get<StartExecution>().Handle(ConsoleNode.System, new StartExecutionRequest(book.Id,
                 ExecutionMode.Disaster, "The data centre does not answer."), default);
-            return (book.Id, [real.Id, rehearsal.Id]);
+            var brief = await node.Get<CreateRunbook>().Handle(ConsoleNode.System, new CreateRunbookRequest
+            {
+                Name = "brief",
+                Spec = new RunbookSpec
+                {
+                    Targets = book.Spec.Targets,
+                    Steps = [Step("go", StepKind.Approval), Step("never", StepKind.Wait, "go") with { Modes = [ExecutionMode.Failback] }],
+                },
+            }, default);
+            var over = await node.Get<RehearseRunbook>().Handle(ConsoleNode.System, new RehearseRunbookRequest(brief.Id), default);
+            return (book.Id, [real.Id, rehearsal.Id, over.Id]);
         }
 
         /// <summary>A second person, and something that waits for the first one's consent.</summary>

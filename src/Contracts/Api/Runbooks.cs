@@ -79,7 +79,9 @@ public sealed record ListRunbookVersionsRequest(RunbookId Id);
 /// <param name="By">By whom.</param>
 /// <param name="Spec">What it said.</param>
 /// <param name="Hash">SHA-256 of that, 64 hex characters: what an execution names.</param>
-public sealed record RunbookVersion(int Version, DateTimeOffset At, string By, RunbookSpec Spec, string Hash);
+/// <param name="Changes">What differs from the version before; null for the first, and where that one is not listed.</param>
+public sealed record RunbookVersion(int Version, DateTimeOffset At, string By, RunbookSpec Spec, string Hash,
+    IReadOnlyList<MemberChange>? Changes = null);
 
 /// <summary>GET runbooks/{id}/document: the runbook as YAML.</summary>
 public sealed record ShowRunbookDocumentRequest(RunbookId Id);

@@ -22,6 +22,10 @@ static class RunbookEndpoints
             => handler.Handle(caller, request, ct)).For<CreateRunbook>();
         api.MapPost("runbooks/apply", (Caller caller, ApplyRunbooksRequest request, ApplyRunbooks handler, CancellationToken ct)
             => handler.Handle(caller, request, ct)).For<ApplyRunbooks>().WithMetadata(new RequestSizeLimitAttribute(LargestDocumentsBytes));
+        api.MapGet("runbooks/draft", (Caller caller, string item, DraftRunbook handler, CancellationToken ct)
+            => handler.Handle(caller, new DraftRunbookRequest(ItemId.Parse(item)), ct)).For<DraftRunbook>();
+        api.MapPost("runbooks/check", (Caller caller, CheckRunbookRequest request, CheckRunbook handler, CancellationToken ct)
+            => handler.Handle(caller, request, ct)).For<CheckRunbook>().WithMetadata(new RequestSizeLimitAttribute(LargestDocumentsBytes));
         api.MapGet("runbooks/{id}", (Caller caller, string id, ShowRunbook handler, CancellationToken ct)
             => handler.Handle(caller, new ShowRunbookRequest(RunbookId.Parse(id)), ct)).For<ShowRunbook>();
         api.MapPut("runbooks/{id}", (Caller caller, string id, EditRunbookRequest request, EditRunbook handler, CancellationToken ct)
@@ -33,6 +37,8 @@ static class RunbookEndpoints
         }).For<RemoveRunbook>();
         api.MapGet("runbooks/{id}/document", (Caller caller, string id, ShowRunbookDocument handler, CancellationToken ct)
             => handler.Handle(caller, new ShowRunbookDocumentRequest(RunbookId.Parse(id)), ct)).For<ShowRunbookDocument>();
+        api.MapGet("runbooks/{id}/times", (Caller caller, string id, ListStepTimes handler, CancellationToken ct)
+            => handler.Handle(caller, new ListStepTimesRequest(RunbookId.Parse(id)), ct)).For<ListStepTimes>();
         api.MapGet("runbooks/{id}/versions", (Caller caller, string id, ListRunbookVersions handler, CancellationToken ct)
             => handler.Handle(caller, new ListRunbookVersionsRequest(RunbookId.Parse(id)), ct)).For<ListRunbookVersions>();
         api.MapPost("runbooks/{id}/rehearse", (Caller caller, string id, RehearseRunbookRequest request, RehearseRunbook handler,

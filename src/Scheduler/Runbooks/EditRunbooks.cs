@@ -3,6 +3,8 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Policies.Documents;
+using BackupDr.Scheduler.Runbooks.Documents;
 using BackupDr.Scheduler.Runbooks.Steps;
 using Npgsql;
 
@@ -35,7 +37,10 @@ public sealed class ListRunbookVersions(Postgres db)
     {
         caller.Must(Right.RunbookRead);
         var found = await RunbookTable.Versions(db, request.Id, ct);
-        return found.Count > 0 ? found : throw RunbookTable.NotThere();
+        if (found.Count == 0) throw RunbookTable.NotThere();
+        var names = await WireNames.Read(db, ct);
+        return [.. found.Select((one, at) => at + 1 == found.Count ? one
+            : one with { Changes = RunbookDocuments.Between(found[at + 1].Spec, one.Spec, names) })];
     }
 }
 
@@ -98,7 +103,8 @@ public sealed class EditRunbook(Postgres db, StepExecutors executors, Readiness 
             ?? throw RunbookTable.NotThere();
         if (request.Version is { } based && based != now.Version)
             throw new ConflictException("runbook.changed", $"'{now.Name}' was changed meanwhile: version {now.Version} is by {now.By}, and "
-                + $"this was made from version {based}.", "Look at what is there now, and make the change again.");
+                + $"this was made from version {based}.{await Changed(tx, request.Id, based, now.Version, ct)}",
+                "Look at what is there now, and make the change again.");
         RunbookTable.Check(request.Spec, executors);
         var name = RunbookTable.Name(request.Name);
         var isOther = !RunbookTable.HashOf(request.Spec).AsSpan().SequenceEqual(now.Hash);
@@ -115,6 +121,23 @@ public sealed class EditRunbook(Postgres db, StepExecutors executors, Readiness 
         await Audit.Add(tx, caller, "runbook.edit", request.Id.ToString(), $"{name}, version {version}", ct);
         return (version, true);
     }
+
+    /// <summary>What was changed since a version, in a sentence; empty where that version was never there.</summary>
+    static async Task<string> Changed(Transaction tx, RunbookId id, int from, int to, CancellationToken ct)
+    {
+        var specs = await tx.Query("select spec from runbook_version where runbook_id = $1 and version in ($2, $3) order by version",
+            [id, from, to], row => row.Json("spec", WireJson.Default.RunbookSpec)!, ct);
+        if (specs is not [var before, var after]) return "";
+        var changes = RunbookDocuments.Between(before, after, await WireNames.Read(tx, ct));
+        var told = changes.Take(MostNamed).Select(one => $"{one.Member} {Short(one.From)} → {Short(one.To)}")
+            .Concat(changes.Count > MostNamed ? [$"and {changes.Count - MostNamed} more"] : []);
+        return changes.Count == 0 ? "" : $" Changed: {string.Join("; ", told)}.";
+    }
+
+    /// <summary>Most changes that a refusal names; longest text of one.</summary>
+    const int MostNamed = 5, LongestNamed = 80;
+
+    static string Short(string? text) => text is null ? "(nothing)" : text.Length <= LongestNamed ? text : $"{text[..LongestNamed]}…";
 }
 
 /// <summary>Removes a runbook. Its executions stay.</summary>

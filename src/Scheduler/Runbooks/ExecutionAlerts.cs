@@ -11,14 +11,40 @@ namespace BackupDr.Scheduler.Runbooks;
 static class ExecutionAlerts
 {
     /// <summary>Raises and clears what an event changed, in its transaction.</summary>
-    public static async Task Tell(Transaction tx, AlertBook book, ExecutionId id, string runbook, Execution? before, Execution after,
-        CancellationToken ct)
+    public static async Task Tell(Transaction tx, AlertBook book, (ExecutionId Id, string Runbook, RunbookSpec Spec) execution,
+        Execution? before, Execution after, CancellationToken ct)
     {
-        var (had, wants) = (before is null ? null : Waiting(id, runbook, before), Waiting(id, runbook, after));
-        if (wants is not null && wants.Title != had?.Title) await book.Raise(tx, wants, ct);
-        if (wants is null && had is not null) await book.Clear(tx, had.Cause, ct);
+        var (id, runbook, spec) = execution;
+        List<RaisedAlert> Open(Execution state) => [.. Asked(id, runbook, spec, state).Append(Waiting(id, runbook, state))
+            .OfType<RaisedAlert>()];
+        var (had, wants) = (before is null ? [] : Open(before), Open(after));
+        foreach (var one in wants.Where(one => had.All(other => other.Cause != one.Cause || other.Title != one.Title)))
+            await book.Raise(tx, one, ct);
+        foreach (var gone in had.Where(one => wants.All(other => other.Cause != one.Cause))) await book.Clear(tx, gone.Cause, ct);
         if (after.HasLeftovers && before is not { HasLeftovers: true }) await book.Raise(tx, Leftovers(id, runbook, after), ct);
     }
+
+    /// <summary>Approvals that people are asked for.</summary>
+    static IEnumerable<RaisedAlert?> Asked(ExecutionId id, string runbook, RunbookSpec spec, Execution state) => spec.Steps.Zip(state.Steps)
+        .Where(one => one.First.Kind == StepKind.Approval && one.Second.Phase == StepPhase.Running).Select(one => new RaisedAlert
+        {
+            Cause = $"execution:{id}:asks:{one.First.Name}",
+            Kind = AlertKind.ExecutionWaits,
+            Severity = state.Mode == ExecutionMode.Rehearsal ? AlertSeverity.Warning : AlertSeverity.Broken,
+            Title = $"The {Mode(state.Mode)} of '{runbook}' asks: {Question(one.First)}",
+            Effect = $"What needs '{one.First.Name}' is not begun until {(one.First.Approval?.Of ?? 1) switch
+            {
+                1 => "somebody says yes",
+                var several => $"{several} persons say yes",
+            }}.",
+            Action = "Answer on the page of the execution.",
+            ActionUrl = $"/executions/{id}",
+        });
+
+    static string Question(StepSpec step) => step.Approval?.Asks is not { Length: > 0 } asks ? $"approve '{step.Title ?? step.Name}'."
+        : asks.Length <= LongestQuestion ? asks : $"{asks[..LongestQuestion]}…";
+
+    const int LongestQuestion = 200;
 
     static RaisedAlert? Waiting(ExecutionId id, string runbook, Execution state)
     {

@@ -72,14 +72,18 @@ static class RunbookTable
         State = RunbookState.NotEvaluated,
     };
 
-    /// <summary>Refuses what cannot be executed as it is written, or not by this version.</summary>
+    /// <summary>What cannot be executed as it is written, or not by this version.</summary>
+    public static IReadOnlyList<RunbookProblem> Problems(RunbookSpec spec, StepExecutors executors)
+        => [.. RunbookProblems.Of(spec), .. executors.Missing(spec)];
+
+    /// <summary>Refuses that.</summary>
     /// <exception cref="BadInputException">The message has a line for each problem.</exception>
     public static void Check(RunbookSpec spec, StepExecutors executors)
     {
-        RunbookProblem[] problems = [.. RunbookProblems.Of(spec), .. executors.Missing(spec)];
-        if (problems.Length == 0) return;
+        var problems = Problems(spec, executors);
+        if (problems.Count == 0) return;
         var told = problems.Take(MostProblems).Select(problem => $"{problem.Place}: {problem.Problem} {problem.Advice}").ToList();
-        if (problems.Length > MostProblems) told.Add($"and {problems.Length - MostProblems} more");
+        if (problems.Count > MostProblems) told.Add($"and {problems.Count - MostProblems} more");
         throw new BadInputException("spec", string.Join('\n', told), "Nothing was changed. Mend that and save again.");
     }
 

@@ -69,7 +69,7 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
         }
         await Store(tx, id, locked, state, events, ct);
         var (claimed, ended) = await Carry(tx, id, locked.Name, graph, state, effects, claim, locked.Now, ct);
-        await ExecutionAlerts.Tell(tx, alerts, id, locked.Name, locked.State, state, ct);
+        await ExecutionAlerts.Tell(tx, alerts, (id, locked.Name, graph.Spec), locked.State, state, ct);
         if (locked.State.Phase != ExecutionPhase.Ended) await Prove(tx, id, locked.Runbook, graph.Spec, state, ct);
         return new Taken(state, claimed, ended);
     }
@@ -90,7 +90,7 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
             [id, now, Told(decided.Effects)], ct);
         await Store(tx, id, new Locked(runbook.Id, runbook.Name, runbook.Version, 0, decided.Execution, now), decided.Execution, [], ct);
         var (claimed, ended) = await Carry(tx, id, runbook.Name, graph, decided.Execution, decided.Effects, claim, now, ct);
-        await ExecutionAlerts.Tell(tx, alerts, id, runbook.Name, null, decided.Execution, ct);
+        await ExecutionAlerts.Tell(tx, alerts, (id, runbook.Name, graph.Spec), null, decided.Execution, ct);
         await Prove(tx, id, runbook.Id, graph.Spec, decided.Execution, ct);
         return new Taken(decided.Execution, claimed, ended);
     }

@@ -50,6 +50,14 @@ public static class RunbookText
         _ => (Tone.Off, "Not executed"),
     };
 
+    /// <summary>Whether a rehearsal by schedule is overdue: it begins by itself when due, so a day later something keeps it from that.
+    /// </summary>
+    public static bool IsLate(Runbook runbook, DateTimeOffset now) => runbook.Spec.RehearseEvery > TimeSpan.Zero
+        && runbook.Open.All(open => open.Mode != ExecutionMode.Rehearsal)
+        && now - (runbook.LastRehearsal?.StartedAt ?? runbook.ChangedAt) > runbook.Spec.RehearseEvery + Grace;
+
+    static readonly TimeSpan Grace = TimeSpan.FromDays(1);
+
     /// <summary>What an execution is, for people: "Rehearsal", "Disaster failover".</summary>
     public static string Mode(ExecutionMode mode) => mode switch
     {
@@ -59,8 +67,31 @@ public static class RunbookText
         _ => "Failback",
     };
 
+    /// <summary>"only planned failover"; null for a step of all modes.</summary>
+    public static string? Modes(StepSpec step) => step.Modes.Count == 0 ? null
+        : $"only {string.Join(", ", step.Modes.Select(mode => Mode(mode).ToLowerInvariant()))}";
+
     /// <summary>The title of a step, or what its kind does.</summary>
     public static string Title(StepSpec step) => step.Title ?? StepKinds.Of(step.Kind).Title;
+
+    /// <summary>What to know of a step before it is done in earnest, behind its name; empty for nothing.</summary>
+    public static string InEarnest(StepSpec step)
+    {
+        List<string> said = [];
+        if (step.Kind == StepKind.Approval)
+            said.Add($"{Words.Count((step.Approval ?? new()).Of, "person has", "persons have")} to say yes");
+        if (Modes(step) is { } modes) said.Add(modes);
+        if (StepKinds.IsPointOfNoReturn(step)) said.Add("point of no return");
+        return string.Concat(said.Select(one => $", {one}"));
+    }
+
+    /// <summary>Names of the stored secrets that its steps use, each once.</summary>
+    public static IReadOnlyList<string> Secrets(RunbookSpec spec) => [.. spec.Steps.SelectMany(step => new[]
+    {
+        step.Dns?.KeySecret, step.Dns?.Rehearsal?.KeySecret, step.Http?.BearerSecret, step.Http?.Undo?.BearerSecret,
+        step.Http?.Rehearsal?.BearerSecret, step.Health?.Http?.BearerSecret, step.Health?.Sql?.ConnectionSecret,
+        step.Health?.Rehearsal?.Http?.BearerSecret, step.Health?.Rehearsal?.Sql?.ConnectionSecret,
+    }).OfType<string>().Where(name => name.Length > 0).Distinct()];
 
     /// <summary>"eu-west → eu-north"; empty where neither is named.</summary>
     public static string Sites(RunbookSpec spec) => (spec.From, spec.To) switch

@@ -5,6 +5,7 @@
 //   data-preview="ID"              on a form: any change posts it with action=preview and morphs element ID
 //   data-log="URL"                 a log: new lines are fetched from URL and appended
 //   data-copy="ID"                 a button that copies the text of element ID
+//   data-line="N" data-of="ID"     a link that chooses a line of the text field ID
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -166,10 +167,19 @@
   });
 
   // ---- Small things
+  function choose(text, number) {   // a line of a text field
+    const lines = text.value.split("\n"), from = lines.slice(0, number - 1).join("\n").length + (number > 1 ? 1 : 0);
+    text.focus();
+    text.setSelectionRange(from, from + (lines[number - 1] ?? "").length);
+    text.scrollTop = Math.max(0, (number - 4) * text.scrollHeight / lines.length);
+  }
   document.addEventListener("click", event => {
-    const target = event.target.closest?.("[data-copy], [popovertarget], [data-close]");
+    const target = event.target.closest?.("[data-copy], [popovertarget], [data-close], [data-line]");
     if (!target) return;
-    if (target.dataset.copy) {
+    if (target.dataset.line) {
+      event.preventDefault();
+      choose(document.getElementById(target.dataset.of), Number(target.dataset.line));
+    } else if (target.dataset.copy) {
       const text = document.getElementById(target.dataset.copy).textContent.trim(), word = target.textContent;
       const done = ok => { target.textContent = ok ? "Copied" : "Select it"; setTimeout(() => target.textContent = word, 1500); };
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => done(true), () => done(false)); else done(false);

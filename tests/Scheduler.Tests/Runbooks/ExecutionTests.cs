@@ -69,11 +69,14 @@ public sealed class ExecutionTests(SchedulerDatabases databases)
         Task<ExecutionView> Yes(Caller caller) => books.Get<ApproveStep>().Handle(caller, new ApproveStepRequest(id, "go", Yes: true),
             Books.NoStop);
 
+        var asked = Assert.Single(await books.Get<ListAlerts>().Handle(TestNode.Admin, new ListAlertsRequest(), Books.NoStop));
+        Assert.Equal((AlertKind.ExecutionWaits, "The disaster failover of 'shop' asks: approve 'go'."), (asked.Kind, asked.Title));
         await Assert.ThrowsAsync<DeniedException>(() => Yes(eve));
         await Assert.ThrowsAsync<DeniedException>(() => Yes(TestNode.Admin));   // a key is no person
         await Yes(ann);
         Assert.Equal("execution.not_now", (await Assert.ThrowsAsync<ConflictException>(() => Yes(ann))).Code);
         await Yes(bob);
+        Assert.Empty(await books.Get<ListAlerts>().Handle(TestNode.Admin, new ListAlertsRequest(), Books.NoStop));
         await books.Carry();
 
         var view = await books.Show(id);

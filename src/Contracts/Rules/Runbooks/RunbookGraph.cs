@@ -46,7 +46,8 @@ public sealed class RunbookGraph
 
     /// <summary>The longest way through the graph: the steps that decide how long it takes at least.</summary>
     /// <param name="length">How long a step takes.</param>
-    public (TimeSpan Length, IReadOnlyList<string> Steps) CriticalPath(Func<StepSpec, TimeSpan> length)
+    /// <param name="isEnd">Which steps such a way may end with; null for all.</param>
+    public (TimeSpan Length, IReadOnlyList<string> Steps) CriticalPath(Func<StepSpec, TimeSpan> length, Func<StepSpec, bool>? isEnd = null)
     {
         var (ends, from) = (new TimeSpan[_needs.Length], new int[_needs.Length]);
         var last = -1;
@@ -56,7 +57,7 @@ public sealed class RunbookGraph
             foreach (var need in _needs[place])
                 if (from[place] < 0 || ends[need] > ends[from[place]]) from[place] = need;
             ends[place] = (from[place] < 0 ? TimeSpan.Zero : ends[from[place]]) + length(Spec.Steps[place]);
-            if (last < 0 || ends[place] > ends[last]) last = place;
+            if ((last < 0 || ends[place] > ends[last]) && isEnd?.Invoke(Spec.Steps[place]) != false) last = place;
         }
         var path = new List<string>();
         for (var place = last; place >= 0; place = from[place]) path.Insert(0, Spec.Steps[place].Name);

@@ -69,6 +69,10 @@ sealed class WireReading(WireNames names, string file, ICollection<DocumentProbl
 
     static readonly ConcurrentDictionary<Type, object?> Fresh = [];
 
+    /// <summary>Whether a member means the same where it is left out.</summary>
+    public static bool IsPlain(JsonTypeInfo type, JsonPropertyInfo member, JsonNode said)
+        => !IsNeeded(member) && Default(type, member) is { } own && JsonNode.DeepEquals(own, said);
+
     static string Choices(JsonTypeInfo type) => string.Join(", ", WireYaml.Members(type).Select(member => member.Name));
 
     void Unknown(YamlMember given, JsonTypeInfo type, string path)

@@ -20,24 +20,29 @@ static class WireYaml
     static Type Plain(Type type) => Nullable.GetUnderlyingType(type) ?? type;
 
     /// <summary>A value of the wire as YAML.</summary>
-    public static YamlValue Write<T>(T value, JsonTypeInfo<T> type, WireNames names)
-        => Write(JsonSerializer.SerializeToNode(value, type), type, names);
+    /// <param name="value">The value.</param>
+    /// <param name="type">Its type.</param>
+    /// <param name="names">Names that stand for ids.</param>
+    /// <param name="isBrief">Whether members are left out that say what they would say anyhow.</param>
+    public static YamlValue Write<T>(T value, JsonTypeInfo<T> type, WireNames names, bool isBrief = false)
+        => Write(JsonSerializer.SerializeToNode(value, type), type, names, isBrief);
 
-    static YamlValue Write(JsonNode? node, JsonTypeInfo type, WireNames names)
+    static YamlValue Write(JsonNode? node, JsonTypeInfo type, WireNames names, bool isBrief)
     {
         if (node is null) return new YamlScalar("null", IsPlain: true);
         switch (type.Kind)
         {
             case JsonTypeInfoKind.Object:
                 var group = node.AsObject();
-                return new YamlMap([.. Members(type).Where(member => group[member.Name] is not null).Select(member
-                    => new YamlMember(member.Name, Write(group[member.Name], TypeOf(type, member.PropertyType), names)))]);
+                return new YamlMap([.. Members(type).Where(member => group[member.Name] is { } said
+                    && !(isBrief && WireReading.IsPlain(type, member, said))).Select(member
+                    => new YamlMember(member.Name, Write(group[member.Name], TypeOf(type, member.PropertyType), names, isBrief)))]);
             case JsonTypeInfoKind.Enumerable:
                 var element = TypeOf(type, type.ElementType!);
-                return new YamlList([.. node.AsArray().Select(one => Write(one, element, names))]);
+                return new YamlList([.. node.AsArray().Select(one => Write(one, element, names, isBrief))]);
             case JsonTypeInfoKind.Dictionary:
                 var inner = TypeOf(type, type.ElementType!);
-                return new YamlMap([.. node.AsObject().Select(one => new YamlMember(one.Key, Write(one.Value, inner, names)))]);
+                return new YamlMap([.. node.AsObject().Select(one => new YamlMember(one.Key, Write(one.Value, inner, names, isBrief)))]);
             default:
                 if (node.GetValueKind() != JsonValueKind.String) return new YamlScalar(node.ToJsonString(), IsPlain: true);
                 var (clr, text) = (Plain(type.Type), node.GetValue<string>());

@@ -1,7 +1,9 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
+using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Policies.Documents;
 using BackupDr.Scheduler.Runbooks.Steps;
 
@@ -10,15 +12,19 @@ namespace BackupDr.Scheduler.Runbooks.Documents;
 /// <summary>Runbooks as documents: written, and read from files.</summary>
 static class RunbookDocuments
 {
-    internal sealed record Given(RunbookDocument Document, string File, int Line);
+    /// <param name="Document">What it says.</param>
+    /// <param name="File">Where it stands.</param>
+    /// <param name="Text">As it stands there, with places.</param>
+    internal sealed record Given(RunbookDocument Document, string File, YamlMap Text);
 
+    /// <summary>As people would write it: what goes without saying is left out.</summary>
     public static string Write(Runbook runbook, WireNames names) => WireYaml.Write(new RunbookDocument
     {
         ApiVersion = RunbookDocument.TheVersion,
         Kind = RunbookDocument.TheKind,
         Name = runbook.Name,
         Spec = runbook.Spec,
-    }, WireJson.Default.RunbookDocument, names).Block();
+    }, WireJson.Default.RunbookDocument, names, isBrief: true).Block();
 
     /// <summary>All documents of files.</summary>
     /// <exception cref="BadInputException">Something in them is wrong; the message has a line for each problem, with its place.</exception>
@@ -27,24 +33,55 @@ static class RunbookDocuments
         if (files.Count is 0 or > ApplyPoliciesRequest.MostFiles)
             throw new BadInputException("files", $"{files.Count} files were given.", $"From 1 to {ApplyPoliciesRequest.MostFiles}.");
         var (problems, documents) = (new List<DocumentProblem>(), new List<Given>());
-        foreach (var file in files)
-            foreach (var value in YamlReading.Read(file, problems))
-                if (Read(value, file.Name, names, problems) is { } document) documents.Add(new Given(document, file.Name, value.Line));
+        foreach (var file in files) documents.AddRange(Read(file, names, problems));
+        problems.AddRange(documents.SelectMany(given => RunbookPlaces.Blanks(given.Text).Select(blank => BlankAt(given.File, blank))));
         foreach (var twice in documents.GroupBy(given => given.Document.Name.Trim(), StringComparer.OrdinalIgnoreCase)
             .Where(same => same.Count() > 1).SelectMany(same => same.Skip(1)))
-            problems.Add(new DocumentProblem(twice.File, twice.Line, 1, $"The runbook '{twice.Document.Name}' has a document already.",
-                "Keep one of them."));
+            problems.Add(new DocumentProblem(twice.File, twice.Text.Line, 1,
+                $"The runbook '{twice.Document.Name}' has a document already.", "Keep one of them."));
         if (problems.Count > 0) throw DocumentHead.Refused(problems);
         return documents.Count > 0 ? documents : throw new BadInputException("files", "There is no document in what was given.",
             "docs/runbooks.md has an example.");
     }
 
-    static RunbookDocument? Read(YamlValue value, string file, WireNames names, List<DocumentProblem> problems)
+    /// <summary>The documents of a file that can be read; what is wrong with the others is told.</summary>
+    public static IReadOnlyList<Given> Read(DocumentFile file, WireNames names, List<DocumentProblem> problems)
     {
-        // What it is comes first: the members of something else would all be unknown.
-        if (value is YamlMap map && !(DocumentHead.Is(map, "apiVersion", RunbookDocument.TheVersion, file, problems)
-            && DocumentHead.Is(map, "kind", RunbookDocument.TheKind, file, problems))) return null;
-        return WireYaml.Read(value, WireJson.Default.RunbookDocument, names, file, problems);
+        var documents = new List<Given>();
+        foreach (var value in YamlReading.Read(file, problems))
+        {
+            // What it is comes first: the members of something else would all be unknown.
+            if (value is YamlMap map && !(DocumentHead.Is(map, "apiVersion", RunbookDocument.TheVersion, file.Name, problems)
+                && DocumentHead.Is(map, "kind", RunbookDocument.TheKind, file.Name, problems))) continue;
+            if (WireYaml.Read(value, WireJson.Default.RunbookDocument, names, file.Name, problems) is { } document)
+                documents.Add(new Given(document, file.Name, (YamlMap)value));
+        }
+        return documents;
+    }
+
+    /// <summary>What cannot be executed of a document as it is written, where it stands.</summary>
+    public static IEnumerable<DocumentProblem> Unfit(Given given, StepExecutors executors)
+        => RunbookTable.Problems(given.Document.Spec, executors).Select(problem =>
+        {
+            var at = RunbookPlaces.Of(given.Text, problem.Place);
+            return new DocumentProblem(given.File, at.Line, at.Column, $"{problem.Place}: {problem.Problem}", problem.Advice);
+        });
+
+    /// <summary>A blank that nobody filled in.</summary>
+    public static DocumentProblem BlankAt(string file, YamlScalar blank) => new(file, blank.Line, blank.Column,
+        $"This is still to be filled in: {blank.Text[1..^1]}.", "Write it in the place of <…>, or take the step away.");
+
+    /// <summary>What differs between two versions, step by step.</summary>
+    public static IReadOnlyList<MemberChange> Between(RunbookSpec from, RunbookSpec to, WireNames names)
+        => [.. PolicyDiff.Between(Named(from, names), Named(to, names), "")];
+
+    /// <summary>With the steps by their names, so that a change of one is told as such.</summary>
+    static YamlValue Named(RunbookSpec spec, WireNames names)
+    {
+        var all = (YamlMap)WireYaml.Write(spec, WireJson.Default.RunbookSpec, names, isBrief: true);
+        return new YamlMap([.. all.Members.Select(member => member.Name != "steps" || member.Value is not YamlList list ? member
+            : new YamlMember(member.Name, new YamlMap([.. list.Values.Cast<YamlMap>().Select(step
+                => new YamlMember(RunbookPlaces.NameOf(step) ?? "", new YamlMap([.. step.Members.Where(one => one.Name != "name")])))])))]);
     }
 }
 
@@ -68,12 +105,15 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
         caller.Must(Right.RunbookWrite);
         var applied = new List<AppliedRunbook>();
         await using var tx = await db.Begin(ct);
-        foreach (var given in RunbookDocuments.Read(request.Files, await WireNames.Read(tx, ct)))
+        var documents = RunbookDocuments.Read(request.Files, await WireNames.Read(tx, ct));
+        var unfit = documents.SelectMany(given => RunbookDocuments.Unfit(given, executors)).ToList();
+        if (unfit.Count > 0) throw DocumentHead.Refused(unfit);
+        foreach (var given in documents)
         {
             try { applied.Add(await Apply(tx, caller, given, ct)); }
             catch (BadInputException e)
             {
-                throw new BadInputException("files", $"{given.File}:{given.Line}:1: '{given.Document.Name}': {e.Message}", e.Hint);
+                throw new BadInputException("files", $"{given.File}:{given.Text.Line}:1: '{given.Document.Name}': {e.Message}", e.Hint);
             }
         }
         if (request.DryRun) return new RunbooksApplied(true, applied);
@@ -93,5 +133,30 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
         var (version, isChanged) = await EditRunbook.Change(tx, caller, executors, new EditRunbookRequest(id, name,
             given.Document.Spec), ct);
         return new AppliedRunbook(name, id, isChanged ? DocumentChange.Edit : DocumentChange.None, version, given.File);
+    }
+}
+
+/// <summary>The beginning of a runbook that brings an item back.</summary>
+public sealed class DraftRunbook(Postgres db, ShowItem items)
+{
+    const int LongestName = 90, MostNames = 50;
+
+    /// <exception cref="NotFoundException">There is no such item.</exception>
+    public async Task<RunbookYaml> Handle(Caller caller, DraftRunbookRequest request, CancellationToken ct)
+    {
+        caller.Must(Right.RunbookRead);
+        var item = await items.Handle(caller, new ShowItemRequest(request.Item), ct);
+        var name = await Free(item.Name, ct);
+        return new RunbookYaml(name, RunbookDraft.Of(name, item));
+    }
+
+    /// <summary>A name that no runbook has.</summary>
+    async Task<string> Free(string wanted, CancellationToken ct)
+    {
+        var plain = new string([.. wanted.Select(one => char.IsControl(one) ? ' ' : one)]).Trim();
+        plain = plain.Length == 0 ? "new" : plain.Length > LongestName ? plain[..LongestName].Trim() : plain;
+        var taken = (await db.Query("select lower(name) from runbook where removed_at is null", [], row => row.Text(0), ct)).ToHashSet();
+        return Enumerable.Range(1, MostNames).Select(number => number == 1 ? plain : $"{plain} {number}")
+            .FirstOrDefault(name => !taken.Contains(name.ToLowerInvariant())) ?? plain;
     }
 }
