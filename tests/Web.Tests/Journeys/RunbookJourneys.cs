@@ -3,7 +3,7 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
-using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Runbooks;
@@ -205,7 +205,7 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
         Assert.Equal(3, (await site.Show(runbook)).Version);
     }
 
-    async Task<ExecutionId> Executed(Visit visit, RunbookId runbook, string name)
+    static async Task<ExecutionId> Executed(Visit visit, RunbookId runbook, string name)
     {
         await visit.Go($"/runbooks/{runbook}/start");
         await visit.Page.GetByText("Fail over for real …").ClickAsync();

@@ -49,9 +49,13 @@ public static class ExecutionEvidence
             .Select(step => new EvidenceOmission(step.Name, step.Reason ?? "No reason was given."))],
         Leftovers = [.. execution.Steps.Where(step => step.Undone == AfterwardsState.Failed || step.CleanedUp == AfterwardsState.Failed)
             .Select(step => new EvidenceOmission(step.Name, step.Reason ?? "It could not be undone."))],
-        Rto = spec.Targets.Rto is { } rto && execution.AchievedRto is { } took ? Target(rto, took.TotalSeconds) : null,
-        Rpo = spec.Targets.Rpo is { } rpo && AchievedRpo(execution) is { } age ? Target(rpo, age) : null,
+        // What did not come to a good end achieved nothing, however far it came.
+        Rto = HasSucceeded(execution) && spec.Targets.Rto is { } rto && execution.AchievedRto is { } took ? Target(rto, took.TotalSeconds)
+            : null,
+        Rpo = HasSucceeded(execution) && spec.Targets.Rpo is { } rpo && AchievedRpo(execution) is { } age ? Target(rpo, age) : null,
     };
+
+    static bool HasSucceeded(Execution execution) => execution.Outcome == ExecutionOutcome.Succeeded;
 
     /// <summary>Seconds from the newest data that is there afterwards to the beginning of the execution: the worst of what the steps found
     /// out; null where none did. What was written after that was never the runbook's to bring back.</summary>

@@ -17,14 +17,33 @@ static class RunbookDocuments
     /// <param name="Text">As it stands there, with places.</param>
     internal sealed record Given(RunbookDocument Document, string File, YamlMap Text);
 
-    /// <summary>As people would write it: what goes without saying is left out.</summary>
-    public static string Write(Runbook runbook, WireNames names) => WireYaml.Write(new RunbookDocument
+    /// <summary>As people would write it: what goes without saying is left out, a step begins with its name, short lists are on one line.
+    /// </summary>
+    public static string Write(Runbook runbook, WireNames names) => Tidy(WireYaml.Write(new RunbookDocument
     {
         ApiVersion = RunbookDocument.TheVersion,
         Kind = RunbookDocument.TheKind,
         Name = runbook.Name,
         Spec = runbook.Spec,
-    }, WireJson.Default.RunbookDocument, names, isBrief: true).Block();
+    }, WireJson.Default.RunbookDocument, names, isBrief: true)).Block();
+
+    /// <summary>Members that a step begins with; longest list on one line.</summary>
+    static readonly string[] First = ["name", "title", "kind", "stage", "needs", "modes", "timeout"];
+    const int LongestList = 100;
+
+    static YamlValue Tidy(YamlValue value) => value switch
+    {
+        YamlList { Values.Count: > 0 } list when list.Values.All(one => one is YamlScalar) && list.Flow() is { Length: <= LongestList } flow
+            => new YamlScalar(flow, IsPlain: true),
+        YamlList list => new YamlList([.. list.Values.Select(Tidy)]),
+        YamlMap map => new YamlMap([.. (IsStep(map) ? map.Members.OrderBy(Rank) : map.Members.AsEnumerable())
+            .Select(member => new YamlMember(member.Name, Tidy(member.Value)))]),
+        _ => value,
+    };
+
+    static bool IsStep(YamlMap map) => map.Find("name") is not null && map.Find("kind") is not null && map.Find("apiVersion") is null;
+
+    static int Rank(YamlMember member) => Array.IndexOf(First, member.Name) is >= 0 and var at ? at : First.Length;
 
     /// <summary>All documents of files.</summary>
     /// <exception cref="BadInputException">Something in them is wrong; the message has a line for each problem, with its place.</exception>
@@ -146,7 +165,7 @@ public sealed class DraftRunbook(Postgres db, ShowItem items)
     {
         caller.Must(Right.RunbookRead);
         var item = await items.Handle(caller, new ShowItemRequest(request.Item), ct);
-        var name = await Free(item.Name, ct);
+        var name = await Free(RunbookDraft.NameOf(item), ct);
         return new RunbookYaml(name, RunbookDraft.Of(name, item));
     }
 

@@ -11,6 +11,10 @@ static class RunbookDraft
 {
     static readonly TimeSpan ShortestRestore = TimeSpan.FromHours(1);
 
+    /// <summary>What the item is called without its host.</summary>
+    public static string NameOf(Item item) => item.Name.EndsWith($" on {item.HostName}", StringComparison.Ordinal)
+        ? item.Name[..^(item.HostName.Length + 4)] : item.Name;
+
     /// <summary>The document.</summary>
     /// <param name="name">The name of the runbook.</param>
     /// <param name="item">The item.</param>
@@ -40,7 +44,7 @@ static class RunbookDraft
               kind: {(isDatabase ? StepKind.RestoreDatabase : StepKind.RestoreFiles)}
               timeout: {Lengths.Write(LongestRestore(item))}
               restore:
-                item: {item.Id}   # {Line(item.Name)} on {Line(item.HostName)}
+                item: {item.Id}   # {Line(item.Name)}
                 point: {(item.LastProvenPoint is null ? RestoreWhich.Newest : RestoreWhich.NewestProven)}
                 # host: the name of another host, where {Line(item.HostName)} may be lost itself
 
