@@ -37,7 +37,7 @@ static class ExecutionAlerts
                 1 => "somebody says yes",
                 var several => $"{several} persons say yes",
             }}.",
-            Action = "Answer on the page of the execution.",
+            Action = "Answer it.",
             ActionUrl = $"/executions/{id}",
         });
 

@@ -236,6 +236,11 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
     {
         await using var visit = await browser.Visit(site.Node.Url, script: false);
         await visit.SignIn(first: true, name: bob);
+        await visit.Go("/approvals");
+        await visit.Sees("Runbooks that ask");
+        await visit.Shot("execution-asks");
+        await visit.Follow("Answer it");
+        await visit.Arrives($"**/executions/{execution}");
         await visit.Go($"/executions/{execution}?view=focus");
         await visit.Reads("to be served from the other site?");
         await visit.Shot("execution-approval");
