@@ -71,7 +71,9 @@ public sealed record EditRunbookRequest(RunbookId Id, string Name, RunbookSpec S
 public sealed record RemoveRunbookRequest(RunbookId Id);
 
 /// <summary>GET runbooks/{id}/versions: the newest first.</summary>
-public sealed record ListRunbookVersionsRequest(RunbookId Id);
+/// <param name="Id">The runbook, from the path.</param>
+/// <param name="Most">Only so many, at least 1; null for as many as are given at once.</param>
+public sealed record ListRunbookVersionsRequest(RunbookId Id, int? Most = null);
 
 /// <summary>A runbook as somebody made it at some time.</summary>
 /// <param name="Version">Its number, from 1.</param>

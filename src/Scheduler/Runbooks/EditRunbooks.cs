@@ -36,7 +36,7 @@ public sealed class ListRunbookVersions(Postgres db)
     public async Task<IReadOnlyList<RunbookVersion>> Handle(Caller caller, ListRunbookVersionsRequest request, CancellationToken ct)
     {
         caller.Must(Right.RunbookRead);
-        var found = await RunbookTable.Versions(db, request.Id, ct);
+        var found = await RunbookTable.Versions(db, request.Id, request.Most, ct);
         if (found.Count == 0) throw RunbookTable.NotThere();
         var names = await WireNames.Read(db, ct);
         return [.. found.Select((one, at) => at + 1 == found.Count ? one

@@ -101,10 +101,11 @@ static class RunbookTable
         => tx.Execute("insert into runbook_version (runbook_id, version, by_whom, spec, hash) values ($1, $2, $3, $4, $5)",
             [id, version, caller.Name, JsonText.Of(spec, WireJson.Default.RunbookSpec), HashOf(spec)], ct);
 
-    public static async Task<IReadOnlyList<RunbookVersion>> Versions(SqlSource db, RunbookId id, CancellationToken ct)
-        => await db.Query($"select version, at, by_whom, spec, hash from runbook_version where runbook_id = $1 "
-            + $"order by version desc limit {MostVersions}", [id], row => new RunbookVersion(row.Int(0), row.Time(1), row.Text(2),
-                row.Json("spec", WireJson.Default.RunbookSpec)!, Convert.ToHexStringLower(row.Bytes(4))), ct);
+    public static async Task<IReadOnlyList<RunbookVersion>> Versions(SqlSource db, RunbookId id, int? most, CancellationToken ct)
+        => await db.Query("select version, at, by_whom, spec, hash from runbook_version where runbook_id = $1 "
+            + "order by version desc limit $2", [id, Math.Clamp(most ?? MostVersions, 1, MostVersions)],
+            row => new RunbookVersion(row.Int(0), row.Time(1), row.Text(2), row.Json("spec", WireJson.Default.RunbookSpec)!,
+                Convert.ToHexStringLower(row.Bytes(4))), ct);
 }
 
 /// <summary>Versions of runbooks as graphs. A version never changes, so what was read once holds.</summary>

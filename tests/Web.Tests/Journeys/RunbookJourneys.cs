@@ -274,7 +274,11 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
             await visit.Page.GetByRole(AriaRole.Cell, new PageGetByRoleOptions { Name = step, Exact = true }).First.WaitForAsync();
         await visit.Reads("The data centre does not answer.");
         await visit.Shot("execution-report");
-        if (script) Assert.True((await visit.Page.PdfAsync()).Length > 10_000);
+        if (!script) return;
+        await visit.Page.EmulateMediaAsync(new PageEmulateMediaOptions { Media = Media.Print });
+        Assert.False(await visit.Page.Locator(".menu").IsVisibleAsync());
+        await visit.Shot("execution-report-paper");
+        Assert.True((await visit.Page.PdfAsync()).Length > 10_000);
     }
 
     static ExecutionId At(Visit visit) => ExecutionId.Parse(visit.Page.Url.Split('/')[^1].Split('?')[0]);
