@@ -1,3 +1,4 @@
+using System.Text.Json;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
@@ -123,15 +124,13 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
 
     static bool IsSame(Execution before, Execution after) => Text(before) == Text(after with { Now = before.Now });
 
-    static string Text(Execution state) => System.Text.Json.JsonSerializer.Serialize(state, WireJson.Default.Execution);
+    static string Text(Execution state) => JsonSerializer.Serialize(state, WireJson.Default.Execution);
 
     static async Task Store(Transaction tx, ExecutionId id, Locked locked, Execution state,
         List<(ExecutionEvent Event, string[] Told)> events, CancellationToken ct)
     {
-        var seq = locked.Seq;
-        foreach (var (happened, told) in events)
-            await tx.Execute("insert into execution_event (execution_id, seq, at, event, told) values ($1, $2, $3, $4, $5)",
-                [id, ++seq, happened.At, JsonText.Of(happened, WireJson.Default.ExecutionEvent), told], ct);
+        var seq = locked.Seq + events.Count;
+        if (events.Count > 0) await Add(tx, id, locked, events, ct);
         // A moment that has come and changes nothing must not be looked at again and again.
         var next = state.NextChange is { } change ? change > locked.Now ? change : locked.Now + LeastPause : (DateTimeOffset?)null;
         await tx.Execute("""
@@ -143,6 +142,20 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
             await Notifications.Changed(tx, "runbooks", locked.Runbook.ToString(), ct);
         }
         await Notifications.Changed(tx, "executions", id.ToString(), ct);
+    }
+
+    /// <summary>All in one statement: of a stage of fifty steps that end together each would wait for those before it.</summary>
+    static Task Add(Transaction tx, ExecutionId id, Locked locked, List<(ExecutionEvent Event, string[] Told)> events, CancellationToken ct)
+    {
+        var told = events.SelectMany((one, at) => one.Told.Select(text => (Place: at + 1, Text: text))).ToList();
+        return tx.Execute("""
+            insert into execution_event (execution_id, seq, at, event, told)
+            select $1, $2 + e.place, $3, e.event::jsonb, array(select t.text from unnest($5::integer[], $6::text[])
+                with ordinality as t(place, text, number) where t.place = e.place order by t.number)
+            from unnest($4::text[]) with ordinality as e(event, place)
+            """, [id, locked.Seq, locked.Now,
+                events.Select(one => JsonSerializer.Serialize(one.Event, WireJson.Default.ExecutionEvent)).ToArray(),
+                told.Select(one => one.Place).ToArray(), told.Select(one => one.Text).ToArray()], ct);
     }
 
     /// <summary>Stores what is at work from now on, and takes away what is no longer.</summary>

@@ -94,29 +94,32 @@ public sealed class QuartzFiring(ISchedulerFactory factory, TimeProvider clock) 
         await scheduler.UnscheduleJob(new TriggerKey(key, Group), ct);
     }
 
-    /// <summary>Starts as soon as the database lets it.</summary>
-    async Task<IScheduler> Started(Func<Firing, CancellationToken, Task> fire, CancellationToken ct)
-    {
-        while (true)
-        {
-            try
-            {
-                var scheduler = await factory.GetScheduler(ct);
-                FiringTarget.Set(scheduler, fire);
-                await scheduler.Start(ct);
-                return scheduler;
-            }
-            // The database is away at the very start: the other loops say it, and this one comes when it is back.
-            catch (Exception e) when (e is SchedulerException or NpgsqlException) { await Task.Delay(BetweenStarts, clock, ct); }
-        }
-    }
-
     /// <inheritdoc/>
     public async Task Run(Func<Firing, CancellationToken, Task> fire, CancellationToken ct)
     {
-        var scheduler = await Started(fire, ct);
-        try { await Task.Delay(Timeout.InfiniteTimeSpan, clock, ct); }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested) { await scheduler.Shutdown(true, CancellationToken.None); }
+        IScheduler? scheduler = null;
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    // Not given up half-way: one that exists has a thread, which would keep the process from ending.
+                    scheduler ??= await factory.GetScheduler(CancellationToken.None);
+                    FiringTarget.Set(scheduler, fire);
+                    await scheduler.Start(ct);
+                    break;
+                }
+                // The database is away at the very start: the other loops say it, and this one comes when it is back.
+                catch (Exception e) when (e is SchedulerException or NpgsqlException) { await Task.Delay(BetweenStarts, clock, ct); }
+            }
+            await Task.Delay(Timeout.InfiniteTimeSpan, clock, ct);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }   // the node stops, perhaps before it began
+        finally
+        {
+            if (scheduler is not null) await scheduler.Shutdown(true, CancellationToken.None);
+        }
     }
 }
 

@@ -25,9 +25,11 @@ public sealed class TestNode : IAsyncDisposable
     readonly string _folder;
     readonly List<IDisposable> _clients = [];
 
-    TestNode(WebApplication app, string folder, string connectionString)
+    readonly bool _hasLoops;
+
+    TestNode(WebApplication app, string folder, string connectionString, bool hasLoops)
     {
-        (App, _folder, ConnectionString) = (app, folder, connectionString);
+        (App, _folder, ConnectionString, _hasLoops) = (app, folder, connectionString, hasLoops);
     }
 
     public WebApplication App { get; }
@@ -63,7 +65,8 @@ public sealed class TestNode : IAsyncDisposable
             ControlPlane = new ControlPlaneOptions { TermLookSeconds = 3600 },   // once at the start; tests look when they want to
         };
         settings = change?.Invoke(settings) ?? settings;
-        var node = new TestNode(SchedulerNode.Create(settings, add), folder, settings.Database.ConnectionString);
+        var node = new TestNode(SchedulerNode.Create(settings, add), folder, settings.Database.ConnectionString,
+            settings.Node.Is(NodeRole.Loops));
         try
         {
             await node.App.StartAsync();
@@ -159,6 +162,11 @@ public sealed class TestNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var client in _clients) client.Dispose();
+        if (_hasLoops)   // what is under way would find its parts disposed of
+        {
+            using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            await App.StopAsync(late.Token);
+        }
         await App.DisposeAsync();
     }
 }

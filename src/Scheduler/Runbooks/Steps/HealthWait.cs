@@ -52,7 +52,15 @@ public sealed class HealthWait(IStepSecrets secrets, TimeProvider clock) : IStep
         {
             var left = until - clock.GetUtcNow() - Margin;
             if (left <= TimeSpan.Zero) break;
-            last = await Once(target, left < LookLimit ? left : LookLimit, ct);
+            var (began, limit) = (clock.GetTimestamp(), left < LookLimit ? left : LookLimit);
+            var look = await Once(target, limit, ct);
+            if (looks > 0 && !look.IsGood && limit < LookLimit && clock.GetElapsedTime(began) >= limit)
+            {
+                // It says nothing of the target, and the one before it does.
+                last = last with { Text = $"{last.Text} (The time ended in the next look.)" };
+                break;
+            }
+            last = look;
             looks++;
             var now = clock.GetUtcNow();
             since = last.IsGood ? since ?? now : null;

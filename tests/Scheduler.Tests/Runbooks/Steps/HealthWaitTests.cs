@@ -91,6 +91,23 @@ public sealed class HealthWaitTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_look_that_the_end_of_the_time_cuts_off_does_not_hide_what_was_seen()
+    {
+        await using var sink = await WebSink.Start();
+        sink.Answer = async response =>
+        {
+            if (sink.All.Count > 1) await Task.Delay(Timeout.InfiniteTimeSpan, response.HttpContext.RequestAborted);
+            response.StatusCode = 503;
+            await response.WriteAsync("warming up");
+        };
+
+        var late = await Executor().CarryOut(Work(Wait(Http(sink.Url)), patience: TimeSpan.FromSeconds(4)), NoStop);
+
+        Is(ActivityOutcome.Failed, "It says: warming up (The time ended in the next look.)", late);
+        Assert.Equal("1", late.Outputs!["attempts"]);
+    }
+
+    [Fact]
     public async Task A_port_that_opens_later_is_waited_for_and_a_rehearsal_asks_its_own()
     {
         var port = FreePorts.Find();
