@@ -11,12 +11,14 @@ public sealed class LeaseSimulation
 
     readonly Random _random;
     readonly SimulatedRun[] _runs;
+    readonly int _mute;   // the run of an agent of which nothing gets through
     readonly List<(int Run, long Epoch, bool IsEnd, int Arrives)> _messages = [];
     int _now;
 
     public LeaseSimulation(int seed)
     {
         _random = new Random(seed);
+        _mute = seed % 4 == 0 ? 3 : -1;
         _runs = [.. Enumerable.Range(0, 4).Select(_ => new SimulatedRun())];
     }
 
@@ -61,7 +63,7 @@ public sealed class LeaseSimulation
     /// <summary>An agent speaks with the epoch it knows; the network loses, doubles and delays beyond the lease.</summary>
     void Send(int run, long epoch, bool isEnd)
     {
-        if (_random.Next(10) < 4) return;
+        if (run == _mute || _random.Next(10) < 4) return;
         for (var copies = _random.Next(8) == 0 ? 2 : 1; copies > 0; copies--)
             _messages.Add((run, epoch, isEnd, _now + 1 + (_random.Next(6) == 0 ? _random.Next(3 * Lease) : 0)));
     }

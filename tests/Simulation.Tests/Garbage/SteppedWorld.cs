@@ -34,6 +34,8 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
     readonly Queue<(SendOrPostCallback Callback, object? State)> _ready = new();
     readonly List<Call> _calls = [];
     readonly List<Actor> _actors = [];
+    Actor? _paused;   // in every other world: for some steps somebody hardly gets on, while all others do
+    int _pauseLeft;
 
     /// <summary>All chance in this world.</summary>
     public Random Random { get; } = new(seed);
@@ -110,7 +112,7 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
         SetSynchronizationContext(this);
         try
         {
-            for (var step = 0; ; step++)
+            for (int step = 0, idle = 0; ; step++)
             {
                 Continue();
                 if (_actors.TrueForAll(actor => actor.IsOver)) return;
@@ -119,14 +121,27 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
                         + string.Join(", ", _actors.Where(actor => !actor.IsOver).Select(actor => actor.Name)));
                 // Calls take little time, so a timer of minutes seldom overtakes one.
                 var isSoon = Clock.IsWaitedFor && Random.Next(Clock.NextIsWithin(TimeSpan.FromSeconds(10)) ? 6 : 600) == 0;
-                if (_calls.Count > 0 && !isSoon) Do();
-                else if (Clock.IsWaitedFor) Clock.FireNext();
+                if (_calls.Count > 0 && !isSoon)
+                {
+                    Do();
+                    idle = 0;
+                }
+                else if (Clock.IsWaitedFor)
+                {
+                    Clock.FireNext();
+                    if (++idle > 50) LetOthersGoOn();   // somebody only waits, perhaps for one whose way is through another thread
+                }
                 // Cancelling asynchronously takes the way round through another thread.
                 else AwaitOtherThread();
                 AfterStep();
             }
         }
         finally { SetSynchronizationContext(before); }
+    }
+
+    void LetOthersGoOn()
+    {
+        lock (_ready) Monitor.Wait(_ready, TimeSpan.FromMilliseconds(1));
     }
 
     void AwaitOtherThread()
@@ -150,6 +165,12 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
     void Do()
     {
         var at = Random.Next(_calls.Count);
+        if (seed % 2 == 1 && --_pauseLeft < 0)
+        {
+            _paused = Random.Next(3) == 0 ? _actors[Random.Next(_actors.Count)] : null;
+            _pauseLeft = Random.Next(20, 300);
+        }
+        for (var tries = 0; _calls[at].By is { } by && by == _paused && tries < 8; tries++) at = Random.Next(_calls.Count);
         var call = _calls[at];
         _calls.RemoveAt(at);
         if (call.By is { IsDead: true }) return;

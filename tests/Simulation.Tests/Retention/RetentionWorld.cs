@@ -37,7 +37,7 @@ sealed class RetentionWorld
 
     readonly Random _random;
     readonly KeepRules _rules;
-    readonly int _floor, _takenOverOn, _awayFrom;
+    readonly int _floor, _takenOverOn;
     readonly TimeSpan _trash;
     readonly bool _encrypts;
     readonly List<Point> _points = [];
@@ -47,8 +47,8 @@ sealed class RetentionWorld
     public RetentionWorld(int seed)
     {
         _random = new Random(seed);
-        // Rules that only count days keep nothing of a host that was away for longer.
-        _rules = seed % 8 == 7 ? new KeepRules { Within = new RetentionSpan(0, 0, _random.Next(2, 15), 0) } : new KeepRules
+        // Rules that fit no point: what stays then stays by the other guards alone.
+        _rules = seed % 8 == 7 ? new KeepRules { Tags = [["other"]] } : new KeepRules
         {
             Last = _random.Next(3),
             Daily = _random.Next(1, 15),
@@ -59,8 +59,7 @@ sealed class RetentionWorld
         _trash = TimeSpan.FromDays(_random.Next(1, 15));
         _takenOverOn = _random.Next(2) == 0 ? _random.Next(20, 110) : int.MaxValue;
         _encrypts = _random.Next(2) == 0;
-        _awayFrom = Days;
-        if (seed % 8 == 7) (_awayFrom, _takenOverOn) = (_random.Next(15, 80), int.MaxValue);
+        if (seed % 8 == 7) _takenOverOn = int.MaxValue;
     }
 
     public string? Broken { get; private set; }
@@ -76,7 +75,6 @@ sealed class RetentionWorld
             var morning = Start.AddDays(day);
             if (day == _takenOverOn) _takenOverAt = morning;
             var backups = day >= _takenOverOn ? _encrypts ? 1 : Flood : _random.Next(10) == 0 ? 0 : _random.Next(1, 4);
-            if (day >= _awayFrom && day < _awayFrom + 40) backups = 0;
             for (var number = 0; number < backups; number++) Backup(morning.AddMinutes(1 + number * (1_400 / (backups + 1))));
             foreach (var point in _points.Where(point => !point.IsGone && _random.Next(150) == 0)) Touch(point, morning);
             if (_random.Next(8) > 0) Plan(morning.AddHours(23).AddMinutes(50));   // else no node was there that day
