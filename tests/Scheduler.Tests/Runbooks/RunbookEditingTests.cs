@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using System.Text.RegularExpressions;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
@@ -69,6 +70,11 @@ public sealed partial class RunbookEditingTests(SchedulerDatabases databases)
         Assert.Contains("second document", Assert.Single((await Check($"{Shop}---\n{Shop.Replace("shop\n", "other\n",
             StringComparison.Ordinal)}")).Faults).Problem, StringComparison.Ordinal);
         Assert.Empty((await Check(Shop)).Faults);
+
+        // The same over the API.
+        var answer = await books.Node.AdminClient().PostAsJsonAsync("/api/v1/runbooks/check", new CheckRunbookRequest(Shop),
+            WireJson.Default.CheckRunbookRequest);
+        Assert.Equal("shop", (await answer.Content.ReadFromJsonAsync(WireJson.Default.RunbookCheck))!.Document!.Name);
     }
 
     [Fact]
@@ -78,6 +84,8 @@ public sealed partial class RunbookEditingTests(SchedulerDatabases databases)
         await using var books = await Books.Start(databases, shared: fleet.Node);
         await fleet.ProtectReady(await fleet.AddHost(), "/srv/data");
         var item = await fleet.OnlyItem();
+        var told = await books.Node.AdminClient().GetFromJsonAsync($"/api/v1/runbooks/draft?item={item.Id}", WireJson.Default.RunbookYaml);
+        Assert.Equal("/srv/data", told!.Name);
 
         foreach (var one in new[] { item, item with { Source = new SourceSpec { Kind = SourceKind.PostgreSql } } })
         {
@@ -152,6 +160,8 @@ public sealed partial class RunbookEditingTests(SchedulerDatabases databases)
             Files = [new DocumentFile("shop.yaml", written)],
         }, Books.NoStop)).Runbooks[0].Change);
         Assert.Equal("app", Assert.Single(times.Steps).Step);
+        Assert.Equal(times.Path!.Length, (await books.Node.AdminClient().GetFromJsonAsync($"/api/v1/runbooks/{made.Id}/times",
+            WireJson.Default.RunbookTimes))!.Path!.Length);
         Assert.InRange(times.Path!.Length, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(4));
     }
 }

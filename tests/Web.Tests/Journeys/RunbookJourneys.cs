@@ -3,8 +3,10 @@ using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Access.People;
+using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Runbooks;
 using BackupDr.TestKit;
@@ -106,6 +108,32 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
         await visit.Press("Forget");
         await visit.Press("Forget dns-key");
         await visit.Reads("No secret yet");
+        visit.IsClean();
+    }
+
+    [Fact]
+    public async Task A_late_rehearsal_stands_on_Home_and_in_the_list()
+    {
+        await site.Person("kim", Role.Admin);
+        var late = await site.Node.Get<CreateRunbook>().Handle(ConsoleNode.System, new CreateRunbookRequest
+        {
+            Name = "archive",
+            Spec = new RunbookSpec
+            {
+                RehearseEvery = TimeSpan.FromDays(7),
+                Steps = [new StepSpec { Name = "go", Kind = StepKind.Approval, Timeout = TimeSpan.FromHours(1) }],
+            },
+        }, default);
+        await site.Node.Get<Postgres>().Execute("update runbook_version set at = clock() - interval '9 days' where runbook_id = $1",
+            [late.Id], default);
+        await using var visit = await browser.Visit(site.Node.Url);
+        await visit.SignIn(first: true, name: "kim");
+        await visit.Reads("1 runbook was not rehearsed in time: archive");
+        await visit.Shot("home-late-rehearsal");
+        await visit.Go("/runbooks");
+        await visit.Reads("late: every 7 d");
+        await visit.Shot("runbooks-late");
+        await site.Node.Get<RemoveRunbook>().Handle(ConsoleNode.System, new RemoveRunbookRequest(late.Id), default);
         visit.IsClean();
     }
 
