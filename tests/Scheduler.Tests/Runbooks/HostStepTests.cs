@@ -4,6 +4,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Runs;
@@ -225,17 +226,21 @@ public sealed class HostStepTests(SchedulerDatabases databases)
             (asked[0].Database!.Verb, asked[0].Database!.Cluster.Port, asked[0].Database!.MaxAge));
     }
 
-    [Fact]
-    public async Task Cancelling_ends_it_on_the_host()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Cancelling_ends_it_on_the_host_unless_another_node_goes_on_with_it(bool isWanted)
     {
         await using var fleet = await Fleet.Start(databases);
         var host = await fleet.AddHost();
+        var asked = Work(Script()) with { Execution = ExecutionId.New(TimeProvider.System).ToString() };
+        if (isWanted) await PutAtWork(fleet, asked);
         using var cancel = new CancellationTokenSource();
         var executor = new HostStepExecutor(StepKind.Script, fleet.Get<AgentQuestions>(), fleet.Node.Db, TimeProvider.System);
-        var work = executor.CarryOut(Work(Script()), cancel.Token);
+        var work = executor.CarryOut(asked, cancel.Token);
         var wishes = new List<HostStepWish>();
 
-        while (!wishes.Contains(HostStepWish.Cancel))
+        while (!work.IsCompleted)
         {
             var leased = await fleet.Get<LeaseRun>().Handle(Caller.Agent(host),
                 new LeaseRequest { Slots = 0, WaitSeconds = 1, KnowsSteps = true }, NoStop);
@@ -248,6 +253,49 @@ public sealed class HostStepTests(SchedulerDatabases databases)
         }
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work);
-        Assert.Equal(HostStepWish.Run, wishes[0]);
+        HostStepWish[] expected = isWanted ? [HostStepWish.Run] : [HostStepWish.Run, HostStepWish.Cancel];
+        Assert.Equal(expected, wishes);
+    }
+
+    [Fact]
+    public async Task A_database_that_is_away_for_a_moment_leaves_the_step_to_its_host()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        var executor = new HostStepExecutor(StepKind.Script, fleet.Get<AgentQuestions>(), fleet.Node.Db, TimeProvider.System);
+        var (work, asked) = (executor.CarryOut(Work(Script()), NoStop), 0);
+
+        while (!work.IsCompleted)
+        {
+            try
+            {
+                var leased = await fleet.Get<LeaseRun>().Handle(Caller.Agent(host),
+                    new LeaseRequest { Slots = 0, WaitSeconds = 1, KnowsSteps = true }, NoStop);
+                foreach (var request in leased.Requests)
+                {
+                    if (asked++ == 0)
+                        await fleet.Node.Db.Execute("select pg_terminate_backend(pid) from pg_stat_activity "
+                            + "where datname = current_database() and pid <> pg_backend_pid()", [], NoStop);
+                    else
+                        await fleet.Get<AnswerRequest>().Handle(Caller.Agent(host), request.Id, Answer(Report(HostStepState.Done)), NoStop);
+                }
+            }
+            catch (Exception e) when (Outage.Is(e)) { await Task.Yield(); }   // this agent's own connections are cut too
+        }
+
+        Assert.Equal(ActivityOutcome.Succeeded, (await work).Outcome);
+    }
+
+    /// <summary>An execution in the middle of this activity.</summary>
+    static async Task PutAtWork(Fleet fleet, StepWork work)
+    {
+        var (runbook, execution) = (RunbookId.New(TimeProvider.System), ExecutionId.Parse(work.Execution));
+        await fleet.Node.Db.Execute("insert into runbook (id, name, version) values ($1, 'shop', 1)", [runbook], NoStop);
+        await fleet.Node.Db.Execute("insert into runbook_version (runbook_id, version, by_whom, spec, hash) "
+            + "values ($1, 1, 'a test', '{}', '')", [runbook], NoStop);
+        await fleet.Node.Db.Execute("insert into execution (id, runbook_id, version, mode, phase, by_whom, why, started_at, state) "
+            + "values ($1, $2, 1, 'Disaster', 'Running', 'a test', '', clock(), '{}')", [execution, runbook], NoStop);
+        await fleet.Node.Db.Execute("insert into activity (execution_id, step, attempt, kind, activity, until) "
+            + "values ($1, $2, $3, 'Script', 'Execute', clock() + interval '1 hour')", [execution, work.Step.Name, work.Attempt], NoStop);
     }
 }

@@ -61,8 +61,8 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
         catch (UnavailableException e) { return StepResult.Failed(e.Message); }   // of a look: nothing was begun
     }
 
-    /// <summary>Asks until it is over. An agent that does not answer may be at work: only the end of the step's time ends the asking.
-    /// </summary>
+    /// <summary>Asks until it is over. An agent that does not answer may be at work, and so may one whose answer could not be stored: only
+    /// the end of the step's time ends the asking.</summary>
     async Task<StepResult> Await(StepWork work, CancellationToken ct)
     {
         while (true)
@@ -72,7 +72,7 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
                 var report = await Ask(work, HostStepWish.Run, work.Activity, ct);
                 if (report.State != HostStepState.Running) return Result(work, report);
             }
-            catch (UnavailableException)
+            catch (Exception e) when (e is UnavailableException || Outage.Is(e))
             {
                 ct.ThrowIfCancellationRequested();   // else it may be at work all the same: it is asked again
             }
@@ -80,13 +80,22 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
         }
     }
 
-    /// <summary>Ends the activity on the host, if it still can be; its result counts for nothing any more.</summary>
+    /// <summary>Ends the activity on the host, if it still can be and nobody wants it any more. Where this node only gives it up, because
+    /// it stops or another one has it, the host goes on, and the other node asks it.</summary>
     async Task Cancel(StepWork work)
     {
         using var late = new CancellationTokenSource(AgentProtocol.RequestTimeout, clock);
-        try { await Ask(work, HostStepWish.Cancel, work.Activity, late.Token); }
-        catch (Exception e) when (e is BackupDrException or OperationCanceledException) { return; }   // the agent ends it by its own clock
+        try
+        {
+            if (!await IsWanted(work, late.Token)) await Ask(work, HostStepWish.Cancel, work.Activity, late.Token);
+        }
+        // The agent ends it by its own clock.
+        catch (Exception e) when (e is BackupDrException or OperationCanceledException || Outage.Is(e)) { return; }
     }
+
+    async Task<bool> IsWanted(StepWork work, CancellationToken ct) => TypedId.TryParse<ExecutionId>(work.Execution, out var execution)
+        && await db.Scalar<bool>("select exists (select from activity where execution_id = $1 and step = $2 and attempt = $3)",
+            [execution, work.Step.Name, work.Attempt], ct);
 
     async Task<HostStepReport> Ask(StepWork work, HostStepWish wish, StepActivity activity, CancellationToken ct)
     {
