@@ -7,12 +7,16 @@ using Npgsql;
 
 namespace BackupDr.TestKit;
 
-/// <summary>A control plane of one node as a process of its own, over a database that the test gives.</summary>
+/// <summary>A node as a process of its own, over a database that the test gives: a control plane by itself, or one of several nodes.
+/// </summary>
 /// <param name="scratch">Where its settings, its key and its log are.</param>
 /// <param name="name">Names its folder there.</param>
 /// <param name="database">The connection string.</param>
 /// <param name="apiKeyFile">The key that it admits.</param>
-public sealed class NodeProcess(ScratchFolder scratch, string name, string database, string apiKeyFile) : IAsyncDisposable
+/// <param name="sealingKey">The file of the key that nodes of one control plane share, which go by their names there; null for a control
+/// plane of one node.</param>
+public sealed class NodeProcess(ScratchFolder scratch, string name, string database, string apiKeyFile, string? sealingKey = null)
+    : IAsyncDisposable
 {
     /// <summary>How often it looks for later terms in the places of its exports, the shortest that is allowed.</summary>
     public static readonly TimeSpan TermLook = TimeSpan.FromSeconds(5);
@@ -39,7 +43,8 @@ public sealed class NodeProcess(ScratchFolder scratch, string name, string datab
             ["Database"] = new() { ["ConnectionString"] = database },
             ["Console"] = new() { ["Url"] = Console.ToString().TrimEnd('/') },
             ["Agents"] = new() { ["Url"] = $"https://127.0.0.1:{Port + 1}" },
-            ["Secrets"] = new() { ["KeyFile"] = scratch.At($"{name}/sealing.key") },
+            ["Secrets"] = new() { ["KeyFile"] = sealingKey ?? scratch.At($"{name}/sealing.key") },
+            ["Node"] = new() { ["Name"] = sealingKey is null ? "" : name },
             ["Bootstrap"] = new() { ["ApiKeyFile"] = apiKeyFile },
             ["ControlPlane"] = new() { ["TermLookSeconds"] = TermLook.TotalSeconds.ToString(CultureInfo.InvariantCulture) },
         }));

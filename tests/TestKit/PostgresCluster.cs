@@ -59,6 +59,12 @@ public sealed class PostgresCluster : IAsyncDisposable
         foreach (var pid in Processes()) Tool.Run("kill", ["-STOP", pid]);
     }
 
+    /// <summary>Lets them go on.</summary>
+    public void Thaw()
+    {
+        foreach (var pid in Processes()) Tool.Run("kill", ["-CONT", pid]);
+    }
+
     /// <summary>An empty place for a cluster that comes from somewhere else.</summary>
     public static PostgresCluster Prepare()
     {
@@ -114,7 +120,13 @@ public sealed class PostgresCluster : IAsyncDisposable
             if (Stopwatch.GetElapsedTime(begun) > Patience) Xunit.Assert.Fail("The server's processes do not end.");
             foreach (var pid in left) Tool.Run("kill", ["-KILL", pid]);
         }
-        // The server trusts the process numbers in its lock files, and the killed one may be a zombie that nobody buries.
+        Bury();
+    }
+
+    /// <summary>Removes what a killed server left: the next one trusts the process numbers in its lock files, and the killed one may be a
+    /// zombie that nobody buries.</summary>
+    public void Bury()
+    {
         File.Delete(Path.Combine(Data, "postmaster.pid"));
         foreach (var file in Directory.GetFiles(Sockets, ".s.PGSQL.*")) File.Delete(file);
     }

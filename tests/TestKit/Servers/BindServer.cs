@@ -76,10 +76,15 @@ public sealed class BindServer : IAsyncDisposable
     static string KeyText(string name, string secret) => $"key \"{name}\" {{ algorithm hmac-sha256; secret \"{secret}\"; }};\n";
 
     /// <summary>What the server says of a name of the zone, one value a line, in order; by dig, not by us.</summary>
-    public string Dig(string name, string type = "A")
+    public string Dig(string name, string type = "A") => Ask($"{name}.{Zone}", type);
+
+    /// <summary>The number that each change of the zone raises by one.</summary>
+    public long Serial => long.Parse(Ask(Zone, "SOA").Split(' ')[2], CultureInfo.InvariantCulture);
+
+    string Ask(string name, string type)
     {
         var result = Tool.Run("dig", ["+short", "+time=2", "+tries=1", "+tcp", "@127.0.0.1", "-p",
-            Port.ToString(CultureInfo.InvariantCulture), $"{name}.{Zone}", type]);
+            Port.ToString(CultureInfo.InvariantCulture), name, type]);
         return string.Join('\n', result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => !line.StartsWith(';')).Order(StringComparer.Ordinal));
     }
