@@ -276,6 +276,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(ApplyRunbooksRequest))]
 [JsonSerializable(typeof(RunbooksApplied))]
 [JsonSerializable(typeof(RehearseRunbookRequest))]
+[JsonSerializable(typeof(MakeFailbackRequest))]
 [JsonSerializable(typeof(StartExecutionRequest))]
 [JsonSerializable(typeof(ExecutionStarted))]
 [JsonSerializable(typeof(IReadOnlyList<ExecutionSummary>))]

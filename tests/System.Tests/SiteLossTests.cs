@@ -13,7 +13,7 @@ namespace BackupDr.SystemTests;
 
 /// <summary>A site with a database server under load and an application behind HAProxy, whose name is in BIND, is cut off. A runbook fences
 /// it, promotes the standby of the other site, looks at the data, starts the application there and switches balancer and name.</summary>
-public sealed class SiteLossTests
+public sealed partial class SiteLossTests
 {
     /// <summary>Seconds by which what is seen from outside and what is told may differ; tenths on a machine that has nothing else to do.
     /// </summary>
@@ -36,7 +36,7 @@ public sealed class SiteLossTests
         await using var balancer = new HaproxyServer();
         await balancer.Start(old.Port, recovery.Port);
         var steps = AllowedSteps(service, old, recovery);
-        await using var agent = await Agent(service, api, steps);
+        await using var agent = await Agent(service, api, steps, "site-b");
         await Put(http, "step-secrets/ddns", new SaveStepSecretRequest { Name = "ddns", Value = names.Key },
             WireJson.Default.SaveStepSecretRequest);
         var runbook = await Post(http, "runbooks", new CreateRunbookRequest
@@ -83,6 +83,7 @@ public sealed class SiteLossTests
         Say($"RPO {evidence.Body.Rpo.AchievedSeconds} s, seen {lost:0.00} s");
         foreach (var step in evidence.Body.Steps!) Say($"{step.Name} {Took(step):0.00} s");
         Assert.True((await Get(http, "evidence", WireJson.Default.EvidencePage)).ChainIsWhole);
+        if (Nightly.IsOn) await GoBack(new Scene(service, api, http, old, recovery, names, client), runbook, acknowledged.Count);
     }
 
     static RunbookSpec Spec(StepsFolder steps, ShopSite recovery, HaproxyServer balancer, BindServer names)
@@ -119,7 +120,7 @@ public sealed class SiteLossTests
                     },
                 },
                 Step("app", "newest", StepKind.Script) with
-                { Script = new ScriptStepSpec { Host = "site-b", Run = steps.Program("start-shop") } },
+                { Script = new ScriptStepSpec { Host = "site-b", Run = steps.Program("start-shop"), Undo = steps.Program("stop-shop") } },
                 Step("balancer", "app", StepKind.LbSwitch) with
                 {
                     Lb = new LbSpec
@@ -174,31 +175,60 @@ public sealed class SiteLossTests
         };
     }
 
-    /// <summary>What root of the recovery site allows: to switch off the power of the other site, to start the shop, and its database
-    /// server.</summary>
+    /// <summary>What root of the recovery site allows: to switch off the power of the other site, and what every site allows.</summary>
     static StepsFolder AllowedSteps(Service service, ShopSite old, ShopSite recovery)
     {
-        var folder = service.Folder("steps.d");
-        File.WriteAllText(Path.Combine(folder, "power-off"), old.PowerOff);
+        File.WriteAllText(Path.Combine(service.Folder("site-b.steps"), "power-off"), old.PowerOff);
+        return AllowedSteps(service, "site-b", recovery);
+    }
+
+    /// <summary>What root of a site allows: to start and stop its shop and its database server. The programs are the same at both.
+    /// </summary>
+    static StepsFolder AllowedSteps(Service service, string name, ShopSite site)
+    {
+        var (folder, server) = (service.Folder($"{name}.steps"), site.Database);
+        File.WriteAllText(Path.Combine(folder, "words"), string.Join(' ', site.StartWords) + "\n");
         File.WriteAllText(Path.Combine(folder, "start-shop"),
-            $"#!/bin/sh\nsetsid {string.Join(' ', recovery.StartWords)} </dev/null >/dev/null 2>&1 &\n");
-        File.WriteAllText(Path.Combine(folder, "databases"),
-            string.Create(CultureInfo.InvariantCulture, $"{recovery.Database.Sockets}:{recovery.Database.Port}\n"));
-        Tool.Succeed("chmod", "-R", "755", folder);
+            "#!/bin/bash\nread -ra words < \"${0%/*}/words\"\nsetsid \"${words[@]}\" </dev/null >/dev/null 2>&1 &\n");
+        File.WriteAllText(Path.Combine(folder, "stop-shop"), """
+            #!/bin/bash
+            read -r words < "${0%/*}/words"
+            for process in /proc/[0-9]*; do
+                [ "$(tr '\0' ' ' < "$process/cmdline")" = "$words " ] && kill -TERM "${process#/proc/}"
+            done 2>/dev/null
+            exit 0
+
+            """);
+        var address = string.Create(CultureInfo.InvariantCulture, $"{server.Sockets}:{server.Port}");
+        File.WriteAllText(Path.Combine(folder, "databases"), address + "\n");
+        File.WriteAllText(Path.Combine(folder, "standbys"), $"{address} {server.Data} database.service\n");
+        File.WriteAllText(Path.Combine(folder, "services"), "database.service\n");
+        // Stands for the service manager: the one service is the site's database server.
+        var manager = Path.Combine(service.Folder($"{name}.bin"), "systemctl");
+        File.WriteAllText(manager, $"""
+            #!/bin/sh
+            verb=$1
+            [ "$verb" = is-active ] && verb=status
+            exec setpriv --reuid=postgres --regid=postgres --init-groups -- {server.Programs}/pg_ctl -D {server.Data} -w -m fast \
+                -l {server.Folder}/log "$verb"
+
+            """);
+        Tool.Succeed("chmod", "-R", "755", folder, manager);
         return new StepsFolder(folder);
     }
 
-    /// <summary>The host of the recovery site, with an agent of its own.</summary>
-    static async Task<GuardedProcess> Agent(Service service, ApiClient api, StepsFolder steps)
+    /// <summary>The host of a site, with an agent of its own.</summary>
+    static async Task<GuardedProcess> Agent(Service service, ApiClient api, StepsFolder steps, string name)
     {
         var token = await api.CreateJoinToken(new CreateJoinTokenRequest(), NoStop);
         var program = Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent");
-        var state = service.At("site-b");
-        Tool.Succeed(program, "join", token.AgentsUrl, "--token", token.Token, "--state", state, "--name", "site-b");
-        var agent = new GuardedProcess(service.At("site-b.log"), [program, "run", "--state", state, "--hooks", "/nonexistent", "--steps",
-            steps.Path]);
-        await service.Until(async () => (await api.Hosts(NoStop)).Any(host => host is { Name: "site-b", State: HostState.Online }),
-            "the host of the recovery site is online");
+        var state = service.At(name);
+        Tool.Succeed(program, "join", token.AgentsUrl, "--token", token.Token, "--state", state, "--name", name);
+        var agent = new GuardedProcess(service.At($"{name}.log"), [program, "run", "--state", state, "--hooks", "/nonexistent", "--steps",
+            steps.Path], new Dictionary<string, string>
+            { ["PATH"] = $"{service.At($"{name}.bin")}:{Environment.GetEnvironmentVariable("PATH")}" });
+        await service.Until(async () => (await api.Hosts(NoStop)).Any(host => host.Name == name && host.State == HostState.Online),
+            $"the host {name} is online");
         return agent;
     }
 

@@ -14,7 +14,8 @@ static class DatabaseStep
     public static async Task<HostStepReport> Run(HostDatabase database, TimeSpan limit, TimeProvider clock, CancellationToken ct)
     {
         var address = ClusterAddress.Of(database.Cluster);
-        return database.Verb == DatabaseVerb.Promote ? Promoted(address, await ServerRole.Promote(address, limit, ct), clock)
+        return database.Verb == DatabaseVerb.Promote
+            ? Promoted(address, await ServerRole.Promote(address, limit, database.IsLossless, ct), clock)
             : Judge(database, await ServerRole.Ask(address, database.Query ?? "", limit, ct), clock);
     }
 

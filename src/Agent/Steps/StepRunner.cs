@@ -81,6 +81,7 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
             {
                 { Service: { } service } => await Serve(service, stop.Token),
                 { Database: { } database } => await DatabaseStep.Run(database, step.Timeout, clock, stop.Token),
+                { Standby: { } standby } => await StandbyOf(standby).Run(stop.Token),
                 _ => await Execute(step.Script!, stop.Token),
             };
         }
@@ -161,6 +162,7 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
         using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
         late.CancelAfter(LookWithin);
         if (step.Database is { } database) return await DatabaseStep.Look(database, clock, late.Token);
+        if (step.Standby is { } standby) return await StandbyOf(standby).Look(late.Token);
         var service = step.Service!;
         var isActive = await IsActive(service.Unit, late.Token);
         return new HostStepReport
@@ -170,6 +172,8 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
             WasActive = isActive,
         };
     }
+
+    StandbyStep StandbyOf(HostStandby standby) => new(standby, StandbyStep.PlaceOf(allowed, standby), Systemctl, clock);
 
     /// <summary>Everything that can be wrong before anything is done.</summary>
     void Prepare(HostStep step)
@@ -184,6 +188,11 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
             var address = ClusterAddress.Of(cluster);
             allowed.MustAllow(AllowedSteps.Databases, string.Create(CultureInfo.InvariantCulture, $"{address.Host}:{address.Port}"),
                 "database server");
+            return;
+        }
+        if (step.Standby is { } standby)
+        {
+            StandbyStep.PlaceOf(allowed, standby);
             return;
         }
         var script = step.Script!;
@@ -205,7 +214,7 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
     static void Check(HostStep step)
     {
         var wrong = step.Key.Length is 0 or > HostStep.LongestKey || step.Key.Any(one => one is < ' ' or > '~') ? "The key is no key."
-            : new object?[] { step.Script, step.Service, step.Database }.Count(one => one is not null) != 1
+            : new object?[] { step.Script, step.Service, step.Database, step.Standby }.Count(one => one is not null) != 1
                 ? "Not exactly one of a program, a service and a database server is wanted."
             : step.Database?.Query is { Length: > HostDatabase.LongestQuery } ? "Its query is too long."
             : step.Wish == HostStepWish.Run && (step.Timeout <= TimeSpan.Zero || step.Timeout > StepSpec.LongestTimeout)

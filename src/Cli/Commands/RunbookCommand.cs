@@ -6,12 +6,12 @@ using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary><c>backupdr runbook list|show|apply|rehearse|execute|status|act</c>.</summary>
+/// <summary><c>backupdr runbook list|show|apply|failback|rehearse|execute|status|act</c>.</summary>
 static class RunbookCommand
 {
     public static Command Make() => new("runbook", "Runbooks: how a site is brought back at another one.")
     {
-        List(), Show(), Apply(), Rehearse(), Execute(), Status(), Act(),
+        List(), Show(), Apply(), FailbackCommand.Make(), Rehearse(), Execute(), Status(), Act(),
     };
 
     static Option<bool> Json() => new("--json") { Description = "Print JSON." };
@@ -20,7 +20,7 @@ static class RunbookCommand
 
     static Argument<string> Execution() => new("EXECUTION") { Description = "Id of an execution." };
 
-    static Runbook Find(IReadOnlyList<Runbook> all, string name) => all.FirstOrDefault(one => one.Id.ToString() == name)
+    internal static Runbook Find(IReadOnlyList<Runbook> all, string name) => all.FirstOrDefault(one => one.Id.ToString() == name)
         ?? all.FirstOrDefault(one => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase))
         ?? throw new BadInputException("runbook", $"There is no runbook '{name}'.", "'backupdr runbook list' names them.");
 

@@ -27,6 +27,9 @@ public sealed record HostStep
     /// <summary>The database server; null where it is another kind.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HostDatabase? Database { get; init; }
+    /// <summary>The server that becomes a standby; null where it is another kind.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HostStandby? Standby { get; init; }
 }
 
 /// <summary>What a node wants of a step.</summary>
@@ -78,11 +81,21 @@ public enum ServiceVerb
 /// <param name="Verb">What is wanted of it.</param>
 /// <param name="Query">What is asked; null for nothing.</param>
 /// <param name="MaxAge">How old the time that the query gives may be; null where it must give true.</param>
-public sealed record HostDatabase(PostgreSqlSpec Cluster, DatabaseVerb Verb, string? Query = null, TimeSpan? MaxAge = null)
+/// <param name="IsLossless">Of a promotion: whether the standby must have all that the primary had.</param>
+public sealed record HostDatabase(PostgreSqlSpec Cluster, DatabaseVerb Verb, string? Query = null, TimeSpan? MaxAge = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsLossless = false)
 {
     /// <summary>Longest query, characters.</summary>
     public const int LongestQuery = 10_000;
 }
+
+/// <summary>A PostgreSQL server of the host that was a primary and becomes a standby. The host's list names its folder and service.
+/// </summary>
+/// <param name="Cluster">Where it is when it runs, and the role.</param>
+/// <param name="From">The primary of now, and the role to follow it with.</param>
+/// <param name="Way">How.</param>
+/// <param name="IsLossSeen">Whether what only this server has is given up.</param>
+public sealed record HostStandby(PostgreSqlSpec Cluster, PostgreSqlSpec From, ReprotectWay Way, bool IsLossSeen);
 
 /// <summary>What is wanted of a database server.</summary>
 public enum DatabaseVerb

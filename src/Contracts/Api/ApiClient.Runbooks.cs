@@ -11,6 +11,9 @@ public sealed partial class ApiClient
     /// <summary>POST runbooks/apply.</summary>
     public Task<RunbooksApplied> ApplyRunbooks(ApplyRunbooksRequest request, CancellationToken ct) => Send(HttpMethod.Post,
         "runbooks/apply", request, WireJson.Default.ApplyRunbooksRequest, WireJson.Default.RunbooksApplied, ct);
+    /// <summary>POST runbooks/{id}/failback.</summary>
+    public Task<Runbook> MakeFailback(MakeFailbackRequest request, CancellationToken ct) => Send(HttpMethod.Post,
+        $"runbooks/{request.Id}/failback", request, WireJson.Default.MakeFailbackRequest, WireJson.Default.Runbook, ct);
     /// <summary>POST runbooks/{id}/rehearse.</summary>
     public Task<ExecutionStarted> Rehearse(RehearseRunbookRequest request, CancellationToken ct) => Send(HttpMethod.Post,
         $"runbooks/{request.Id}/rehearse", request, WireJson.Default.RehearseRunbookRequest, WireJson.Default.ExecutionStarted, ct);

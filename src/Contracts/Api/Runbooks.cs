@@ -130,3 +130,9 @@ public sealed record RunbooksApplied(bool IsDryRun, IReadOnlyList<AppliedRunbook
 /// <param name="Version">Its newest version then.</param>
 /// <param name="File">The file of its document.</param>
 public sealed record AppliedRunbook(string Name, RunbookId Id, DocumentChange Change, int Version, string File);
+
+/// <summary>POST runbooks/{id}/failback: makes the runbook of the way back.</summary>
+/// <param name="Id">The runbook that went there, from the path.</param>
+/// <param name="Name">Name of the new one; null for the name of the other with "-back".</param>
+/// <param name="Hosts">Which host takes over from which.</param>
+public sealed record MakeFailbackRequest(RunbookId Id = default, string? Name = null, IReadOnlyList<FailbackHost>? Hosts = null);

@@ -17,6 +17,9 @@ public sealed partial record StepSpec
     /// <summary>For <see cref="StepKind.DbAssert"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DatabaseStepSpec? Assert { get; init; }
+    /// <summary>For <see cref="StepKind.DbReprotect"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReprotectStepSpec? Reprotect { get; init; }
 }
 
 /// <summary>A program of a host's folder for runbooks. The folder is root's: a runbook names a program and brings none along.</summary>
@@ -75,4 +78,53 @@ public sealed record DatabaseStepSpec
     public string? Query { get; init; }
     /// <summary>Of an assertion: how long ago the time may be that the query gives; what is found is the achieved loss of data.</summary>
     public TimeSpan? MaxAge { get; init; }
+    /// <summary>Of a promotion: it is refused unless the standby has all that the primary had, which must have been stopped in order.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsLossless { get; init; }
+}
+
+/// <summary>How a server that was a primary becomes a standby.</summary>
+public enum ReprotectWay
+{
+    /// <summary>With pg_rewind: what parted since is put back, and the rest stays.</summary>
+    Rewind,
+    /// <summary>With a new copy of all; the folder of before is put aside.</summary>
+    Copy,
+}
+
+/// <summary>A PostgreSQL server that was a primary, and becomes a standby of the one that took over. The host's own list names its data
+/// folder and its service: a runbook brings neither along.</summary>
+public sealed record ReprotectStepSpec
+{
+    /// <summary>Name of the host whose agent does it: the old primary's.</summary>
+    public string Host { get; init => field = value ?? ""; } = "";
+    /// <summary>The server as that host reaches it when it runs, and the role; its log counts for nothing here.</summary>
+    public PostgreSqlSpec Cluster { get; init => field = value ?? new(); } = new();
+    /// <summary>The primary of now as that host reaches it, and the role to follow it with.</summary>
+    public PostgreSqlSpec From { get; init => field = value ?? new(); } = new();
+    /// <summary>How.</summary>
+    public ReprotectWay Way { get; init; }
+    /// <summary>Whether transactions that only the old primary has are given up: somebody looked at them. Else they are a failure.
+    /// </summary>
+    public bool IsLossSeen { get; init; }
+}
+
+/// <summary>A host of the site that serves now, on the way back from it.</summary>
+public sealed record FailbackHost
+{
+    /// <summary>Its name, as the runbook says it.</summary>
+    public required string At { get; init; }
+    /// <summary>Name of the host that takes over from it again.</summary>
+    public required string To { get; init; }
+    /// <summary>Its database server as that host reaches it, and the role to follow it with; null where the runbook promoted none here.
+    /// </summary>
+    public PostgreSqlSpec? From { get; init; }
+    /// <summary>Service of its database server; null for none: then a person is asked to stop it.</summary>
+    public string? Unit { get; init; }
+    /// <summary>The database server of that host as it reaches it itself; null for the same address as here. Role, database and password
+    /// file are the runbook's.</summary>
+    public PostgreSqlSpec? Cluster { get; init; }
+    /// <summary>That server as this host reaches it, and the role to follow it with afterwards; null where nothing follows.</summary>
+    public PostgreSqlSpec? Back { get; init; }
 }

@@ -216,6 +216,7 @@ public static class Rights
         [typeof(EditRunbook)] = Right.RunbookWrite,
         [typeof(RemoveRunbook)] = Right.RunbookWrite,
         [typeof(ApplyRunbooks)] = Right.RunbookWrite,
+        [typeof(MakeFailback)] = Right.RunbookWrite,
         [typeof(RehearseRunbook)] = Right.RunbookRehearse,
         [typeof(StartExecution)] = Right.RunbookExecute,
         [typeof(ListExecutions)] = Right.RunbookRead,

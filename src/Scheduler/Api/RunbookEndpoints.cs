@@ -41,6 +41,8 @@ static class RunbookEndpoints
             => handler.Handle(caller, new ListStepTimesRequest(RunbookId.Parse(id)), ct)).For<ListStepTimes>();
         api.MapGet("runbooks/{id}/versions", (Caller caller, string id, ListRunbookVersions handler, CancellationToken ct)
             => handler.Handle(caller, new ListRunbookVersionsRequest(RunbookId.Parse(id)), ct)).For<ListRunbookVersions>();
+        api.MapPost("runbooks/{id}/failback", (Caller caller, string id, MakeFailbackRequest request, MakeFailback handler,
+            CancellationToken ct) => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<MakeFailback>();
         api.MapPost("runbooks/{id}/rehearse", (Caller caller, string id, RehearseRunbookRequest request, RehearseRunbook handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<RehearseRunbook>();
         api.MapPost("runbooks/{id}/executions", (Caller caller, string id, StartExecutionRequest request, StartExecution handler,

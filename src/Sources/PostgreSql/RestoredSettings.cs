@@ -72,7 +72,9 @@ static class RestoredSettings
         => !line.TrimStart().StartsWith("recovery_", StringComparison.Ordinal)
             && !line.TrimStart().StartsWith("restore_command", StringComparison.Ordinal) && line.Length > 0).Select(line => line + "\n"));
 
-    static string Line(string name, string value) => $"{name} = '{value.Replace("'", "''", StringComparison.Ordinal)}'\n";
+    /// <summary>A line of a settings file; the server reads backslashes in it as the beginning of something.</summary>
+    public static string Line(string name, string value)
+        => $"{name} = '{value.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal)}'\n";
 
     /// <summary>The map of tablespaces to their new folders, as the server reads it.</summary>
     public static string Map(IEnumerable<(uint Oid, string Folder)> spaces)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Contracts;
 
 namespace BackupDr.Sources.PostgreSql;
 
@@ -20,6 +21,15 @@ public static class ServerRole
         return await Look(session, ct);
     }
 
+    /// <summary>The same of a server that may be starting or stopping; null where it lets nobody in now.</summary>
+    public static async Task<ServerStanding?> TryLook(ServerAddress address, CancellationToken ct)
+    {
+        try { return await Look(address, ct); }
+        catch (UnavailableException) { return null; }   // nobody listens
+        // It recovers, or shuts down.
+        catch (ServerException e) when (e.SqlState == Npgsql.PostgresErrorCodes.CannotConnectNow) { return null; }
+    }
+
     static Task<ServerStanding> Look(ServerSession session, CancellationToken ct) => session.Row("""
         select pg_is_in_recovery(), case when pg_is_in_recovery() then pg_last_xact_replay_timestamp() end,
             case when pg_is_in_recovery() then pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint end,
@@ -30,14 +40,16 @@ public static class ServerRole
     /// <summary>Makes a primary of a standby, and waits until it takes writes. One that is a primary stays what it is.</summary>
     /// <param name="address">The standby; its role needs the right to execute pg_promote.</param>
     /// <param name="limit">How long to wait.</param>
+    /// <param name="isLossless">Whether it is refused unless the standby has all that the primary had; on the standby's host only.</param>
     /// <param name="ct">Ends the waiting, not the promotion.</param>
     /// <returns>What it was before.</returns>
     /// <exception cref="SourceException">It could not be promoted, or is not a primary within the time.</exception>
-    public static async Task<ServerStanding> Promote(ServerAddress address, TimeSpan limit, CancellationToken ct)
+    public static async Task<ServerStanding> Promote(ServerAddress address, TimeSpan limit, bool isLossless, CancellationToken ct)
     {
         await using var session = await ServerSession.Open(address, ct);
         var before = await Look(session, ct);
         if (!before.IsStandby) return before;
+        if (isLossless) await StandbyLog.MustHaveAll(session, address, limit, ct);
         var seconds = Math.Max(1, (int)Math.Min(limit.TotalSeconds, int.MaxValue)).ToString(CultureInfo.InvariantCulture);
         await session.Execute($"select pg_promote(true, {seconds})", ct);
         return (await Look(session, ct)).IsStandby ? throw new SourceException("postgres.not_promoted",

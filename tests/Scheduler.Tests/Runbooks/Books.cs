@@ -44,7 +44,7 @@ sealed class Target
 sealed class Books : IAsyncDisposable
 {
     /// <summary>Kinds that the target stands for: done again without harm, and not.</summary>
-    static readonly StepKind[] Kinds = [StepKind.ServiceStart, StepKind.ServiceStop, StepKind.Script];
+    static readonly StepKind[] Kinds = [StepKind.ServiceStart, StepKind.ServiceStop, StepKind.Fence, StepKind.Script];
 
     public static readonly CancellationToken NoStop = CancellationToken.None;
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(20);
@@ -77,7 +77,7 @@ sealed class Books : IAsyncDisposable
         Needs = needs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
         Timeout = TimeSpan.FromMinutes(5),
         For = kind == StepKind.Wait ? TimeSpan.FromMinutes(1) : null,
-        Service = kind is not (StepKind.ServiceStart or StepKind.ServiceStop) ? null
+        Service = kind is not (StepKind.ServiceStart or StepKind.ServiceStop or StepKind.Fence) ? null
             : new ServiceStepSpec { Host = "web-1", Unit = "shop.service" },
         Script = kind != StepKind.Script ? null : new ScriptStepSpec
         {

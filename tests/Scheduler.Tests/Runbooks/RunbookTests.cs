@@ -69,12 +69,12 @@ public sealed class RunbookTests(SchedulerDatabases databases)
     {
         await using var books = await Books.Start(databases);
 
-        var refused = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("app", kind: StepKind.DbReprotect)));
+        var refused = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("app", kind: StepKind.Runbook)));
         var circle = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a", "b"), Books.Step("b", "a")));
         var unknown = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a") with { Title = "${b.host}" },
             Books.Step("b")));
 
-        Assert.StartsWith("steps.app.kind: This version cannot carry out DbReprotect. It can: ", refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith("steps.app.kind: This version cannot carry out Runbook. It can: ", refused.Message, StringComparison.Ordinal);
         Assert.Contains("in a circle", circle.Message, StringComparison.Ordinal);
         Assert.Contains("does not come before it", unknown.Message, StringComparison.Ordinal);
     }

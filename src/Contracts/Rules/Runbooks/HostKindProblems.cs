@@ -25,6 +25,7 @@ static class HostKindProblems
             problems.Add(new($"{at}.service", "It neither starts nor stops a service.", "Leave it out."));
         OfDatabase(step, step.Promote, StepKind.DbPromote, $"{at}.promote", problems);
         OfDatabase(step, step.Assert, StepKind.DbAssert, $"{at}.assert", problems);
+        OfReprotect(step, $"{at}.reprotect", problems);
         if (step.Script is { } script) OfScript(step, script, $"{at}.script", problems);
         if (step.Service is { } service)
         {
@@ -66,7 +67,21 @@ static class HostKindProblems
                 + "for example select count(*) > 0 from orders."));
         if (kind != StepKind.DbAssert && (database.Query ?? (object?)database.MaxAge) is not null)
             problems.Add(new($"{at}.query", "Only an assertion asks something.", "Leave query and maxAge out."));
+        if (kind != StepKind.DbPromote && database.IsLossless)
+            problems.Add(new($"{at}.isLossless", "Only a promotion waits for all that the primary had.", "Leave it out."));
         if (database.MaxAge < TimeSpan.Zero) problems.Add(new($"{at}.maxAge", $"It is {database.MaxAge:c}.", "Zero or more."));
+    }
+
+    static void OfReprotect(StepSpec step, string at, List<RunbookProblem> problems)
+    {
+        if (step.Kind == StepKind.DbReprotect && step.Reprotect is null)
+            problems.Add(new(at, "It names no server that is to be a standby.", "Give host, cluster and from."));
+        if (step.Reprotect is not { } reprotect) return;
+        if (step.Kind != StepKind.DbReprotect) problems.Add(new(at, $"It is not a step of kind {StepKind.DbReprotect}.", "Leave it out."));
+        OfHost(step, reprotect.Host, null, at, problems);
+        if (reprotect.From.Host is null)
+            problems.Add(new($"{at}.from.host", "It does not say whom the standby follows.",
+                "The primary's address as that host reaches it."));
     }
 
     static void OfHost(StepSpec step, string host, string? rehearsal, string at, List<RunbookProblem> problems)

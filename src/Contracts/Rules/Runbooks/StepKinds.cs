@@ -21,7 +21,7 @@ public static class StepKinds
         new(StepKind.RestoreDatabase, "Restore a database", InRehearsal.Do, true, true, false, true),
         new(StepKind.RestoreFiles, "Restore files", InRehearsal.Do, true, true, false, true),
         new(StepKind.DbPromote, "Promote a replica", InRehearsal.Simulate, false, false, true, false),
-        new(StepKind.DbReprotect, "Protect a database again", InRehearsal.Skip, true, false, false, false),
+        new(StepKind.DbReprotect, "Protect a database again", InRehearsal.Skip, false, false, false, false),
         new(StepKind.DbAssert, "Check a database", InRehearsal.Do, true, false, false, false),
         new(StepKind.ServiceStart, "Start a service", InRehearsal.Do, true, true, false, true),
         new(StepKind.ServiceStop, "Stop a service", InRehearsal.Simulate, true, true, false, false),

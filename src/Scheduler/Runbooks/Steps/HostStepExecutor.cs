@@ -112,6 +112,8 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
             Script = script,
             Service = service,
             Database = database,
+            Standby = work.Step.Reprotect is { } reprotect && activity is StepActivity.Execute or StepActivity.Simulate
+                ? new HostStandby(reprotect.Cluster, reprotect.From, reprotect.Way, reprotect.IsLossSeen) : null,
         }, ct);
     }
 
@@ -119,12 +121,13 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
     static string? HostOf(StepWork work) => work.Mode == ExecutionMode.Rehearsal
         ? work.Step.Script?.RehearsalHost ?? work.Step.Service?.RehearsalHost ?? Database(work.Step)?.RehearsalHost : Named(work.Step);
 
-    static string Named(StepSpec step) => step.Script?.Host ?? step.Service?.Host ?? Database(step)?.Host ?? "";
+    static string Named(StepSpec step) => step.Script?.Host ?? step.Service?.Host ?? Database(step)?.Host ?? step.Reprotect?.Host ?? "";
 
     static DatabaseStepSpec? Database(StepSpec step) => step.Promote ?? step.Assert;
 
     static (HostScript?, HostUnit?, HostDatabase?) Wanted(StepWork work, StepActivity activity)
     {
+        if (work.Step.Reprotect is not null) return default;
         if (work.Step.Service is { } service)
             return (null, Verb(work, activity) is { } verb ? new HostUnit(service.Unit, verb) : null, null);
         if (Database(work.Step) is { } database)
@@ -132,7 +135,7 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
             if (activity is StepActivity.Compensate or StepActivity.CleanUp) return default;
             var cluster = work.Mode == ExecutionMode.Rehearsal ? database.RehearsalCluster ?? database.Cluster : database.Cluster;
             return (null, null, new HostDatabase(cluster, work.Step.Promote is null ? DatabaseVerb.Ask : DatabaseVerb.Promote,
-                database.Query, database.MaxAge));
+                database.Query, database.MaxAge, database.IsLossless));
         }
         var script = work.Step.Script!;
         var program = activity switch

@@ -6,7 +6,7 @@ namespace BackupDr.Scheduler.Runbooks.Steps;
 static class HostSteps
 {
     static readonly StepKind[] Kinds = [StepKind.Script, StepKind.ServiceStart, StepKind.ServiceStop, StepKind.ServiceRestart,
-        StepKind.Fence, StepKind.DbPromote, StepKind.DbAssert];
+        StepKind.Fence, StepKind.DbPromote, StepKind.DbReprotect, StepKind.DbAssert];
 
     /// <summary>Adds them.</summary>
     public static IServiceCollection AddHostSteps(this IServiceCollection services)
