@@ -34,7 +34,8 @@ static partial class Readings
                 => one.GetProperty("in").GetString() == "query" && one.TryGetProperty("required", out var must) && must.GetBoolean())
                 .Select(one => one.GetProperty("name").GetString()!).ToList() : [];
             if (known.Contains('{', StringComparison.Ordinal)) unknown.Add(path.Name);
-            else paths.Add(needs.Count == 0 ? known : $"{known}?{string.Join('&', needs.Select(name => $"{name}=1"))}");
+            else paths.Add(needs.Count == 0 ? known : $"{known}?{string.Join('&', needs.Select(name
+                => $"{name}={ids.GetValueOrDefault($"{name}s") ?? "1"}"))}");
             paths.AddRange(filters.GetValueOrDefault(path.Name, []).Select(query => $"{known}?{query}"));
         }
         return (paths, unknown);
