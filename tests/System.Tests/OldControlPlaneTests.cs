@@ -127,7 +127,7 @@ public sealed class OldControlPlaneTests
         """);
 
     /// <summary>An execution in earnest that waits for longer than the old one is cut off, and then changes something.</summary>
-    async Task<ExecutionId> StartRunbook(NodeProcess node, PostSink target)
+    static async Task<ExecutionId> StartRunbook(NodeProcess node, PostSink target)
     {
         using var http = node.Http();
         var runbook = await OldControlPlane.Post(http, "runbooks", new CreateRunbookRequest
