@@ -132,16 +132,7 @@ public sealed partial class SiteLossTests
                 },
                 Step("name", "app", StepKind.DnsChange) with
                 {
-                    Dns = new DnsSpec
-                    {
-                        Server = names.Address,
-                        Zone = BindServer.Zone,
-                        Record = $"app.{BindServer.Zone}",
-                        Key = BindServer.KeyName,
-                        KeySecret = "ddns",
-                        From = ["127.0.0.1"],
-                        To = ["127.0.0.2"],
-                    },
+                    Dns = names.Move("app", "ddns", "127.0.0.1", "127.0.0.2"),
                 },
                 Step("healthy", "balancer name", StepKind.HealthWait) with
                 {

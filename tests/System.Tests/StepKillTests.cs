@@ -168,16 +168,7 @@ public sealed class StepKillTests
 
     static StepSpec Name(BindServer names) => Step("name", StepKind.DnsChange) with
     {
-        Dns = new DnsSpec
-        {
-            Server = names.Address,
-            Zone = BindServer.Zone,
-            Record = $"app.{BindServer.Zone}",
-            Key = BindServer.KeyName,
-            KeySecret = "ddns",
-            From = ["127.0.0.1"],
-            To = ["127.0.0.2"],
-        },
+        Dns = names.Move("app", "ddns", "127.0.0.1", "127.0.0.2"),
     };
 
     static StepSpec Balancer(CountedBalancer balancer) => Step("balancer", StepKind.LbSwitch) with

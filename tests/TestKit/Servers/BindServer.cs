@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using BackupDr.Contracts.Specs;
 using Xunit;
 
 namespace BackupDr.TestKit.Servers;
@@ -74,6 +75,22 @@ public sealed class BindServer : IAsyncDisposable
     }
 
     static string KeyText(string name, string secret) => $"key \"{name}\" {{ algorithm hmac-sha256; secret \"{secret}\"; }};\n";
+
+    /// <summary>A change of a name's only address.</summary>
+    /// <param name="name">The name, without the zone.</param>
+    /// <param name="secret">Name of the stored secret that is <see cref="Key"/>.</param>
+    /// <param name="from">The address before.</param>
+    /// <param name="to">The address after.</param>
+    public DnsSpec Move(string name, string secret, string from, string to) => new()
+    {
+        Server = Address,
+        Zone = Zone,
+        Record = $"{name}.{Zone}",
+        Key = KeyName,
+        KeySecret = secret,
+        From = [from],
+        To = [to],
+    };
 
     /// <summary>What the server says of a name of the zone, one value a line, in order; by dig, not by us.</summary>
     public string Dig(string name, string type = "A") => Ask($"{name}.{Zone}", type);
