@@ -84,6 +84,24 @@ public sealed class StepTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_breaks_unexpectedly_is_told_at_once_and_again()
+    {
+        _scratch.File("steps.d/services", "shop.service\n");
+        Directory.CreateDirectory(_scratch.At("state"));
+        // That the program has no name is nothing that anybody expects.
+        var runner = new StepRunner(Journal, new AllowedSteps(_scratch.At("steps.d")), TimeProvider.System, "");
+        _runners.Add(runner);
+        var step = Service("shop.service", ServiceVerb.Stop);
+
+        var report = await runner.Answer(step, CancellationToken.None);
+
+        Assert.Equal(HostStepState.Failed, report.State);
+        Assert.StartsWith("It broke on the host: InvalidOperationException: ", report.Text, StringComparison.Ordinal);
+        Assert.Equal(report.Text, (await runner.Answer(step, CancellationToken.None)).Text);
+        Assert.Equal(report.Text, Journal.Find(step.Key)!.Report!.Text);   // for the next agent too
+    }
+
+    [Fact]
     public async Task What_was_at_work_when_the_agent_ended_is_unknown_and_is_not_begun_again()
     {
         var step = Step(Script($"echo once >> {_scratch.At("done")}"));

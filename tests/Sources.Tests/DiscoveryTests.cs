@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using BackupDr.Contracts;
+using BackupDr.Sources.PostgreSql;
 using BackupDr.Sources.Volumes;
 using BackupDr.TestKit;
 
@@ -83,6 +86,40 @@ public sealed class DiscoveryTests : IDisposable
         Assert.Null(FolderSize.Of(wide.FullName));
         Assert.Null(FolderSize.Of(_scratch.At("gone")));
     }
+
+    [Fact]
+    public async Task A_server_that_ended_and_whose_parent_did_not_ask_yet_does_not_run()
+    {
+        File.Copy("/bin/sleep", _scratch.At("postgres"));
+        File.SetUnixFileMode(_scratch.At("postgres"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        // The shell becomes a program that never asks for its child.
+        using var parent = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "\"$0\" 600 >&2 & echo $!; exec sleep 600",
+            _scratch.At("postgres")])
+        { RedirectStandardOutput = true })!;
+        try
+        {
+            var pid = (await parent.StandardOutput.ReadLineAsync(CancellationToken.None))!;
+            var cluster = _scratch.Folder("cluster");
+            _scratch.File("cluster/PG_VERSION", "15\n");
+            _scratch.File("cluster/postmaster.pid", $"{pid}\n{cluster}\n");
+            bool Is(char state) => File.ReadAllText($"/proc/{pid}/stat").Split(") ")[^1][0] == state;
+            Assert.True(SpinWait.SpinUntil(() => ClusterDiscovery.RunningIn(cluster) == int.Parse(pid, CultureInfo.InvariantCulture),
+                Patience), "the server does not run");
+
+            Tool.Succeed("kill", "-KILL", pid);
+            Assert.True(SpinWait.SpinUntil(() => Is('Z'), Patience), "the server does not end");
+
+            Assert.Null(ClusterDiscovery.RunningIn(cluster));
+            Assert.False(ClusterDiscovery.In(cluster)!.IsRunning);
+        }
+        finally
+        {
+            parent.Kill();
+            await parent.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     static FilePath Path(string text) => FilePath.FromText(text);
 }

@@ -7,7 +7,6 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Servers;
-using Npgsql;
 
 namespace BackupDr.SystemTests;
 
@@ -18,7 +17,6 @@ sealed record FencedHost(HostId Host, Policy Policy, RepositoryId Repository, Re
 /// from them while the old one lives.</summary>
 sealed class OldControlPlane : IAsyncDisposable
 {
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(100);
 
     readonly ScratchFolder _scratch = new();
     readonly PostgresServer _postgres = new();
@@ -153,17 +151,7 @@ sealed class OldControlPlane : IAsyncDisposable
     }
 
     /// <summary>Waits until it is so, through restarts of whoever is asked.</summary>
-    public async Task Until(Func<Task<bool>> isSo, string what)
-    {
-        for (var begun = Stopwatch.GetTimestamp(); ;)
-        {
-            try { if (await isSo()) return; }
-            // Who starts does not answer yet.
-            catch (Exception e) when (e is UnavailableException or HttpRequestException or NpgsqlException) { await Task.Delay(LookEvery); }
-            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
-            await Task.Delay(LookEvery, _ct);
-        }
-    }
+    public Task Until(Func<Task<bool>> isSo, string what) => Patiently.Until(isSo, what, () => Task.FromResult(Logs()), _ct);
 
     string Logs() => string.Concat(new[] { Old.Log, New.Log }.Concat(Directory.EnumerateFiles(_scratch.Folder("agents"), "*.log")
         .Select(file => $"--- {Path.GetFileName(file)}\n{string.Join('\n', File.ReadLines(file).TakeLast(15))}\n")));

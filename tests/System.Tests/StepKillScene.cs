@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
@@ -32,7 +31,6 @@ sealed class StepKillScene : IAsyncDisposable
     /// <summary>Longer than a node has an activity without a sign of life.</summary>
     public static readonly TimeSpan LeaseIsOver = TimeSpan.FromSeconds(25);
 
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(50);
     static readonly CancellationToken NoStop = CancellationToken.None;
 
     readonly ScratchFolder _scratch = new();
@@ -190,17 +188,7 @@ sealed class StepKillScene : IAsyncDisposable
     }
 
     /// <summary>Waits until it is so.</summary>
-    public async Task Until(Func<Task<bool>> isSo, string what)
-    {
-        for (var begun = Stopwatch.GetTimestamp(); ;)
-        {
-            try { if (await isSo()) return; }
-            // Who starts does not answer yet.
-            catch (Exception e) when (e is UnavailableException or HttpRequestException or NpgsqlException) { await Task.Delay(LookEvery); }
-            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{await Logs()}");
-            await Task.Delay(LookEvery);
-        }
-    }
+    public Task Until(Func<Task<bool>> isSo, string what) => Patiently.Until(isSo, what, Logs);
 
     async Task<string> Logs()
     {

@@ -11,7 +11,7 @@ namespace BackupDr.TestKit;
 /// are processes.</summary>
 public sealed class HaCluster : IAsyncDisposable
 {
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan Patience = Patiently.Patience, LookEvery = TimeSpan.FromMilliseconds(100);
 
     const int JoinTries = 3;
 
@@ -193,17 +193,7 @@ public sealed class HaCluster : IAsyncDisposable
     }
 
     /// <summary>Waits until it is so, through failures of the way there; says how long it took.</summary>
-    public async Task<TimeSpan> Until(Func<Task<bool>> isSo, string what)
-    {
-        for (var begun = Stopwatch.GetTimestamp(); ;)
-        {
-            try { if (await isSo()) return Stopwatch.GetElapsedTime(begun); }
-            // While something is being killed, not being answered is the ordinary case.
-            catch (Exception e) when (e is UnavailableException or HttpRequestException or NpgsqlException) { await Task.Delay(LookEvery); }
-            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{Logs()}");
-            await Task.Delay(LookEvery);
-        }
-    }
+    public Task<TimeSpan> Until(Func<Task<bool>> isSo, string what) => Patiently.Until(isSo, what, () => Task.FromResult(Logs()));
 
     /// <summary>Asks the database one question, on the primary.</summary>
     public async Task<T> Ask<T>(string sql)

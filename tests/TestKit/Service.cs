@@ -12,8 +12,6 @@ namespace BackupDr.TestKit;
 /// <summary>A whole service as a person starts it: the published <c>backupdr up</c> with a data folder and ports of its own.</summary>
 public sealed class Service : IAsyncDisposable
 {
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4), LookEvery = TimeSpan.FromMilliseconds(50);
-
     readonly ScratchFolder _scratch = new();
     Process? _up;
     Task<string> _errors = Task.FromResult("");
@@ -74,7 +72,7 @@ public sealed class Service : IAsyncDisposable
     /// <summary>The one JSON object that <c>up</c> prints when the proof is done.</summary>
     public async Task<JsonElement> Outcome()
     {
-        using var late = new CancellationTokenSource(Patience);
+        using var late = new CancellationTokenSource(Patiently.Patience);
         var line = await _up!.StandardOutput.ReadLineAsync(late.Token);
         if (line is null) Assert.Fail($"up ended without an outcome: {await _errors}\n{Logs()}");
         using var document = JsonDocument.Parse(line);
@@ -84,7 +82,7 @@ public sealed class Service : IAsyncDisposable
     /// <summary>Waits for the end of <c>up</c>.</summary>
     public async Task<(int ExitCode, string Errors)> End()
     {
-        using var late = new CancellationTokenSource(Patience);
+        using var late = new CancellationTokenSource(Patiently.Patience);
         await _up!.WaitForExitAsync(late.Token);
         return (_up.ExitCode, await _errors);
     }
@@ -132,14 +130,7 @@ public sealed class Service : IAsyncDisposable
     }
 
     /// <summary>Waits until it is so.</summary>
-    public async Task Until(Func<Task<bool>> isSo, string what)
-    {
-        for (var begun = Stopwatch.GetTimestamp(); !await isSo();)
-        {
-            if (Stopwatch.GetElapsedTime(begun) > Patience) Assert.Fail($"Not within {Patience}: {what}.\n{await Runs()}{Logs()}");
-            await Task.Delay(LookEvery);
-        }
-    }
+    public Task Until(Func<Task<bool>> isSo, string what) => Patiently.Until(isSo, what, async () => $"{await Runs()}{Logs()}");
 
     /// <summary>The newest runs and the last that each said, for whoever asks why something did not come about.</summary>
     async Task<string> Runs()

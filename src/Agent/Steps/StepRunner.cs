@@ -94,6 +94,8 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
             };
         }
         catch (BackupDrException e) { report = new HostStepReport { State = HostStepState.Failed, Text = e.Message }; }
+        // Whatever broke: an execution waits for this report, and would wait until the step's time is over.
+        catch (Exception e) { report = Broken(step, e); }
         try
         {
             journal.End(step.Key, report);
@@ -106,6 +108,14 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
         }
         return report;
     }
+
+    /// <summary>A service is as it was wanted or not, and a database that was asked is as before; of a program, a promotion and a standby
+    /// nobody knows how far it came.</summary>
+    static HostStepReport Broken(HostStep step, Exception e) => new()
+    {
+        State = step is { Service: not null } or { Database.Verb: DatabaseVerb.Ask } ? HostStepState.Failed : HostStepState.Unknown,
+        Text = $"It broke on the host: {e.GetType().Name}: {e.Message}",
+    };
 
     async Task<HostStepReport> Execute(HostScript script, CancellationToken ct)
     {

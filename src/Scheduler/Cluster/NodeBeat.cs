@@ -34,7 +34,11 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, SealedS
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+        // A host that is disposed of without being stopped takes the parts away while the last beat is under way.
+        catch (Exception e) when (stoppingToken.IsCancellationRequested && e is OperationCanceledException or ObjectDisposedException)
+        {
+            return;
+        }
     }
 
     /// <summary>Waits until the listeners are bound: their ports may be any free ones.</summary>

@@ -4,14 +4,19 @@ namespace BackupDr.Scheduler.Cluster;
 public sealed class NodeStanding : IDisposable
 {
     readonly Lock _gate = new();
-    CancellationTokenSource _drain = new();
+    CancellationTokenSource _drain;
+    CancellationToken _draining;
+    bool _isOver;
     int _agents, _loops;
+
+    /// <summary>A node that takes work.</summary>
+    public NodeStanding() => _draining = (_drain = new()).Token;
 
     /// <summary>This start of this node.</summary>
     public Guid Instance { get; } = Guid.CreateVersion7();
 
     /// <summary>Cancelled while the node drains: long polls end then, and loops pause.</summary>
-    public CancellationToken Draining { get { lock (_gate) return _drain.Token; } }
+    public CancellationToken Draining { get { lock (_gate) return _draining; } }
 
     /// <summary>Whether it takes no new work.</summary>
     public bool IsDraining => Draining.IsCancellationRequested;
@@ -30,9 +35,9 @@ public sealed class NodeStanding : IDisposable
     {
         lock (_gate)
         {
-            if (isDraining == _drain.IsCancellationRequested) return;
+            if (_isOver || isDraining == _drain.IsCancellationRequested) return;
             if (isDraining) _drain.Cancel();
-            else _drain = new CancellationTokenSource();   // who waits for the old one has ended or goes on undisturbed
+            else _draining = (_drain = new()).Token;   // who waits for the old one has ended or goes on undisturbed
         }
     }
 
@@ -55,6 +60,13 @@ public sealed class NodeStanding : IDisposable
         public void Dispose() => _end();
     }
 
-    /// <summary>Nobody waits for it any more.</summary>
-    public void Dispose() => _drain.Dispose();
+    /// <summary>Nobody waits for it any more. What is at its end may still look: it stays as it was.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isOver = true;
+            _drain.Dispose();
+        }
+    }
 }

@@ -65,7 +65,7 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
         foreach (var name in (string[])["agents.backupdr.internal", "localhost", .. MachineNames()]) names.AddDnsName(name);
         foreach (var address in Addresses()) names.AddIpAddress(address);
         request.CertificateExtensions.Add(names.Build());
-        using var leaf = request.Create(Authority, clock.GetUtcNow() - Backdate, stored.NotAfter, Serial());
+        using var leaf = request.Create(Authority, ValidFrom(), stored.NotAfter, Serial());
         _listener = leaf.CopyWithPrivateKey(key);
     }
 
@@ -96,6 +96,14 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
         return certificate.CopyWithPrivateKey(key);
     }
 
+    /// <summary>From when on a certificate holds that is signed now. Nothing holds before the authority does, and a node whose clock is
+    /// behind that of the one that made it would ask for just that.</summary>
+    DateTimeOffset ValidFrom()
+    {
+        var (wanted, least) = (clock.GetUtcNow() - Backdate, new DateTimeOffset(Authority.NotBefore.ToUniversalTime()));
+        return wanted > least ? wanted : least;
+    }
+
     async Task<X509Certificate2> MakeAuthority(Transaction tx, CancellationToken ct)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -119,7 +127,7 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
         names.AddDnsName("agents.backupdr.internal");   // agents trust the authority, not the name
         request.CertificateExtensions.Add(names.Build());
         var now = clock.GetUtcNow();
-        using var leaf = request.Create(Authority, now - Backdate, now + ListenerLifetime, Serial());
+        using var leaf = request.Create(Authority, ValidFrom(), now + ListenerLifetime, Serial());
         _listener = leaf.CopyWithPrivateKey(key);
         await tx.Execute("""
             insert into listener_identity (certificate_pem, key_sealed, expires_at) values ($1, $2, $3)
@@ -150,7 +158,7 @@ public sealed class CertificateAuthority(Postgres db, SealedSecrets secrets, Age
         var request = new CertificateRequest($"CN={host}", key, HashAlgorithmName.SHA256);
         AddLeafExtensions(request, ClientUsage);
         var now = clock.GetUtcNow();
-        using var leaf = request.Create(Authority, now - Backdate, now + AgentLifetime, Serial());
+        using var leaf = request.Create(Authority, ValidFrom(), now + AgentLifetime, Serial());
         return (leaf.ExportCertificatePem() + "\n", leaf.SerialNumber, now + AgentLifetime);
     }
 

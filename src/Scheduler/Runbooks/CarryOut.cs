@@ -5,12 +5,13 @@ using BackupDr.Scheduler.Runbooks.Steps;
 namespace BackupDr.Scheduler.Runbooks;
 
 /// <summary>Carries out one activity that this node has.</summary>
-sealed partial class CarryOut(StepExecutors executors, ILogger<CarryOut> log)
+sealed partial class CarryOut(StepExecutors executors, TimeProvider clock, ILogger<CarryOut> log)
 {
     /// <summary>What came of it. What an executor throws that is no cancellation is a result too.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled, or its time ended.</exception>
     public async Task<StepResult> Do(Claimed claimed, CancellationToken ct)
     {
+        var left = new TimeLeft(claimed.Left, clock);
         var isRepeatable = StepKinds.Of(claimed.Step.Kind).IsRepeatable;
         var step = StepVariables.Fill(claimed.Step, claimed.States, out var problem);
         if (problem is not null) return StepResult.Failed(problem);
@@ -31,6 +32,7 @@ sealed partial class CarryOut(StepExecutors executors, ILogger<CarryOut> log)
                 Activity = claimed.Activity,
                 Attempt = claimed.Attempt,
                 Until = claimed.Until,
+                Left = left,
                 Outputs = claimed.States.FirstOrDefault(state => state.Name == step.Name)?.Outputs ?? new Dictionary<string, string>(),
             }, ct);
         }

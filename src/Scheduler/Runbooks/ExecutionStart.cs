@@ -122,6 +122,6 @@ public sealed class StartExecution(IServiceProvider parts, Postgres db, FourEyes
             + $"earnest ({request.Mode}), to bring {site} into service.",
             $"{runbook.Version}"), request, WireJson.Default.StartExecutionRequest, ct);
         return await parts.GetRequiredService<ExecutionStart>().Begin(caller, request.Id, request.Mode, request.Why.Trim(),
-            request.Version, ct);
+            request.Version ?? runbook.Version, ct);   // what was approved is this version, and no later one
     }
 }

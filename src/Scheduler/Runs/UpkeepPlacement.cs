@@ -33,8 +33,11 @@ public sealed class UpkeepPlacement(NodeOptions node)
     {
         var (isMover, hasMovers) = await tx.First($"select exists (select from host h where h.id = $1 and {Well}), "
             + $"exists (select from host h where {Well})", [asking, MoverPlacement.Out], row => (row.Bool(0), row.Bool(1)), ct);
-        if (!hasMovers) await TakeBack(tx, asking, ct);
-        if (!hasMovers) return;
+        if (!hasMovers)
+        {
+            await TakeBack(tx, asking, ct);
+            return;
+        }
         foreach (var (run, epoch) in await Waiting(tx, isMover ? null : asking, ct))
         {
             var movers = await Movers(tx, ct);

@@ -74,6 +74,10 @@ public static class ClusterDiscovery
     {
         var text = TryRead(Path.Combine(folder, "postmaster.pid"));
         if (text is null || !int.TryParse(text.Split('\n')[0], CultureInfo.InvariantCulture, out var pid) || pid <= 0) return null;
-        return TryRead($"/proc/{pid}/comm") is { } name && name.StartsWith("post", StringComparison.Ordinal) ? pid : null;
+        return TryRead($"/proc/{pid}/comm") is { } name && name.StartsWith("post", StringComparison.Ordinal) && !HasEnded(pid) ? pid : null;
     }
+
+    /// <summary>Whether nothing is left of a process but the entry that its parent did not ask for yet.</summary>
+    static bool HasEnded(int pid)
+        => TryRead($"/proc/{pid}/stat") is not { } stat || stat[(stat.LastIndexOf(')') + 1)..].TrimStart() is ['Z' or 'X', ..];
 }

@@ -34,6 +34,20 @@ public sealed class NodeTests(SchedulerDatabases databases)
         return nodes;
     }
 
+    [Fact]
+    public void What_is_under_way_when_a_node_is_disposed_of_may_still_look_how_it_stands()
+    {
+        var standing = new NodeStanding();
+        var draining = standing.Draining;
+
+        standing.Dispose();
+        standing.Drain(true);
+
+        Assert.Equal((false, draining), (standing.IsDraining, standing.Draining));
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(standing.Draining);
+        Assert.False(linked.IsCancellationRequested);
+    }
+
     static Task<LeaseAnswer> Poll(TestNode node, HostId host, string? mark, int wait = 0) => node.Get<LeaseRun>().Handle(Caller.Agent(host),
         new LeaseRequest { Slots = 1, WaitSeconds = wait, AddressesMark = mark }, NoStop);
 

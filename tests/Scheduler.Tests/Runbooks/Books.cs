@@ -55,7 +55,7 @@ sealed class Books : IAsyncDisposable
     public Target Target { get; }
 
     public static async Task<Books> Start(SchedulerDatabases databases, Target? target = null, TestNode? shared = null, string name = "one",
-        bool loops = false)
+        bool loops = false, TimeProvider? clock = null)
     {
         var acted = target ?? new Target();
         NodeRole[] all = [NodeRole.Api, NodeRole.Console, NodeRole.Loops];
@@ -64,6 +64,7 @@ sealed class Books : IAsyncDisposable
             Node = settings.Node with { Name = name, Roles = loops ? all : settings.Node.Roles },
         }, shared, builder =>
         {
+            if (clock is not null) builder.Services.AddSingleton(clock);
             foreach (var kind in Kinds) builder.Services.AddSingleton<IStepExecutor>(new Target.Executor(kind, acted));
         }), acted);
     }

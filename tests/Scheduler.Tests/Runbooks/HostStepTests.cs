@@ -9,6 +9,7 @@ using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Tests.Fixtures;
+using BackupDr.TestKit;
 
 namespace BackupDr.Scheduler.Tests.Runbooks;
 
@@ -57,7 +58,10 @@ public sealed class HostStepTests(SchedulerDatabases databases)
         => new() { State = state, Text = text, WasActive = wasActive, ExitCode = 0, Lines = ["one", "two"] };
 
     /// <summary>Carries out with an agent that gives these answers, one after another; the last again and again.</summary>
-    static async Task<(StepResult Result, List<HostStep> Asked)> CarryOut(Fleet fleet, HostId host, StepWork work,
+    static Task<(StepResult Result, List<HostStep> Asked)> CarryOut(Fleet fleet, HostId host, StepWork work,
+        params AgentRequestAnswer[] answers) => CarryOut(fleet, host, work, TimeProvider.System, answers);
+
+    static async Task<(StepResult Result, List<HostStep> Asked)> CarryOut(Fleet fleet, HostId host, StepWork work, TimeProvider clock,
         params AgentRequestAnswer[] answers)
     {
         var asked = new List<HostStep>();
@@ -77,7 +81,7 @@ public sealed class HostStepTests(SchedulerDatabases databases)
                 }
             }
         }, NoStop);
-        var executor = new HostStepExecutor(work.Step.Kind, fleet.Get<AgentQuestions>(), fleet.Node.Db, TimeProvider.System);
+        var executor = new HostStepExecutor(work.Step.Kind, fleet.Get<AgentQuestions>(), fleet.Node.Db, clock);
         try { return (await executor.CarryOut(work, NoStop), asked); }
         finally
         {
@@ -104,6 +108,23 @@ public sealed class HostStepTests(SchedulerDatabases databases)
         Assert.Equal(("cut", "nobody", Hash), (asked[0].Script!.Name, asked[0].Script!.User, asked[0].Script!.Sha256));
         Assert.Equal(["-a", "b c"], asked[0].Script!.Arguments);
         Assert.InRange(asked[0].Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(4));
+    }
+
+    [Theory]
+    [InlineData(15)]
+    [InlineData(-15)]
+    public async Task A_node_whose_clock_is_wrong_gives_the_host_all_the_time_that_is_left_and_no_more(int minutesAhead)
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var clock = new ShiftedTime(TimeSpan.FromMinutes(minutesAhead));
+
+        var (result, asked) = await CarryOut(fleet, await fleet.AddHost(), Work(Script()) with
+        {
+            Left = new TimeLeft(TimeSpan.FromMinutes(4), clock)
+        }, clock, Answer(Report(HostStepState.Done)));
+
+        Assert.Equal(ActivityOutcome.Succeeded, result.Outcome);
+        Assert.InRange(Assert.Single(asked).Timeout, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(4));
     }
 
     [Theory]

@@ -14,7 +14,7 @@ namespace BackupDr.Scheduler.Tests.Runbooks;
 public sealed class RestoreStepTests(SchedulerDatabases databases)
 {
     /// <summary>An item with a proven recovery point.</summary>
-    static async Task<(HostId Host, Item Item)> Proven(Fleet fleet)
+    internal static async Task<(HostId Host, Item Item)> Proven(Fleet fleet)
     {
         var host = await fleet.AddHost();
         await fleet.ProtectReady(host, "/srv/data");

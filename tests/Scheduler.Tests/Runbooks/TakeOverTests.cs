@@ -1,4 +1,5 @@
 using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks;
@@ -134,6 +135,26 @@ public sealed class TakeOverTests(SchedulerDatabases databases)
         Assert.Equal((ExecutionPhase.Paused, true), (view.State.Phase, view.State.Steps[0].IsOpen));
         Assert.Empty(await Reported(books, id));
         Assert.Equal(0, await books.Get<ActivityWork>().Due(Books.NoStop));   // nothing waits for time any more
+    }
+
+    [Fact]
+    public async Task An_agent_that_is_lost_in_the_middle_is_asked_until_the_time_ends_and_what_may_not_be_done_twice_waits_for_a_person()
+    {
+        await using var books = await Books.Start(databases);
+        var runbook = await books.Make("shop", Books.Step("move", kind: StepKind.Script) with { Retries = 3 });
+        var id = await books.Execute(runbook.Id, ExecutionMode.Disaster);
+        var asked = Assert.Single(await books.Get<ActivityTable>().Claim("one", 1, Books.NoStop));
+
+        await books.Pass(TimeSpan.FromMinutes(5));
+        await books.Pass(TimeSpan.FromMinutes(5));
+        await books.Get<ActivityWork>().Take(id, [ActivityWork.ReportOf(asked, StepResult.Done("It came back."))], Books.NoStop);
+
+        var view = await books.Show(id);
+        Assert.Equal((ExecutionPhase.Paused, 1, true), (view.State.Phase, view.State.Steps[0].Attempt, view.State.Steps[0].IsOpen));
+        Assert.Contains("It did not end within 00:05:00. Nobody knows whether it was done", view.State.Reason, StringComparison.Ordinal);
+        await books.Act(TestNode.Admin, id, ExecutionAction.Retry, "move");   // a person looked, and takes it on himself
+        await books.Carry();
+        Assert.Equal((ExecutionOutcome.Succeeded, "2"), ((await books.Show(id)).State.Outcome, Assert.Single(books.Target.Of("move"))));
     }
 
     [Fact]

@@ -59,7 +59,7 @@ sealed class ExecutionWorld
             Happens(new ExecutionEvent
             {
                 Kind = ExecutionEventKind.Reported,
-                At = _now,
+                At = Told(),
                 Step = step,
                 Attempt = attempt,
                 Text = "so",
@@ -80,9 +80,11 @@ sealed class ExecutionWorld
     {
         _now = _random.Next(4) > 0 && _execution.NextChange is { } next && next > _now ? next
             : _now + TimeSpan.FromSeconds(_random.Next(90));
-        var told = _random.Next(10) == 0 ? _now - TimeSpan.FromMinutes(5) : _now;
-        Happens(new ExecutionEvent { Kind = ExecutionEventKind.TimePassed, At = told });
+        Happens(new ExecutionEvent { Kind = ExecutionEventKind.TimePassed, At = Told() });
     }
+
+    /// <summary>What the database's clock says: behind what it said before, where another server took over or somebody set it.</summary>
+    DateTimeOffset Told() => _random.Next(10) == 0 ? _now - TimeSpan.FromMinutes(5) : _now;
 
     void Person(int turn)
     {
@@ -105,7 +107,7 @@ sealed class ExecutionWorld
         Happens(new ExecutionEvent
         {
             Kind = kind,
-            At = _now,
+            At = Told(),
             Step = step,
             By = Pick(people),
             Second = Pick(people),
@@ -159,11 +161,28 @@ sealed class ExecutionWorld
         if (before.Phase == ExecutionPhase.Ended && decided.Effects.Count > 0) Broken = "something is done after the end";
         if (decided.Execution.Now < before.Now) Broken = "time went back";
         foreach (var effect in decided.Effects.Where(effect => effect.Kind == EffectKind.Begin)) Began(effect, before);
+        foreach (var (was, step) in before.Steps.Zip(_execution.Steps)) Timely(was, step);
         var busy = _execution.Steps.Count(step => step.Activity is StepActivity.Execute or StepActivity.Simulate
             && !Of(step.Name).IsAlways);
         if (busy > _graph.Spec.AtOnce) Broken = $"{busy} steps are at work, {_graph.Spec.AtOnce} may be";
         if (before is { IsPastReturn: true, Phase: not ExecutionPhase.RollingBack } && _execution.Phase == ExecutionPhase.RollingBack)
             Broken = "it is rolled back after the point of no return";
+    }
+
+    /// <summary>No try ends by time before its length is over, by the one clock that counts, and none goes on after it.</summary>
+    void Timely(StepState was, StepState step)
+    {
+        if (step.Activity is not null && step.Until <= _execution.Now) Broken = $"the time of {step.Name} is over, and it goes on";
+        if (step is { Activity: not null, ActivityBeganAt: null }) Broken = $"{step.Name} began at no time";
+        var isOver = was.Activity is not null && (step.Activity is null || step.Attempt != was.Attempt);
+        var spec = Of(step.Name);
+        var length = spec.Kind == StepKind.Wait ? spec.For!.Value : spec.Timeout;
+        if (isOver && was.Reason != step.Reason && step.Reason is { } reason
+            && (reason.StartsWith("It did not end within", StringComparison.Ordinal)
+                || reason.StartsWith("Not enough people", StringComparison.Ordinal))
+            && _execution.Now < was.ActivityBeganAt + length) Broken = $"the time of {step.Name} was over too early";
+        if (isOver && spec.Kind == StepKind.Wait && step.Phase == StepPhase.Done && _execution.Now < was.ActivityBeganAt + length)
+            Broken = $"{step.Name} did not wait for long enough";
     }
 
     void Began(Effect effect, Execution before)

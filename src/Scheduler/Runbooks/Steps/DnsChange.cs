@@ -49,7 +49,7 @@ public sealed class DnsChange(IStepSecrets secrets, IStepNotes notes, TimeProvid
         var target = work.Mode == ExecutionMode.Rehearsal && !isLookOnly ? dns.Rehearsal! : dns;
         try
         {
-            var left = work.Until - clock.GetUtcNow();
+            var left = work.Until - work.Now(clock);
             var server = await Open(target, ct, left > Least ? left : Least);
             if (isLookOnly) return await Look(server, dns, ct);
             return work.Activity is StepActivity.Compensate or StepActivity.CleanUp ? await PutBack(server, target, work, ct)

@@ -39,18 +39,18 @@ public sealed class HealthWait(IStepSecrets secrets, TimeProvider clock) : IStep
         if (work.Activity is StepActivity.Compensate or StepActivity.CleanUp) return StepResult.Done("Nothing was changed.");
         var health = work.Step.Health!;
         var target = work.Mode == ExecutionMode.Rehearsal ? health.Rehearsal ?? health : health;
-        if (work.Activity != StepActivity.Simulate) return await Wait(target, health, work.Until, ct);
+        if (work.Activity != StepActivity.Simulate) return await Wait(target, health, work, ct);
         var look = await Once(target, LookLimit, ct);
         return StepResult.Done($"Looked at once: {look.Text}", new Dictionary<string, string> { ["ok"] = look.IsGood ? "yes" : "no" });
     }
 
-    async Task<StepResult> Wait(HealthTarget target, HealthSpec health, DateTimeOffset until, CancellationToken ct)
+    async Task<StepResult> Wait(HealthTarget target, HealthSpec health, StepWork work, CancellationToken ct)
     {
         var (looks, last) = (0, new Look(false, "It was not asked: there was no time."));
         DateTimeOffset? first = null, since = null;
         while (true)
         {
-            var left = until - clock.GetUtcNow() - Margin;
+            var left = work.Until - work.Now(clock) - Margin;
             if (left <= TimeSpan.Zero) break;
             var (began, limit) = (clock.GetTimestamp(), left < LookLimit ? left : LookLimit);
             var look = await Once(target, limit, ct);
@@ -62,13 +62,13 @@ public sealed class HealthWait(IStepSecrets secrets, TimeProvider clock) : IStep
             }
             last = look;
             looks++;
-            var now = clock.GetUtcNow();
+            var now = work.Now(clock);
             since = last.IsGood ? since ?? now : null;
             first ??= since;
             if (since is { } from && now - from >= health.For)
                 return StepResult.Done($"{last.Text}{(health.For > TimeSpan.Zero ? $" So it did for {health.For:c}." : "")}", Outputs());
             var pause = since is { } good && good + health.For - now < health.Every ? good + health.For - now : health.Every;
-            if (now + pause >= until - Margin) break;
+            if (now + pause >= work.Until - Margin) break;
             await Task.Delay(pause, clock, ct);
         }
         return StepResult.Failed(since is null ? $"Not well in time, after {looks} looks. {last.Text}"

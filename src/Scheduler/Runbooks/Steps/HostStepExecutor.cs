@@ -103,7 +103,7 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
         var id = await HostTable.FindByName(db, name, ct) ?? throw new NotFoundException($"A host named {name}",
             "Correct the name in the runbook, or let the host join.");
         var (script, service, database) = Wanted(work, activity);
-        var left = work.Until - clock.GetUtcNow();
+        var left = work.Until - work.Now(clock);
         return await questions.Step(id, new HostStep
         {
             Key = work.IdempotencyKey,

@@ -55,7 +55,7 @@ public sealed class HttpCall(IStepSecrets secrets, IStepNotes notes, TimeProvide
                     + "nobody knows. Look there, then say that it was done, or try it again.");
             }
         }
-        var left = work.Until - clock.GetUtcNow() - Margin;
+        var left = work.Until - work.Now(clock) - Margin;
         var answer = await _caller.Call(call, work.IdempotencyKey, left > Least ? left : Least, ct);
         var outputs = new Dictionary<string, string>();
         if (answer.Status is { } status) outputs["status"] = status.ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -21,6 +21,17 @@ public interface IStepExecutor
     Task<StepResult> CarryOut(StepWork work, CancellationToken ct);
 }
 
+/// <summary>A time that runs out, measured by a clock that nobody sets: neither a node's time of day nor a change of it counts.</summary>
+/// <param name="left">What is left of it from now on.</param>
+/// <param name="clock">Measures.</param>
+public sealed class TimeLeft(TimeSpan left, TimeProvider clock)
+{
+    readonly long _from = clock.GetTimestamp();
+
+    /// <summary>What is left of it; less than zero where it is over.</summary>
+    public TimeSpan Now => left - clock.GetElapsedTime(_from);
+}
+
 /// <summary>One activity of one step of one execution.</summary>
 public sealed record StepWork
 {
@@ -36,11 +47,16 @@ public sealed record StepWork
     public required StepActivity Activity { get; init; }
     /// <summary>Names the activity, with execution and step.</summary>
     public required int Attempt { get; init; }
-    /// <summary>When its time ends.</summary>
+    /// <summary>When its time ends, by the clock of whoever decides: the database's.</summary>
     public required DateTimeOffset Until { get; init; }
+    /// <summary>How long it is until then; null where <see cref="Until"/> is by the clock of this machine.</summary>
+    public TimeLeft? Left { get; init; }
     /// <summary>What the step found out when it was executed: for undoing it.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init => field = value ?? new Dictionary<string, string>(); }
         = new Dictionary<string, string>();
+
+    /// <summary>The time now by the clock that <see cref="Until"/> is of: a node's own may be minutes off.</summary>
+    public DateTimeOffset Now(TimeProvider clock) => Left is null ? clock.GetUtcNow() : Until - Left.Now;
 
     /// <summary>Names the activity for others, the same whoever carries it out.</summary>
     public string IdempotencyKey => $"{Execution}/{Step.Name}/{Attempt}";

@@ -45,6 +45,8 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
     CancelRun cancel, TimeProvider clock)
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
+    /// <summary>Timers of two clocks do not end at the same moment.</summary>
+    static readonly TimeSpan Margin = TimeSpan.FromSeconds(1);
     static readonly Caller Itself = Caller.System("runbook");
 
     public async Task<IReadOnlyList<RunbookProblem>> Evaluate(StepWork work, bool isDatabase, CancellationToken ct)
@@ -131,7 +133,7 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
         {
             // Not where this node stops: another one waits for the same run then, which it cannot tell from here. It asks for the end only
             // once the step's own time is over.
-            if (clock.GetUtcNow() >= work.Until) await Stop(id);
+            if (work.Now(clock) >= work.Until - Margin) await Stop(id);
             throw;
         }
     }

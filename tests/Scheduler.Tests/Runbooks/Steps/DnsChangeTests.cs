@@ -4,6 +4,7 @@ using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Runbooks.Steps.Dns;
+using BackupDr.TestKit;
 using BackupDr.TestKit.Servers;
 using static BackupDr.Scheduler.Tests.Runbooks.Steps.StepBench;
 
@@ -25,12 +26,7 @@ public sealed class DnsChangeTests(BindServer bind) : IClassFixture<BindServer>,
     DnsChange Executor(TimeSpan? clock = null)
     {
         (_bench.Secrets["dns-key"], _bench.Secrets["other-key"]) = (bind.Key, bind.OtherKey);
-        return new DnsChange(_bench, _bench, clock is { } ahead ? new ShiftedClock(ahead) : TimeProvider.System);
-    }
-
-    sealed class ShiftedClock(TimeSpan ahead) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + ahead;
+        return new DnsChange(_bench, _bench, clock is { } ahead ? new ShiftedTime(ahead) : TimeProvider.System);
     }
 
     StepSpec Change(string name, string[] to, string[]? from = null, DnsRecordKind type = DnsRecordKind.A, string? server = null,
