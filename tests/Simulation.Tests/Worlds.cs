@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
+using BackupDr.Simulation.Tests.Garbage;
 
 namespace BackupDr.Simulation.Tests;
 
@@ -13,4 +15,38 @@ static class Worlds
     public static int Seeds(int ordinary) => Environment.GetEnvironmentVariable("BACKUPDR_SEEDS") is { Length: > 0 } given
         ? int.Parse(given, CultureInfo.InvariantCulture)
         : Environment.GetEnvironmentVariable("BACKUPDR_NIGHTLY") == "1" ? 100 * ordinary : ordinary;
+
+    /// <summary>Plays one world after another.</summary>
+    /// <remarks>On a thread of its own. Stores that fail and timers that are cancelled make hundreds of exceptions in each world, and each of
+    /// them costs as much as the stack is high; below a test's runner that was a third of the time.</remarks>
+    public static void Each(int first, int count, Action<int> play)
+    {
+        ExceptionDispatchInfo? failure = null;
+        var seed = first;
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                for (; seed < first + count; seed++) play(seed);
+            }
+            catch (Exception e) { failure = ExceptionDispatchInfo.Capture(e); }   // thrown again below, where the test sees it
+        });
+        thread.Start();
+        thread.Join();
+        if (failure?.SourceException is WorldBrokenException broken) Assert.Fail($"seed {seed}: {broken.Message}");
+        failure?.Throw();
+    }
+
+    /// <summary>Plays worlds until one breaks; whether one did.</summary>
+    public static bool Breaks(int count, Action<int> play)
+    {
+        var isBroken = false;
+        Each(0, count, seed =>
+        {
+            if (isBroken) return;
+            try { play(seed); }
+            catch (WorldBrokenException) { isBroken = true; }   // just what is asked for
+        });
+        return isBroken;
+    }
 }

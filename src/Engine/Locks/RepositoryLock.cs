@@ -18,12 +18,12 @@ public sealed class RepositoryLock : IAsyncDisposable
 
     readonly Repository _repository;
     readonly CancellationTokenSource _lost = new();
-    readonly CancellationTokenSource _stop = new();
     readonly SemaphoreSlim _turn = new(1);
     readonly LockFile _identity;
     readonly List<BlobId> _superseded = [];   // refreshed away, and perhaps not deleted yet
     BlobId _current;
     long _refreshedAt;
+    PeriodicTimer? _due;
     Task _refreshing = Task.CompletedTask;
 
     RepositoryLock(Repository repository, LockFile identity)
@@ -71,7 +71,7 @@ public sealed class RepositoryLock : IAsyncDisposable
         var taken = new RepositoryLock(repository, LockRules.Identity(kind, options));
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);
-        taken._refreshing = taken.KeepFresh();
+        taken._refreshing = taken.KeepFresh(taken._due = new PeriodicTimer(RefreshEvery, options.Clock));
         return taken;
     }
 
@@ -152,20 +152,15 @@ public sealed class RepositoryLock : IAsyncDisposable
         => await _repository.WriteUnpacked(ObjectLayout.Locks,
             (_identity with { Time = UnixTime.From(_repository.Options.Clock.GetUtcNow()) }).Write(), ct);
 
-    async Task KeepFresh()
+    async Task KeepFresh(PeriodicTimer due)
     {
-        using var timer = new PeriodicTimer(RefreshEvery, _repository.Options.Clock);
-        try
+        while (await due.WaitForNextTickAsync(CancellationToken.None))   // no more ticks once it is disposed
         {
-            while (await timer.WaitForNextTickAsync(_stop.Token))
-            {
-                // Not to be broken off: half a refresh leaves a lock behind that nobody knows.
-                try { await Refresh(); }
-                catch (StoreException) when (Age < MaximumAge) { continue; }   // the next tick tries again; the age decides
-                catch (StoreException) { await _lost.CancelAsync(); return; }
-            }
+            // Not to be broken off: half a refresh leaves a lock behind that nobody knows.
+            try { await Refresh(); }
+            catch (StoreException) when (Age < MaximumAge) { continue; }   // the next tick tries again; the age decides
+            catch (StoreException) { await _lost.CancelAsync(); return; }
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested) { return; }
     }
 
     TimeSpan Age => _repository.Options.Clock.GetElapsedTime(Interlocked.Read(ref _refreshedAt));
@@ -250,11 +245,10 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <summary>Releases the lock.</summary>
     public async ValueTask DisposeAsync()
     {
-        _stop.Cancel();   // not by way of another thread: the timer's owner goes on where it waited
+        _due?.Dispose();
         await _refreshing;
         await _repository.Store.Delete(ObjectLayout.Of(ObjectLayout.Locks, _current), CancellationToken.None);
         await DeleteSuperseded();
-        _stop.Dispose();
         _lost.Dispose();
         _turn.Dispose();
     }

@@ -59,8 +59,9 @@ public sealed partial class Replication
         }
         if (right is null)
         {
-            if (await IsRemovedMeanwhile(folder, id, ct)) _isIndexGone |= folder == ObjectLayout.Index;
-            else Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
+            var isRemoved = await IsRemovedMeanwhile(folder, id, ct);
+            if (isRemoved is true) _isIndexGone |= folder == ObjectLayout.Index;
+            else if (isRemoved is false) Damaged(name, $"no place has a copy that is right: {string.Join("; ", problems)}");
             return;
         }
         foreach (var place in targets.Where(place => place.IsUsable && (wrong.Contains(place) || !place.Objects[folder].ContainsKey(id))))
@@ -90,8 +91,9 @@ public sealed partial class Replication
         }
     }
 
-    /// <summary>A prune that runs beside us at one place removes what we were about to copy.</summary>
-    async Task<bool> IsRemovedMeanwhile(string folder, BlobId id, CancellationToken ct)
+    /// <summary>Whether a prune that runs beside us at one place removed what we were about to copy. Null where a place does not answer:
+    /// then that is what is told, and nobody is alarmed about damage that may be none.</summary>
+    async Task<bool?> IsRemovedMeanwhile(string folder, BlobId id, CancellationToken ct)
     {
         // Of the places that showed it; elsewhere it may have come meanwhile with another replication.
         foreach (var place in Usable.Where(place => place.Objects[folder].ContainsKey(id)))
@@ -100,7 +102,11 @@ public sealed partial class Replication
             {
                 if (await place.Store.Head(ObjectLayout.Of(folder, id), ct) is not null) return false;
             }
-            catch (StoreException) { return false; }   // unknown is told as damage, never passed over
+            catch (StoreException e)
+            {
+                place.Problem ??= e.Message;
+                return null;
+            }
         }
         return true;
     }
@@ -182,21 +188,24 @@ public sealed partial class Replication
         if (needed.Count > 0) await new Repacking(repository, used).Run(needed, _ => { }, () => false, ct);
         // The new packs and their index go to the others like all else; and so does what a prune or a writer beside us has added since we
         // listed, for the walk may have found there what a snapshot needs.
-        if (!await Meanwhile(place, ObjectLayout.Index, ct)) return;
-        await Meanwhile(place, ObjectLayout.Data, ct);
+        if (!await Meanwhile(place, ct)) return;
         await FindNamed(ct);
         await CopyFolder(ObjectLayout.Data, ct);
         await ReplaceStale(ct);
         await CopyFolder(ObjectLayout.Index, ct);
     }
 
-    /// <summary>Adds to our list what came to a place since we listed it; whether anything did. What went stays in the list, because we may
-    /// have counted on it.</summary>
-    async Task<bool> Meanwhile(Place place, string folder, CancellationToken ct)
+    /// <summary>Adds to our lists what came to a place since we listed it; whether an index file did. What went stays in the lists, because
+    /// we may have counted on it. Index files are listed first and neither list is taken over without the other: an index file must not
+    /// travel where the packs that it names are not known.</summary>
+    async Task<bool> Meanwhile(Place place, CancellationToken ct)
     {
-        var before = place.Objects[folder].Count;
-        foreach (var (id, size) in await ListFolder(place, folder, ct)) place.Objects[folder].TryAdd(id, size);
-        return place.Objects[folder].Count > before;
+        var index = await ListFolder(place, ObjectLayout.Index, ct);
+        if (index.Keys.All(place.Objects[ObjectLayout.Index].ContainsKey)) return false;
+        var data = await ListFolder(place, ObjectLayout.Data, ct);
+        foreach (var (id, size) in data) place.Objects[ObjectLayout.Data].TryAdd(id, size);
+        foreach (var (id, size) in index) place.Objects[ObjectLayout.Index].TryAdd(id, size);
+        return true;
     }
 
     /// <summary>

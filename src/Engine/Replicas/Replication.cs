@@ -346,8 +346,9 @@ public sealed partial class Replication
     {
         _unread.Add(index);
         if (IsGoneIndex(index)) return;
-        if (await IsRemovedMeanwhile(ObjectLayout.Index, index, ct)) _isIndexGone = true;
-        else Damaged(ObjectLayout.Of(ObjectLayout.Index, index), "no place has a copy that can be read.");
+        var isRemoved = await IsRemovedMeanwhile(ObjectLayout.Index, index, ct);
+        if (isRemoved is true) _isIndexGone = true;
+        else if (isRemoved is false) Damaged(ObjectLayout.Of(ObjectLayout.Index, index), "no place has a copy that can be read.");
     }
 
     /// <summary>An index file from the first place that has it; null where none can tell, which its copying reports.</summary>

@@ -1,5 +1,3 @@
-using BackupDr.Simulation.Tests.Garbage;
-
 namespace BackupDr.Simulation.Tests.Replicas;
 
 public sealed class RegionTests
@@ -7,13 +5,9 @@ public sealed class RegionTests
     [Fact]
     public void In_every_world_both_regions_stay_whole_and_hold_the_same_at_last()
     {
-        var seeds = Worlds.Seeds(100);
+        var seeds = Worlds.Seeds(500);
         using var world = new RegionWorld();
-        for (var seed = Worlds.First; seed < Worlds.First + seeds; seed++)
-        {
-            try { world.Play(seed); }
-            catch (WorldBrokenException e) { Assert.Fail($"seed {seed}: {e.Message}"); }
-        }
+        Worlds.Each(Worlds.First, seeds, world.Play);
 
         Assert.True(world.Copied > seeds && world.Removed > seeds / 2 && world.CameBack > seeds / 2 && world.WrittenThere > seeds / 4,
             $"the worlds were too kind: {world.Copied} copied, {world.Removed} removed, {world.CameBack} came back, "
@@ -23,28 +17,31 @@ public sealed class RegionTests
     [Fact]
     public void In_every_world_regions_that_are_equals_stay_whole_and_hold_the_same_at_last()
     {
-        var seeds = Worlds.Seeds(100);
+        var seeds = Worlds.Seeds(500);
         using var world = new RegionWorld(areEquals: true);
-        for (var seed = Worlds.First; seed < Worlds.First + seeds; seed++)
-        {
-            try { world.Play(seed); }
-            catch (WorldBrokenException e) { Assert.Fail($"seed {seed}: {e.Message}"); }
-        }
+        Worlds.Each(Worlds.First, seeds, world.Play);
 
         Assert.True(world.Copied > seeds && world.Removed > seeds / 2 && world.CameBack > seeds / 2 && world.WrittenThere > seeds / 2,
             $"the worlds were too kind: {world.Copied} copied, {world.Removed} removed, {world.CameBack} came back, "
             + $"{world.WrittenThere} written elsewhere");
     }
 
+    /// <summary>Each showed a fault of the product: 669 an index file that came to a place before a pack of it, because a listing had failed
+    /// between; 10176 a place that did not answer, told as damage.</summary>
+    [Theory]
+    [InlineData(true, 669)]
+    [InlineData(false, 10_176)]
+    public void Worlds_that_broke_once_stay_whole(bool areEquals, int seed)
+    {
+        using var world = new RegionWorld(areEquals);
+        Worlds.Each(seed, 1, world.Play);
+        Assert.True(world.Copied > 0, "nothing was copied");
+    }
+
     [Fact]
     public void A_region_that_acknowledges_what_it_does_not_keep_is_found()
     {
         using var world = new RegionWorld { SecondForgetsEvery = 10 };
-        for (var seed = 0; seed < 100; seed++)
-        {
-            try { world.Play(seed); }
-            catch (WorldBrokenException) { return; }
-        }
-        Assert.Fail("A hundred worlds did not notice.");
+        Assert.True(Worlds.Breaks(100, world.Play), "A hundred worlds did not notice.");
     }
 }
