@@ -17,11 +17,12 @@ static class AgentLoad
         var joined = Stopwatch.GetElapsedTime(begun);
         fleet.Begin();
         await Task.Delay(WarmUp, ct);
+        var calm = await fleet.Calm(Patience, ct);
         Say($"| {count} agents | runs/s | {Usage.Columns} | p50 ms | p99 ms | ended/s | failed calls |");
         Say("|---|---|---|---|---|---|---|---|---|---|---|");
         var before = node.Used();
         await Task.Delay(TimeSpan.FromSeconds(seconds), ct);
-        Say($"| at rest (joined in {joined.TotalSeconds:0} s) | 0 | {node.Used().Since(before)} | | | | {fleet.Failures} |");
+        Say($"| at rest (joined in {joined.TotalSeconds:0} s, all connected {WarmUp.TotalSeconds + calm.TotalSeconds:0} s later at most) | 0 | {node.Used().Since(before)} | | | | {fleet.Failures} |");
         await fleet.Protect(node, ct);
         await Fleet.Quiet(node, Patience, ct);
         foreach (var rate in rates)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
@@ -142,18 +143,16 @@ sealed class Fleet : IAsyncDisposable
         try
         {
             await Task.Delay(TimeSpan.FromSeconds(10.0 * agent.Number / _agents.Count), ct);
+            var failures = 0;
             while (!ct.IsCancellationRequested)
             {
                 try
                 {
                     var answer = await agent.Client.Lease(new LeaseRequest { Slots = 2, WaitSeconds = 10, AgentVersion = "0" }, ct);
                     if (answer?.Run is { } run) await Work(agent, run, ct);
+                    failures = 0;
                 }
-                catch (BackupDrException)
-                {
-                    Interlocked.Increment(ref Failures);
-                    await Task.Delay(Pause, ct);
-                }
+                catch (BackupDrException) { await Fail(++failures, ct); }
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
@@ -164,21 +163,39 @@ sealed class Fleet : IAsyncDisposable
         try
         {
             await Task.Delay(TimeSpan.FromSeconds(10.0 * agent.Number / _agents.Count), ct);
+            var failures = 0;
             while (!ct.IsCancellationRequested)
             {
                 try
                 {
                     var answer = await agent.Client.Duties(new DutiesRequest { Process = $"simulated {agent.Number}" }, ct);
                     await Task.Delay(answer.NextMs, ct);
+                    failures = 0;
                 }
-                catch (BackupDrException)
-                {
-                    Interlocked.Increment(ref Failures);
-                    await Task.Delay(Pause, ct);
-                }
+                catch (BackupDrException) { await Fail(++failures, ct); }
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
+    }
+
+    /// <summary>Counts it, and waits as a real agent does: up to half a second, one, two, four … fifteen.</summary>
+    async Task Fail(int failures, CancellationToken ct)
+    {
+        Interlocked.Increment(ref Failures);
+        await Task.Delay(TimeSpan.FromSeconds(0.1 + Random.Shared.NextDouble() * Math.Min(15, 0.25 * (1 << Math.Min(failures, 10)))), ct);
+    }
+
+    /// <summary>Waits until no call has failed for ten seconds; how long that took.</summary>
+    public async Task<TimeSpan> Calm(TimeSpan patience, CancellationToken ct)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        for (var (seen, quiet) = (-1, 0); quiet < 10; await Task.Delay(Pause, ct))
+        {
+            quiet = seen == Failures ? quiet + 1 : 0;
+            seen = Failures;
+            if (Stopwatch.GetElapsedTime(begun) > patience) throw new TimeoutException($"Calls still fail after {patience}: {seen} so far.");
+        }
+        return Stopwatch.GetElapsedTime(begun);
     }
 
     static async Task Work(Agent agent, LeasedRun run, CancellationToken ct)
