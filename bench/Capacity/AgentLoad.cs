@@ -22,7 +22,8 @@ static class AgentLoad
         Say("|---|---|---|---|---|---|---|---|---|---|---|");
         var before = node.Used();
         await Task.Delay(TimeSpan.FromSeconds(seconds), ct);
-        Say($"| at rest (joined in {joined.TotalSeconds:0} s, all connected {WarmUp.TotalSeconds + calm.TotalSeconds:0} s later at most) | 0 | {node.Used().Since(before)} | | | | {fleet.Failures} |");
+        Say($"| at rest (joined in {joined.TotalSeconds:0} s, all connected after {WarmUp.TotalSeconds + calm.TotalSeconds:0} s) | 0 "
+            + $"| {node.Used().Since(before)} | | | | {fleet.Failures} |");
         await fleet.Protect(node, ct);
         await Fleet.Quiet(node, Patience, ct);
         foreach (var rate in rates)

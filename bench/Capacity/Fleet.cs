@@ -193,7 +193,8 @@ sealed class Fleet : IAsyncDisposable
         {
             quiet = seen == Failures ? quiet + 1 : 0;
             seen = Failures;
-            if (Stopwatch.GetElapsedTime(begun) > patience) throw new TimeoutException($"Calls still fail after {patience}: {seen} so far.");
+            if (Stopwatch.GetElapsedTime(begun) > patience)
+                throw new TimeoutException($"Calls still fail after {patience}: {seen} so far.");
         }
         return Stopwatch.GetElapsedTime(begun);
     }

@@ -17,8 +17,8 @@ static class Worlds
         : Environment.GetEnvironmentVariable("BACKUPDR_NIGHTLY") == "1" ? 100 * ordinary : ordinary;
 
     /// <summary>Plays one world after another.</summary>
-    /// <remarks>On a thread of its own. Stores that fail and timers that are cancelled make hundreds of exceptions in each world, and each of
-    /// them costs as much as the stack is high; below a test's runner that was a third of the time.</remarks>
+    /// <remarks>On a thread of its own. Stores that fail and timers that are cancelled make hundreds of exceptions in each world, and each
+    /// of them costs as much as the stack is high; below a test's runner that was a third of the time.</remarks>
     public static void Each(int first, int count, Action<int> play)
     {
         ExceptionDispatchInfo? failure = null;

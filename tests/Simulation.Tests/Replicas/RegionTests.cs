@@ -26,8 +26,8 @@ public sealed class RegionTests
             + $"{world.WrittenThere} written elsewhere");
     }
 
-    /// <summary>Each showed a fault of the product: 669 an index file that came to a place before a pack of it, because a listing had failed
-    /// between; 10176 a place that did not answer, told as damage.</summary>
+    /// <summary>Each showed a fault of the product: 669 an index file that came to a place before a pack of it, because a listing had
+    /// failed between; 10176 a place that did not answer, told as damage.</summary>
     [Theory]
     [InlineData(true, 669)]
     [InlineData(false, 10_176)]
