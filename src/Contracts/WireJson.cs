@@ -290,4 +290,5 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(Execution))]
 [JsonSerializable(typeof(ExecutionEvent))]
 [JsonSerializable(typeof(IReadOnlyList<RunbookProblem>))]
+[JsonSerializable(typeof(IReadOnlyList<ExecutionPart>))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -212,6 +212,11 @@ public sealed record EvidenceBody
     public IReadOnlyList<EvidenceOmission>? Leftovers { get; init; }
     /// <summary>Of an execution: whether a point of no return was passed.</summary>
     public string? PastReturn { get; init; }
+    /// <summary>Of an execution: the one that it was a step of.</summary>
+    public string? PartOf { get; init; }
+    /// <summary>Of an execution: those that were its steps, or steps of these. Each has a record of its own; what they left out or
+    /// behind, and what people answered for in them, stands in this one too, behind the names of the steps.</summary>
+    public IReadOnlyList<EvidencePart>? Parts { get; init; }
     /// <summary>Members that this version does not know.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }
@@ -227,6 +232,15 @@ public sealed record EvidenceBody
 /// <param name="OutputDigest">Of an execution: SHA-256 of what it found out.</param>
 public sealed record EvidenceStep(string Name, string StartedAt, string EndedAt, string Result, string? Detail = null,
     string? Attempts = null, string? OutputDigest = null);
+
+/// <summary>An execution that was a step of another one.</summary>
+/// <param name="Step">The step, behind those above it: "site/db".</param>
+/// <param name="Execution">The execution.</param>
+/// <param name="Runbook">Name of its runbook.</param>
+/// <param name="RunbookVersion">Its version.</param>
+/// <param name="RunbookHash">SHA-256 of that version.</param>
+/// <param name="Outcome">"Succeeded", "Failed", "RolledBack", "Stopped", or "not over".</param>
+public sealed record EvidencePart(string Step, string Execution, string Runbook, string RunbookVersion, string RunbookHash, string Outcome);
 
 /// <summary>People who said yes.</summary>
 /// <param name="Step">The step that asked.</param>

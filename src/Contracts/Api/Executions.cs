@@ -48,6 +48,10 @@ public sealed record ExecutionSummary
     public required DateTimeOffset StartedAt { get; init; }
     /// <summary>When it was over.</summary>
     public DateTimeOffset? EndedAt { get; init; }
+    /// <summary>The execution that it is a step of; null for none.</summary>
+    public ExecutionId? Parent { get; init; }
+    /// <summary>What is executed as its steps, and theirs, in which versions; null where it executes no other runbook.</summary>
+    public IReadOnlyList<ExecutionPart>? Parts { get; init; }
 }
 
 /// <summary>GET executions/{id}.</summary>

@@ -52,8 +52,12 @@ public sealed class CreateRunbook(Postgres db, StepExecutors executors, Readines
     public async Task<Runbook> Handle(Caller caller, CreateRunbookRequest request, CancellationToken ct)
     {
         caller.Must(Right.RunbookWrite);
-        var id = await db.InTransaction(tx => Make(tx, caller, executors, request.Id ?? RunbookId.New(clock), request.Name, request.Spec,
-            ct), ct);
+        var id = await db.InTransaction(async tx =>
+        {
+            var made = await Make(tx, caller, executors, request.Id ?? RunbookId.New(clock), request.Name, request.Spec, ct);
+            await RunbookTrees.Check(tx, request.Name.Trim(), request.Spec, ct);
+            return made;
+        }, ct);
         await readiness.Look(id, ct);
         return await RunbookTable.Get(db, id, ct);
     }
@@ -88,7 +92,11 @@ public sealed class EditRunbook(Postgres db, StepExecutors executors, Readiness 
     public async Task<Runbook> Handle(Caller caller, EditRunbookRequest request, CancellationToken ct)
     {
         caller.Must(Right.RunbookWrite);
-        await db.InTransaction(tx => Change(tx, caller, executors, request, ct), ct);
+        await db.InTransaction(async tx =>
+        {
+            await Change(tx, caller, executors, request, ct);
+            await RunbookTrees.Check(tx, request.Name.Trim(), request.Spec, ct);
+        }, ct);
         await readiness.Look(request.Id, ct);
         return await RunbookTable.Get(db, request.Id, ct);
     }

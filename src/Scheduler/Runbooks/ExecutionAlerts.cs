@@ -52,7 +52,7 @@ static class ExecutionAlerts
         {
             ExecutionPhase.Paused when state.Steps.FirstOrDefault(step => step.IsOpen) is { } open
                 => $"the step '{open.Name}' failed, and somebody has to choose how it goes on",
-            ExecutionPhase.AwaitingCommit => "all steps are done, and somebody has to say that the result counts",
+            ExecutionPhase.AwaitingCommit when !state.IsHeld => "all steps are done, and somebody has to say that the result counts",
             _ => null,
         };
         return what is null ? null : new RaisedAlert

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Access.Approvals;
@@ -30,8 +31,10 @@ sealed class ExecutionStart(Postgres db, TakeEvents events, ActivityWork work, T
                 throw new ConflictException("runbook.changed", $"'{runbook.Name}' was changed meanwhile: version {runbook.Version} is by "
                     + $"{runbook.ChangedBy}.", "Look at what is there now, and start it again.");
             MustBeFree(runbook, mode);
-            var begun = await events.Begin(tx, made, (id, runbook.Name, runbook.Version), mode, (caller.Name, why), work.AtOnce, ct);
-            await Exclude(tx, made, runbook, mode, ct);
+            var parts = await Parts(tx, runbook, mode, ct);
+            var begun = await events.Begin(tx, made, (id, runbook.Name, runbook.Version), mode, (caller.Name, why),
+                new ExecutionPlace(null, null, null, [.. parts.Select(one => one.Part)]), work.AtOnce, ct);
+            if (begun.Execution.Phase != ExecutionPhase.Ended) await Exclude(tx, made, runbook, parts, mode, ct);
             await Notifications.Changed(tx, "runbooks", id.ToString(), ct);
             await Audit.Add(tx, caller, $"runbook.{(mode == ExecutionMode.Rehearsal ? "rehearse" : "execute")}", id.ToString(),
                 $"{runbook.Name}, version {runbook.Version}, {mode}, {made}: {why}", ct);
@@ -39,6 +42,55 @@ sealed class ExecutionStart(Postgres db, TakeEvents events, ActivityWork work, T
         }, ct);
         work.Follow(made, taken);
         return new ExecutionStarted(made, warning);
+    }
+
+    /// <summary>Begins what a step of another execution executes, in the version that was looked up when the first one began. The items are
+    /// that one's already.</summary>
+    /// <exception cref="ConflictException">It is being executed, or was not looked up.</exception>
+    public async Task BeginPart(ExecutionId parent, StepSpec step, ExecutionId made, CancellationToken ct)
+    {
+        try
+        {
+            var taken = await db.InTransaction(async tx =>
+            {
+                if (await tx.Scalar<bool>("select exists (select from execution where id = $1)", [made], ct)) return null;
+                var above = await ExecutionTable.Get(tx, parent, ct);
+                var root = await tx.Scalar<Guid>("select coalesce(root_id, id) from execution where id = $1", [parent], ct);
+                var part = (above.Summary.Parts ?? []).FirstOrDefault(one => string.Equals(one.Name, step.Runbook!.Name,
+                    StringComparison.OrdinalIgnoreCase)) ?? throw new ConflictException("execution.parts",
+                        $"'{step.Runbook!.Name}' was not looked up when {parent} began.", "Begin the execution anew.");
+                var begun = await events.Begin(tx, made, (part.Runbook, part.Name, part.Version), above.Summary.Mode, (above.Summary.By,
+                    $"The step '{step.Name}' of '{above.Summary.RunbookName}'. {above.Summary.Why}"), new ExecutionPlace(parent, step.Name,
+                    ExecutionId.From(root), above.Summary.Parts!), work.AtOnce, ct);
+                await Notifications.Changed(tx, "runbooks", part.Runbook.ToString(), ct);
+                await Audit.Add(tx, Caller.System("runbook"), "execution.part", made.ToString(),
+                    $"{part.Name}, version {part.Version}, {above.Summary.Mode}, step {step.Name} of {parent}", ct);
+                return begun;
+            }, ct);
+            if (taken is not null) work.Follow(made, taken);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            throw Busy($"'{step.Runbook!.Name}' is being executed already.");
+        }
+    }
+
+    /// <summary>What a runbook executes below it, each free to be executed.</summary>
+    static async Task<IReadOnlyList<KnownRunbook>> Parts(Transaction tx, Runbook runbook, ExecutionMode mode, CancellationToken ct)
+    {
+        var tree = await RunbookTrees.Read(tx, runbook.Name, runbook.Spec, ct);
+        if (tree.Problems is [var problem, ..])
+            throw new ConflictException("execution.parts", $"{problem.Place}: {problem.Problem}", problem.Advice);
+        Guid[] all = [.. tree.Parts.Select(one => one.Part.Runbook.Value).Order()];
+        if (all.Length > 0) await tx.Execute("select from runbook where id = any($1) order by id for update", [all], ct);
+        foreach (var one in tree.Parts) MustBeFree(await RunbookTable.Get(tx, one.Part.Runbook, ct), mode);
+        var names = tree.Parts.Select(one => one.Part.Runbook.ToString()).Append(runbook.Id.ToString()).ToArray();
+        var other = await tx.First("""
+            select e.id, r.name from execution e join runbook r on r.id = e.runbook_id
+            where e.phase <> 'Ended' and e.root_id is null and e.parts is not null and ($2 or e.mode <> 'Rehearsal')
+                and exists (select from jsonb_array_elements(e.parts) p where p ->> 'runbook' = any($1)) limit 1
+            """, [names, mode == ExecutionMode.Rehearsal], row => $"{row.Id<ExecutionId>(0)} of '{row.Text(1)}'", ct);
+        return other is null ? tree.Parts : throw Busy($"'{runbook.Name}', or what it executes, is a part of another execution: {other}.");
     }
 
     /// <summary>A rehearsal waits for everything; what is in earnest does not wait for a rehearsal, which is apart from it.</summary>
@@ -50,10 +102,11 @@ sealed class ExecutionStart(Postgres db, TakeEvents events, ActivityWork work, T
 
     static ConflictException Busy(string what) => new("execution.busy", what, "Look at that one; stop it, or wait until it is over.");
 
-    static async Task Exclude(Transaction tx, ExecutionId made, Runbook runbook, ExecutionMode mode, CancellationToken ct)
+    static async Task Exclude(Transaction tx, ExecutionId made, Runbook runbook, IReadOnlyList<KnownRunbook> parts, ExecutionMode mode,
+        CancellationToken ct)
     {
         var isRehearsal = mode == ExecutionMode.Rehearsal;
-        foreach (var item in RunbookItems.Of(runbook.Spec).Order())
+        foreach (var item in RunbookItems.Of([runbook.Spec, .. parts.Select(one => one.Spec)]).Order())
         {
             var name = await tx.First("select name from item where id = $1 and retired_at is null", [item], row => row.Text(0), ct)
                 ?? throw new ConflictException("execution.no_item", $"The item {ItemId.From(item)} of '{runbook.Name}' is not protected "
@@ -88,8 +141,8 @@ sealed class ExecutionStart(Postgres db, TakeEvents events, ActivityWork work, T
 /// <summary>The protected items that a runbook is about.</summary>
 static class RunbookItems
 {
-    public static IEnumerable<Guid> Of(RunbookSpec spec)
-        => spec.Steps.Select(step => step.Restore?.Item).OfType<ItemId>().Select(item => item.Value).Distinct();
+    public static IEnumerable<Guid> Of(IEnumerable<RunbookSpec> specs)
+        => specs.SelectMany(spec => spec.Steps).Select(step => step.Restore?.Item).OfType<ItemId>().Select(item => item.Value).Distinct();
 }
 
 /// <summary>Rehearses a runbook: in isolation, and cleaned up afterwards.</summary>

@@ -13,7 +13,7 @@ static class ExecutionTable
     const int Most = 100, MostEvents = 500;
 
     public const string Select = "select e.id, e.runbook_id, r.name, e.version, e.mode, e.phase, e.outcome, e.by_whom, e.why, "
-        + "e.started_at, e.ended_at from execution e join runbook r on r.id = e.runbook_id";
+        + "e.started_at, e.ended_at, e.parent_id, e.parts from execution e join runbook r on r.id = e.runbook_id";
 
     public static ExecutionSummary Read(Row row) => new()
     {
@@ -28,6 +28,8 @@ static class ExecutionTable
         Why = row.Text("why"),
         StartedAt = row.Time("started_at"),
         EndedAt = row.TimeOrNull("ended_at"),
+        Parent = row.IdOrNull<ExecutionId>("parent_id"),
+        Parts = row.Json("parts", WireJson.Default.IReadOnlyListExecutionPart),
     };
 
     public static async Task<IReadOnlyList<ExecutionSummary>> List(SqlSource db, RunbookId? runbook, bool open, CancellationToken ct)
@@ -38,8 +40,8 @@ static class ExecutionTable
     public static async Task<ExecutionView> Get(SqlSource db, ExecutionId id, CancellationToken ct)
     {
         var found = await db.First("""
-            select e.id, e.runbook_id, r.name, e.version, e.mode, e.phase, e.outcome, e.by_whom, e.why, e.started_at, e.ended_at, e.state,
-                e.proposal, v.spec, v.hash, clock() as now
+            select e.id, e.runbook_id, r.name, e.version, e.mode, e.phase, e.outcome, e.by_whom, e.why, e.started_at, e.ended_at,
+                e.parent_id, e.parts, e.state, e.proposal, v.spec, v.hash, clock() as now
             from execution e join runbook r on r.id = e.runbook_id
             join runbook_version v on v.runbook_id = e.runbook_id and v.version = e.version where e.id = $1
             """, [id], row => new ExecutionView

@@ -53,6 +53,9 @@ public sealed class ActOnExecution(Postgres db, IServiceProvider parts)
         if (now.Summary.Mode != ExecutionMode.Rehearsal) caller.Must(Right.RunbookExecute);
         if (request.Action is ExecutionAction.Retry or ExecutionAction.Skip or ExecutionAction.ByHand && string.IsNullOrEmpty(request.Step))
             throw new BadInputException("step", "It does not say which step.", "Name the step that failed.");
+        if (request.Action == ExecutionAction.Commit && now.Summary.Parent is { } above)
+            throw new ConflictException("execution.not_now", $"It is a part of {above}: its result counts when that one's does.",
+                "Look at that execution.");
         var work = parts.GetRequiredService<ActivityWork>();
         var taken = await db.InTransaction(async tx =>
         {

@@ -4,7 +4,8 @@ using BackupDr.Scheduler.Database;
 namespace BackupDr.Scheduler.Runbooks;
 
 /// <summary>Executes runbooks, on every node that has loops: any of them goes on where another one stopped.</summary>
-sealed class RunbookLoop(ActivityWork work, Readiness readiness, RehearsalsDue rehearsals, Notifications notifications, NodeLoops loops)
+sealed class RunbookLoop(ActivityWork work, ChildExecutions children, Readiness readiness, RehearsalsDue rehearsals,
+    Notifications notifications, NodeLoops loops)
     : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1), RenewEvery = TimeSpan.FromSeconds(5),
@@ -23,7 +24,7 @@ sealed class RunbookLoop(ActivityWork work, Readiness readiness, RehearsalsDue r
     async Task<int> Look(CancellationToken ct)
     {
         await work.Renew(ct);   // the hint may tell of one that was cancelled
-        return await work.Due(ct) + await work.Claim(ct);
+        return await work.Due(ct) + await work.Claim(ct) + await children.Settle(ct);
     }
 
     /// <summary>Behind no other work, and while the node drains too.</summary>

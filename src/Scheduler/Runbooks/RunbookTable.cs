@@ -35,27 +35,35 @@ static class RunbookTable
 
     internal static NotFoundException NotThere() => new("A runbook with this id");
 
-    /// <summary>What each runbook's state is made of: what is open, the last rehearsal that ended, and the last that ended well.</summary>
-    static async Task<ILookup<RunbookId, ExecutionSummary>> Executed(SqlSource db, RunbookId? id, CancellationToken ct)
-        => (await db.Query($"""
+    /// <summary>What the states of runbooks are made of: what is open, the last rehearsal that ended, and the versions of now.</summary>
+    sealed record Standing(ILookup<RunbookId, ExecutionSummary> Executions, IReadOnlyDictionary<RunbookId, int> Versions);
+
+    static async Task<Standing> Executed(SqlSource db, RunbookId? id, CancellationToken ct)
+    {
+        var found = await db.Query($"""
             {ExecutionTable.Select} where e.id in (
                 select id from execution where phase <> 'Ended' and ($1::uuid is null or runbook_id = $1)
                 union all select l.id from runbook b cross join lateral (select id from execution x where x.runbook_id = b.id
                     and x.mode = 'Rehearsal' and x.phase = 'Ended' order by x.started_at desc limit 1) l
                     where b.removed_at is null and ($1::uuid is null or b.id = $1))
             order by e.mode = 'Rehearsal', e.started_at desc
-            """, [id?.Value], ExecutionTable.Read, ct)).ToLookup(one => one.Runbook);
+            """, [id?.Value], ExecutionTable.Read, ct);
+        var versions = found.All(one => one.Parts is null) ? [] : await db.Query("select id, version from runbook where removed_at is null",
+            [], row => (Id: row.Id<RunbookId>(0), Version: row.Int(1)), ct);
+        return new Standing(found.ToLookup(one => one.Runbook), versions.ToDictionary(one => one.Id, one => one.Version));
+    }
 
-    static Runbook With(Runbook runbook, ILookup<RunbookId, ExecutionSummary> executed)
+    static Runbook With(Runbook runbook, Standing standing)
     {
-        var last = executed[runbook.Id].FirstOrDefault(one => one.Phase == ExecutionPhase.Ended);
+        var last = standing.Executions[runbook.Id].FirstOrDefault(one => one.Phase == ExecutionPhase.Ended);
         return runbook with
         {
             LastRehearsal = last,
-            Open = [.. executed[runbook.Id].Where(one => one.Phase != ExecutionPhase.Ended)],
+            Open = [.. standing.Executions[runbook.Id].Where(one => one.Phase != ExecutionPhase.Ended)],
             State = runbook.EvaluatedAt is null ? RunbookState.NotEvaluated : runbook.Problems.Count > 0 ? RunbookState.Problem
-                : last is { Outcome: ExecutionOutcome.Succeeded } && last.Version == runbook.Version ? RunbookState.Ready
-                : RunbookState.NeedsRehearsal,
+                : last is { Outcome: ExecutionOutcome.Succeeded } && last.Version == runbook.Version
+                    && (last.Parts ?? []).All(part => standing.Versions.GetValueOrDefault(part.Runbook) == part.Version)
+                ? RunbookState.Ready : RunbookState.NeedsRehearsal,
         };
     }
 
@@ -78,9 +86,12 @@ static class RunbookTable
 
     /// <summary>Refuses that.</summary>
     /// <exception cref="BadInputException">The message has a line for each problem.</exception>
-    public static void Check(RunbookSpec spec, StepExecutors executors)
+    public static void Check(RunbookSpec spec, StepExecutors executors) => Refuse(Problems(spec, executors));
+
+    /// <summary>Refuses what has problems.</summary>
+    /// <exception cref="BadInputException">The message has a line for each problem.</exception>
+    public static void Refuse(IReadOnlyList<RunbookProblem> problems)
     {
-        var problems = Problems(spec, executors);
         if (problems.Count == 0) return;
         var told = problems.Take(MostProblems).Select(problem => $"{problem.Place}: {problem.Problem} {problem.Advice}").ToList();
         if (problems.Count > MostProblems) told.Add($"and {problems.Count - MostProblems} more");

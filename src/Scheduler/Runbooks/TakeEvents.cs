@@ -22,6 +22,13 @@ sealed record Arrival(ExecutionEvent Event, Guid? Token = null)
 /// <param name="Kinds">The kinds that it can carry out.</param>
 sealed record ClaimAtOnce(string Node, int Room, IReadOnlyCollection<string> Kinds);
 
+/// <summary>Where an execution stands among others.</summary>
+/// <param name="Parent">The one that it is a step of; null for none.</param>
+/// <param name="Step">The step.</param>
+/// <param name="Root">The first one above it.</param>
+/// <param name="Parts">What the first one executes below it, in which versions.</param>
+sealed record ExecutionPlace(ExecutionId? Parent, string? Step, ExecutionId? Root, IReadOnlyList<ExecutionPart> Parts);
+
 /// <summary>What events made to do.</summary>
 /// <param name="Execution">As it is now.</param>
 /// <param name="Claimed">Activities that the node has now.</param>
@@ -77,16 +84,18 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
 
     /// <summary>Begins one in the caller's transaction, which has stored nothing of it yet.</summary>
     internal async Task<Taken> Begin(Transaction tx, ExecutionId id, (RunbookId Id, string Name, int Version) runbook, ExecutionMode mode,
-        (string By, string Why) who, ClaimAtOnce? claim, CancellationToken ct)
+        (string By, string Why) who, ExecutionPlace place, ClaimAtOnce? claim, CancellationToken ct)
     {
         var graph = await graphs.Get(tx, runbook.Id, runbook.Version, ct);
         var now = await tx.Scalar<DateTimeOffset>("select clock()", [], ct);
-        var decided = Decision.Begin(graph, mode, now);
+        var decided = Decision.Begin(graph, mode, now, isHeld: place.Parent is not null);
         await tx.Execute("""
-            insert into execution (id, runbook_id, version, mode, phase, by_whom, why, started_at, state)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            insert into execution (id, runbook_id, version, mode, phase, by_whom, why, started_at, state, parent_id, parent_step, root_id,
+                parts)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             """, [id, runbook.Id, runbook.Version, mode, decided.Execution.Phase, who.By, who.Why, now,
-                JsonText.Of(decided.Execution, WireJson.Default.Execution)], ct);
+                JsonText.Of(decided.Execution, WireJson.Default.Execution), place.Parent?.Value, place.Step, place.Root?.Value,
+                place.Parts is { Count: > 0 } parts ? JsonText.Of(parts, WireJson.Default.IReadOnlyListExecutionPart) : null], ct);
         await tx.Execute("insert into execution_event (execution_id, seq, at, event, told) values ($1, 0, $2, '{}', $3)",
             [id, now, Told(decided.Effects)], ct);
         await Store(tx, id, new Locked(runbook.Id, runbook.Name, runbook.Version, 0, decided.Execution, now), decided.Execution, [], ct);
@@ -100,12 +109,15 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
     async Task Prove(Transaction tx, ExecutionId id, RunbookId runbook, RunbookSpec spec, Execution state, CancellationToken ct)
     {
         if (state.Phase != ExecutionPhase.Ended) return;
-        var facts = await tx.First("select r.name, e.version, v.hash, e.by_whom, e.why from execution e "
+        var facts = await tx.First("select r.name, e.version, v.hash, e.by_whom, e.why, e.parent_id from execution e "
             + "join runbook r on r.id = e.runbook_id join runbook_version v on v.runbook_id = e.runbook_id and v.version = e.version "
             + "where e.id = $1", [id],
             row => new ExecutionFacts(id.ToString(), row.Text(0), row.Int(1), Convert.ToHexStringLower(row.Bytes(2)), row.Text(3),
-                row.Text(4)), ct);
-        await evidence.Append(tx, ExecutionEvidence.Kind, runbook.ToString(), ExecutionEvidence.Of(spec, state, facts!), ct);
+                row.Text(4), row.IdOrNull<ExecutionId>("parent_id")?.ToString()), ct);
+        var hasParts = RunbookTree.Children(spec).Any();
+        var parts = hasParts ? await ChildExecutions.Below(tx, id, ct) : [];
+        await evidence.Append(tx, ExecutionEvidence.Kind, runbook.ToString(), ExecutionEvidence.Of(spec, state, facts!, parts), ct);
+        if (hasParts) await Notifications.Wake(tx, WakeKey, ct);   // what it held is brought to its end now
     }
 
     /// <summary>Takes the activities that are reported by who has them out of what is at work; gives their tokens.</summary>
@@ -138,10 +150,20 @@ public sealed class TakeEvents(RunbookGraphs graphs, AlertBook alerts, EvidenceL
             """, [id, seq, JsonText.Of(state, WireJson.Default.Execution), state.Phase, state.Outcome, next, state.EndedAt], ct);
         if (state.Phase == ExecutionPhase.Ended)
         {
-            await tx.Execute("delete from execution_item where execution_id = $1", [id], ct);
+            await Release(tx, id, ct);
             await Notifications.Changed(tx, "runbooks", locked.Runbook.ToString(), ct);
         }
         await Notifications.Changed(tx, "executions", id.ToString(), ct);
+    }
+
+    /// <summary>Lets the items go, once the first execution and all that are parts of it are over.</summary>
+    static async Task Release(Transaction tx, ExecutionId id, CancellationToken ct)
+    {
+        var root = await tx.Scalar<Guid>("select coalesce(root_id, id) from execution where id = $1", [id], ct);
+        // Always upwards, and nobody locks downwards: two that end at once come one after the other.
+        if (root != id.Value) await tx.Execute("select from execution where id = $1 for update", [root], ct);
+        await tx.Execute("delete from execution_item where execution_id = $1 and not exists (select from execution where (id = $1 or "
+            + "root_id = $1) and phase <> 'Ended')", [root], ct);
     }
 
     /// <summary>All in one statement: of a stage of fifty steps that end together each would wait for those before it.</summary>

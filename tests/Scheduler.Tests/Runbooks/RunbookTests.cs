@@ -6,6 +6,7 @@ using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runbooks.Documents;
+using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Tests.Fixtures;
 
 namespace BackupDr.Scheduler.Tests.Runbooks;
@@ -69,12 +70,13 @@ public sealed class RunbookTests(SchedulerDatabases databases)
     {
         await using var books = await Books.Start(databases);
 
-        var refused = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("app", kind: StepKind.Runbook)));
+        var missing = Assert.Single(new StepExecutors([]).Missing(new RunbookSpec { Steps = [Books.Step("app")] }));
         var circle = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a", "b"), Books.Step("b", "a")));
         var unknown = await Assert.ThrowsAsync<BadInputException>(() => books.Make("shop", Books.Step("a") with { Title = "${b.host}" },
             Books.Step("b")));
 
-        Assert.StartsWith("steps.app.kind: This version cannot carry out Runbook. It can: ", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(("steps.app.kind", "This version cannot carry out ServiceStart.", "It can: Wait, Approval."),
+            (missing.Place, missing.Problem, missing.Advice));
         Assert.Contains("in a circle", circle.Message, StringComparison.Ordinal);
         Assert.Contains("does not come before it", unknown.Message, StringComparison.Ordinal);
     }

@@ -8,11 +8,12 @@ namespace BackupDr.Simulation.Tests.Runbooks;
 sealed class ExecutionWorld
 {
     static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    static readonly StepKind[] Kinds = [.. Enum.GetValues<StepKind>().Where(kind => kind != StepKind.Runbook)];
+    static readonly StepKind[] Kinds = Enum.GetValues<StepKind>();
 
     readonly Random _random;
     readonly RunbookGraph _graph;
     readonly ExecutionMode _mode;
+    readonly bool _isHeld;
     readonly List<ExecutionEvent> _log = [];
     readonly List<(string Step, int Attempt, StepActivity Activity)> _onTheWay = [];
     readonly Dictionary<(string Step, int Attempt), StepActivity> _begun = [];
@@ -25,6 +26,7 @@ sealed class ExecutionWorld
         _random = new Random(seed);
         _graph = new RunbookGraph(Chance());
         _mode = Pick(Enum.GetValues<ExecutionMode>());
+        _isHeld = _random.Next(5) == 0;
         _execution = new Execution { Mode = _mode, StartedAt = Start, Now = Start, Steps = [] };
     }
 
@@ -40,7 +42,7 @@ sealed class ExecutionWorld
 
     public ExecutionWorld Play()
     {
-        Look(Decision.Begin(_graph, _mode, Start));
+        Look(Decision.Begin(_graph, _mode, Start, _isHeld));
         for (var turn = 0; turn < 5_000 && Broken is null && _execution.Phase != ExecutionPhase.Ended; turn++) Turn(turn);
         if (Broken is null && _execution.Phase != ExecutionPhase.Ended) Broken = $"it never ends: {_execution.Phase} {_execution.Reason}";
         if (Broken is null) AtTheEnd();
@@ -119,7 +121,7 @@ sealed class ExecutionWorld
     void TakeOver()
     {
         TakeOvers++;
-        var again = Decision.Begin(_graph, _mode, Start).Execution;
+        var again = Decision.Begin(_graph, _mode, Start, _isHeld).Execution;
         foreach (var happened in _log) again = Decision.Apply(_graph, again, happened).Execution;
         if (!Same(again, _execution)) Broken = "the events make something else of it the second time";
         foreach (var effect in Decision.AtWork(_graph, again))
@@ -158,6 +160,11 @@ sealed class ExecutionWorld
     {
         var before = _execution;
         _execution = decided.Execution;
+        if (_isHeld && _execution is { Phase: ExecutionPhase.Ended, Outcome: not ExecutionOutcome.RolledBack }
+            && before.Phase is not (ExecutionPhase.AwaitingCommit or ExecutionPhase.CleaningUp or ExecutionPhase.Ended))
+            Broken = "it ended before the one that it is a part of";
+        if (before is { Phase: ExecutionPhase.AwaitingCommit, Outcome: { } known } && _execution.Outcome is not ExecutionOutcome.RolledBack
+            && _execution.Outcome != known) Broken = "its outcome changed when it counted";
         if (before.Phase == ExecutionPhase.Ended && decided.Effects.Count > 0) Broken = "something is done after the end";
         if (decided.Execution.Now < before.Now) Broken = "time went back";
         foreach (var effect in decided.Effects.Where(effect => effect.Kind == EffectKind.Begin)) Began(effect, before);

@@ -127,7 +127,7 @@ sealed partial class Course(RunbookGraph graph, Execution execution)
             ExecutionMode.Disaster => graph.Spec.Commit.Disaster,
             _ => graph.Spec.Commit.Planned,
         };
-        if (window > TimeSpan.Zero)
+        if (window > TimeSpan.Zero && !_now.IsHeld)
         {
             _now = _now with { Phase = ExecutionPhase.AwaitingCommit, CommitUntil = _now.Now + window };
             Tell("All steps are done. Somebody has to say that the result counts.");
@@ -163,6 +163,11 @@ sealed partial class Course(RunbookGraph graph, Execution execution)
     /// <summary>The result counts, or there is nothing left to decide about it.</summary>
     void Finish()
     {
+        if (_now.Outcome is not null)   // what was held knew it before
+        {
+            Over();
+            return;
+        }
         var failed = graph.Spec.Steps.FirstOrDefault(step => step is { Impact: StepImpact.Critical, IsAlways: false }
             && _steps[graph.PlaceOf(step.Name)].Phase == StepPhase.Failed);
         _now = _now with
@@ -176,6 +181,13 @@ sealed partial class Course(RunbookGraph graph, Execution execution)
     /// <summary>Nothing is left but the clean-up of a rehearsal.</summary>
     void Over()
     {
+        if (_now is { IsHeld: true, Outcome: not ExecutionOutcome.RolledBack }
+            && _now.Phase is not (ExecutionPhase.AwaitingCommit or ExecutionPhase.CleaningUp))
+        {
+            _now = _now with { Phase = ExecutionPhase.AwaitingCommit };
+            Tell("It is done, and held until the execution that it is a part of is over.");
+            return;
+        }
         if (IsRehearsal && _now.Phase != ExecutionPhase.CleaningUp)
         {
             for (var place = 0; place < _steps.Length; place++)

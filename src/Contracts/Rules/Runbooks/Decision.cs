@@ -12,12 +12,13 @@ public static class Decision
     /// <param name="graph">The version that is executed.</param>
     /// <param name="mode">Why.</param>
     /// <param name="now">When.</param>
-    public static Decided Begin(RunbookGraph graph, ExecutionMode mode, DateTimeOffset now)
+    /// <param name="isHeld">Whether it is a part of another execution, which decides about its result.</param>
+    public static Decided Begin(RunbookGraph graph, ExecutionMode mode, DateTimeOffset now, bool isHeld = false)
     {
         var steps = graph.Spec.Steps.Select(step => Left(step, mode) is { } reason
             ? new StepState { Name = step.Name, Phase = StepPhase.LeftOut, Reason = reason, EndedAt = now }
             : new StepState { Name = step.Name }).ToArray();
-        return new Course(graph, new Execution { Mode = mode, StartedAt = now, Now = now, Steps = steps }).Decide();
+        return new Course(graph, new Execution { Mode = mode, StartedAt = now, Now = now, Steps = steps, IsHeld = isHeld }).Decide();
     }
 
     /// <summary>Applies what happened. An event that does not fit any more, as a late report, changes nothing.</summary>

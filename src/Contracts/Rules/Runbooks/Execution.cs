@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Rules.Runbooks;
@@ -170,6 +171,10 @@ public sealed record Execution
     public bool IsPastReturn { get; init; }
     /// <summary>Whether a person asked for a pause.</summary>
     public bool IsPauseAsked { get; init; }
+    /// <summary>Whether it is a part of another execution: when all of it is done it waits until that one lets its result count, or undoes
+    /// it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsHeld { get; init; }
     /// <summary>How often a failure led back to an earlier step.</summary>
     public int Returns { get; init; }
     /// <summary>The steps, in the order of the runbook.</summary>

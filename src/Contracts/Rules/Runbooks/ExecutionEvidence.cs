@@ -14,7 +14,18 @@ namespace BackupDr.Contracts.Rules.Runbooks;
 /// <param name="Hash">SHA-256 of that version, in lower-case hex.</param>
 /// <param name="By">Who began it.</param>
 /// <param name="Why">Why.</param>
-public sealed record ExecutionFacts(string Execution, string Runbook, int Version, string Hash, string By, string Why);
+/// <param name="PartOf">The execution that it was a step of; null for none.</param>
+public sealed record ExecutionFacts(string Execution, string Runbook, int Version, string Hash, string By, string Why,
+    string? PartOf = null);
+
+/// <summary>An execution that was a step of another one, or of one of those.</summary>
+/// <param name="Way">The step, behind those above it: "site/db".</param>
+/// <param name="Execution">Text form of its id.</param>
+/// <param name="Runbook">Name of its runbook.</param>
+/// <param name="Version">Its version.</param>
+/// <param name="Hash">SHA-256 of that version, in lower-case hex.</param>
+/// <param name="State">How it is when the one above is over.</param>
+public sealed record ExecutedPart(string Way, string Execution, string Runbook, int Version, string Hash, Execution State);
 
 /// <summary>What an execution leaves as evidence: each step with its times, what was not done and why, who said yes, what a person answered
 /// for, what was left, and what was reached of the objectives.</summary>
@@ -24,6 +35,27 @@ public static class ExecutionEvidence
     public const string Kind = "execution";
     /// <summary>Outputs of steps that tell of what moment the newest data is that is there afterwards, ISO 8601.</summary>
     public const string Newest = "newest", TakenAt = "takenAt";
+
+    /// <summary>Of an execution that is over, with what was executed below it.</summary>
+    public static EvidenceBody Of(RunbookSpec spec, Execution execution, ExecutionFacts facts, IReadOnlyList<ExecutedPart> parts)
+    {
+        var own = Of(spec, execution, facts);
+        if (parts.Count == 0) return own;
+        var all = parts.Select(part => (part.Way, Body: Of(new RunbookSpec(), part.State, facts))).ToList();
+        IReadOnlyList<EvidenceOmission> Sum(Func<EvidenceBody, IReadOnlyList<EvidenceOmission>?> of) => [.. of(own) ?? [],
+            .. all.SelectMany(part => (of(part.Body) ?? []).Select(one => one with { Name = $"{part.Way}/{one.Name}" }))];
+        return own with
+        {
+            NotDone = Sum(body => body.NotDone),
+            Deviations = Sum(body => body.Deviations),
+            Leftovers = Sum(body => body.Leftovers),
+            Approvals = [.. own.Approvals ?? [], .. all.SelectMany(part => (part.Body.Approvals ?? [])
+                .Select(one => one with { Step = $"{part.Way}/{one.Step}" }))],
+            PastReturn = YesNo(execution.IsPastReturn || parts.Any(part => part.State.IsPastReturn)),
+            Parts = [.. parts.Select(part => new EvidencePart(part.Way, part.Execution, part.Runbook,
+                part.Version.ToString(CultureInfo.InvariantCulture), part.Hash, part.State.Outcome?.ToString() ?? "not over"))],
+        };
+    }
 
     /// <summary>Of an execution that is over.</summary>
     public static EvidenceBody Of(RunbookSpec spec, Execution execution, ExecutionFacts facts) => new()
@@ -35,6 +67,7 @@ public static class ExecutionEvidence
         Mode = Decision.Words(execution.Mode),
         RequestedBy = facts.By,
         Why = facts.Why,
+        PartOf = facts.PartOf,
         StartedAt = HashChain.Moment(execution.StartedAt),
         FinishedAt = HashChain.Moment(execution.EndedAt ?? execution.Now),
         Outcome = execution.Outcome?.ToString(),

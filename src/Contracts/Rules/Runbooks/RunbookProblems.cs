@@ -27,6 +27,7 @@ public static class RunbookProblems
                 problems.Add(new($"steps.{step.Name}.rehearsal", refusal, "Name what a rehearsal uses in its place under rehearsal, or say "
                     + "inRehearsal: Skip."));
             HostKindProblems.Of(step, $"steps.{step.Name}", problems);
+            ChildKindProblems.Of(step, $"steps.{step.Name}", problems);
             RestoreKindProblems.Of(step, $"steps.{step.Name}.restore", problems);
         }
         return problems;

@@ -35,7 +35,7 @@ public static class StepKinds
         new(StepKind.Wait, "Wait", InRehearsal.Do, true, false, false, false),
         new(StepKind.Notify, "Tell people", InRehearsal.Simulate, true, false, false, false),
         new(StepKind.Approval, "Ask people", InRehearsal.Do, true, false, false, false),
-        new(StepKind.Runbook, "Execute a runbook", InRehearsal.Do, true, true, false, false),
+        new(StepKind.Runbook, "Execute a runbook", InRehearsal.Do, true, true, false, true),
     }.ToDictionary(traits => traits.Kind);
 
     /// <summary>What is known of a kind.</summary>

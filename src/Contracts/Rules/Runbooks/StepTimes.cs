@@ -39,7 +39,8 @@ public static class StepTimes
     }
 
     /// <summary>Whether the one's time says something about the other: what is brought back decides how long that takes.</summary>
-    static bool IsSame(StepSpec one, StepSpec other) => one.Kind == other.Kind && one.Restore?.Item == other.Restore?.Item;
+    static bool IsSame(StepSpec one, StepSpec other) => one.Kind == other.Kind && one.Restore?.Item == other.Restore?.Item
+        && one.Runbook?.Name == other.Runbook?.Name;
 }
 
 /// <summary>A step that decides how long an execution takes.</summary>

@@ -27,6 +27,7 @@ public sealed class CheckRunbook(Postgres db, StepExecutors executors)
         var open = blanks.Select(blank => blank.Line).ToHashSet();
         // That a blank is no address, name and so on goes without saying.
         problems.AddRange(RunbookDocuments.Unfit(given, executors).Where(problem => !open.Contains(problem.Line)));
+        problems.AddRange((await RunbookDocuments.UnfitParts(db, given, ct)).Where(problem => !open.Contains(problem.Line)));
         return new RunbookCheck { Document = given.Document, Faults = Faults(problems, blanks) };
     }
 

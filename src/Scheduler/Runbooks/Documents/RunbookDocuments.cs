@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
@@ -80,7 +81,13 @@ static class RunbookDocuments
 
     /// <summary>What cannot be executed of a document as it is written, where it stands.</summary>
     public static IEnumerable<DocumentProblem> Unfit(Given given, StepExecutors executors)
-        => RunbookTable.Problems(given.Document.Spec, executors).Select(problem =>
+        => Placed(given, RunbookTable.Problems(given.Document.Spec, executors));
+
+    /// <summary>What is wrong with the runbooks that a document's executes, where it stands.</summary>
+    public static async Task<IEnumerable<DocumentProblem>> UnfitParts(SqlSource db, Given given, CancellationToken ct)
+        => Placed(given, (await RunbookTrees.Read(db, given.Document.Name.Trim(), given.Document.Spec, ct)).Problems);
+
+    static IEnumerable<DocumentProblem> Placed(Given given, IEnumerable<RunbookProblem> problems) => problems.Select(problem =>
         {
             var at = RunbookPlaces.Of(given.Text, problem.Place);
             return new DocumentProblem(given.File, at.Line, at.Column, $"{problem.Place}: {problem.Problem}", problem.Advice);
@@ -135,6 +142,9 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
                 throw new BadInputException("files", $"{given.File}:{given.Text.Line}:1: '{given.Document.Name}': {e.Message}", e.Hint);
             }
         }
+        // Only now are all there that name each other.
+        foreach (var given in documents) unfit.AddRange(await RunbookDocuments.UnfitParts(tx, given, ct));
+        if (unfit.Count > 0) throw DocumentHead.Refused(unfit);
         if (request.DryRun) return new RunbooksApplied(true, applied);
         await tx.Commit(ct);
         foreach (var one in applied.Where(one => one.Change != DocumentChange.None)) await readiness.Look(one.Id, ct);

@@ -11,11 +11,11 @@ sealed class Drive
     readonly RunbookGraph _graph;
     readonly List<ExecutionEvent> _events = [];
 
-    public Drive(RunbookSpec spec, ExecutionMode mode = ExecutionMode.Disaster)
+    public Drive(RunbookSpec spec, ExecutionMode mode = ExecutionMode.Disaster, bool isHeld = false)
     {
         Assert.Empty(RunbookProblems.OfCourse(spec));
         _graph = new RunbookGraph(spec);
-        Keep(Decision.Begin(_graph, mode, Start));
+        Keep(Decision.Begin(_graph, mode, Start, isHeld));
     }
 
     public Execution Execution { get; private set; } = null!;
@@ -81,7 +81,7 @@ sealed class Drive
     /// <summary>Applied again from the beginning, the events make the same of it: what a node does that takes over.</summary>
     public Execution Again()
     {
-        var execution = Decision.Begin(_graph, Execution.Mode, Start).Execution;
+        var execution = Decision.Begin(_graph, Execution.Mode, Start, Execution.IsHeld).Execution;
         foreach (var happened in _events) execution = Decision.Apply(_graph, execution, happened).Execution;
         return execution;
     }
