@@ -12,7 +12,10 @@ public sealed class PostgresCluster : IAsyncDisposable
 
     readonly string _bin;
 
-    PostgresCluster(string folder, string bin) => (Folder, _bin) = (folder, bin);
+    PostgresCluster(string folder, string bin, SiteNetwork.Site? site) => (Folder, _bin, Site) = (folder, bin, site);
+
+    /// <summary>Where it works; null for this machine's own network.</summary>
+    public SiteNetwork.Site? Site { get; }
 
     /// <summary>Everything of it lies here; the server's user may enter it.</summary>
     public string Folder { get; }
@@ -27,28 +30,40 @@ public sealed class PostgresCluster : IAsyncDisposable
 
     /// <summary>Makes one and starts it. Skips the test where the server is not installed; fails where CI is set.</summary>
     /// <param name="settings">Lines for its settings file.</param>
-    public static PostgresCluster Start(params string[] settings)
+    public static PostgresCluster Start(params string[] settings) => Start(null, settings);
+
+    /// <summary>Makes one at a site, to which the servers of other sites get in.</summary>
+    /// <param name="site">The site; null for this machine's own network.</param>
+    /// <param name="settings">Lines for its settings file.</param>
+    public static PostgresCluster Start(SiteNetwork.Site? site, params string[] settings)
     {
-        var cluster = Prepare();
+        var cluster = Prepare(site);
         cluster.As("initdb", "-D", cluster.Data, "-U", "postgres", "-A", "trust", "-N", "-k", "--locale=C.UTF-8", "--encoding=UTF8");
         File.AppendAllLines(Path.Combine(cluster.Data, "postgresql.conf"),
         [
-            "listen_addresses = '127.0.0.1'", $"port = {cluster.Port}", $"unix_socket_directories = '{cluster.Sockets}'",
+            $"listen_addresses = '{site?.Address ?? "127.0.0.1"}'", $"port = {cluster.Port}",
+            $"unix_socket_directories = '{cluster.Sockets}'",
             "wal_level = replica", "max_wal_senders = 10", "max_replication_slots = 10", "shared_buffers = 32MB", "max_connections = 50",
             "fsync = off", .. settings,
         ]);
+        if (site is not null)
+            File.AppendAllLines(Path.Combine(cluster.Data, "pg_hba.conf"),
+                ["host all all samenet trust", "host replication all samenet trust"]);
         cluster.Start();
         return cluster;
     }
 
     /// <summary>Makes a standby of a server and starts it: it follows as fast as it can, and the primary does not wait for it.</summary>
-    public static PostgresCluster StandbyOf(PostgresCluster primary)
+    /// <param name="primary">The server.</param>
+    /// <param name="site">Where the standby works; it follows over the network then.</param>
+    public static PostgresCluster StandbyOf(PostgresCluster primary, SiteNetwork.Site? site = null)
     {
-        var standby = Prepare();
-        standby.As("pg_basebackup", "-h", primary.Sockets, "-p", primary.Port.ToString(CultureInfo.InvariantCulture), "-U", "postgres",
-            "-D", standby.Data, "-R", "-X", "stream", "-c", "fast");
+        var standby = Prepare(site);
+        standby.As("pg_basebackup", "-h", site is null ? primary.Sockets : primary.Site!.Address, "-p",
+            primary.Port.ToString(CultureInfo.InvariantCulture), "-U", "postgres", "-D", standby.Data, "-R", "-X", "stream", "-c", "fast");
         File.AppendAllLines(Path.Combine(standby.Data, "postgresql.conf"),
-            [$"port = {standby.Port}", $"unix_socket_directories = '{standby.Sockets}'"]);
+            [$"port = {standby.Port}", $"unix_socket_directories = '{standby.Sockets}'",
+            .. site is null ? (string[])[] : [$"listen_addresses = '{site.Address}'"]]);
         standby.Start();
         return standby;
     }
@@ -66,7 +81,7 @@ public sealed class PostgresCluster : IAsyncDisposable
     }
 
     /// <summary>An empty place for a cluster that comes from somewhere else.</summary>
-    public static PostgresCluster Prepare()
+    public static PostgresCluster Prepare(SiteNetwork.Site? site = null)
     {
         if (PostgresServer.Programs() is not { } bin)
         {
@@ -76,7 +91,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         }
         var folder = Directory.CreateTempSubdirectory("bdr-pgc-").FullName;
         if (Environment.IsPrivilegedProcess) Tool.Succeed("chown", "postgres:postgres", folder);
-        var cluster = new PostgresCluster(folder, bin);
+        var cluster = new PostgresCluster(folder, bin, site);
         Make(cluster.Sockets);
         return cluster;
     }
@@ -92,10 +107,10 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// <summary>Runs one of the server's programs as its user.</summary>
     public string As(string program, params string[] arguments)
     {
-        string[] words = [Path.Combine(_bin, program), .. arguments];
-        return Environment.IsPrivilegedProcess
-            ? Tool.Succeed("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", "--", .. words])
-            : Tool.Succeed(words[0], words[1..]);
+        string[] words = [.. Site?.Words ?? [],
+            .. Environment.IsPrivilegedProcess ? (string[])["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] : [],
+            Path.Combine(_bin, program), .. arguments];
+        return Tool.Succeed(words[0], words[1..]);
     }
 
     /// <summary>Starts the server on its own settings, or with further ones.</summary>

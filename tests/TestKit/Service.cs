@@ -38,6 +38,9 @@ public sealed class Service : IAsyncDisposable
     /// <summary>Port of the console; the agents' is the next one.</summary>
     public int Port { get; }
 
+    /// <summary>The words to put before the program's: to run it at a site, to which <see cref="Port"/> is led then.</summary>
+    public IReadOnlyList<string> Within { get; init; } = [];
+
     /// <summary>Its address.</summary>
     public Uri Console => new($"http://127.0.0.1:{Port}/");
 
@@ -56,8 +59,9 @@ public sealed class Service : IAsyncDisposable
     /// <summary>Starts <c>up --json</c> with what is given besides.</summary>
     public void Start(params IReadOnlyList<string> more)
     {
-        var start = new ProcessStartInfo(PublishedProgram.Path, ["up", "--json", "--no-browser", "--data", Data, "--port",
-            Port.ToString(CultureInfo.InvariantCulture), .. more])
+        string[] words = [.. Within, PublishedProgram.Path, "up", "--json", "--no-browser", "--data", Data, "--port",
+            Port.ToString(CultureInfo.InvariantCulture), .. more];
+        var start = new ProcessStartInfo(words[0], words[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -26,7 +26,7 @@ public sealed class ShopSite : IAsyncDisposable
             def do_GET(self): self.answer("select count(*) from orders where not pg_is_in_recovery()")
             def do_POST(self): self.answer("insert into orders default values returning id")
             def log_message(self, *all): pass
-        http.server.ThreadingHTTPServer(("127.0.0.1", port), Shop).serve_forever()
+        http.server.ThreadingHTTPServer((sys.argv[4], port), Shop).serve_forever()
         """;
 
     readonly ScratchFolder _folder = new();
@@ -40,10 +40,13 @@ public sealed class ShopSite : IAsyncDisposable
     /// <summary>Port of its application.</summary>
     public int Port { get; } = FreePorts.Find();
 
+    /// <summary>Address of its application.</summary>
+    public string Address => Database.Site?.Address ?? "127.0.0.1";
+
     /// <summary>The site that serves, with an empty table of orders and the application at work.</summary>
-    public static async Task<ShopSite> Primary()
+    public static async Task<ShopSite> Primary(SiteNetwork.Site? at = null)
     {
-        var site = new ShopSite(PostgresCluster.Start());
+        var site = new ShopSite(PostgresCluster.Start(at, "log_connections = on"));
         await site.Database.Execute("create role app login; create role asserter login in role pg_read_all_data; "
             + "create table orders (id bigint generated always as identity primary key, "
             + "at timestamptz not null default clock_timestamp()); "
@@ -53,14 +56,19 @@ public sealed class ShopSite : IAsyncDisposable
     }
 
     /// <summary>The other site: a standby, and the application not started.</summary>
-    public static ShopSite StandbyOf(ShopSite primary) => new(PostgresCluster.StandbyOf(primary.Database));
+    public static ShopSite StandbyOf(ShopSite primary, SiteNetwork.Site? at = null)
+        => new(PostgresCluster.StandbyOf(primary.Database, at));
+
+    /// <summary>The other site where it has nothing but backups: an empty place for a server, and the application not started.</summary>
+    public static ShopSite Empty(SiteNetwork.Site at) => new(PostgresCluster.Prepare(at));
 
     /// <summary>Words that start the application.</summary>
     public IReadOnlyList<string> StartWords => ["python3", _folder.File("shop.py", Application),
-        Port.ToString(CultureInfo.InvariantCulture), Database.Sockets, Database.Port.ToString(CultureInfo.InvariantCulture)];
+        Port.ToString(CultureInfo.InvariantCulture), Database.Sockets, Database.Port.ToString(CultureInfo.InvariantCulture), Address];
 
     /// <summary>Starts the application.</summary>
-    public void StartApplication() => _application = new GuardedProcess(_folder.At("shop.log"), StartWords);
+    public void StartApplication() => _application = new GuardedProcess(_folder.At("shop.log"),
+        [.. Database.Site?.Words ?? [], .. StartWords]);
 
     /// <summary>The site answers nobody any more, and is not dead: what others see when its network is gone.</summary>
     public void CutOff()

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using BackupDr.Agent.Clusters;
 using BackupDr.Contracts;
@@ -27,6 +28,7 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
 
     readonly ConcurrentDictionary<string, Work> _running = new(StringComparer.Ordinal);
     readonly Lock _beginning = new();
+    readonly StepSandboxes _sandboxes = new(clock);
 
     sealed record Work(Task<HostStepReport> Task, CancellationTokenSource Stop);
 
@@ -82,6 +84,8 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
                 { Service: { } service } => await Serve(service, stop.Token),
                 { Database: { } database } => await DatabaseStep.Run(database, step.Timeout, clock, stop.Token),
                 { Standby: { } standby } => await StandbyOf(standby).Run(stop.Token),
+                { Sandbox: { } sandbox } => await _sandboxes.Run(sandbox,
+                    (script, within) => Execute(script, stop.Token, within), stop.Token),
                 _ => await Execute(step.Script!, stop.Token),
             };
         }
@@ -93,7 +97,10 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
                 Text = "It did not end in its time, or was cancelled, and was stopped.",
             };
         }
-        catch (BackupDrException e) { report = new HostStepReport { State = HostStepState.Failed, Text = e.Message }; }
+        catch (BackupDrException e)
+        {
+            report = new HostStepReport { State = HostStepState.Failed, Text = $"{e.Message} {e.Hint}".TrimEnd() };
+        }
         // Whatever broke: an execution waits for this report, and would wait until the step's time is over.
         catch (Exception e) { report = Broken(step, e); }
         try
@@ -117,11 +124,11 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
         Text = $"It broke on the host: {e.GetType().Name}: {e.Message}",
     };
 
-    async Task<HostStepReport> Execute(HostScript script, CancellationToken ct)
+    async Task<HostStepReport> Execute(HostScript script, CancellationToken ct, IReadOnlyList<string>? within = null)
     {
         await using var tool = ToolProcess.Start(allowed.Script(script.Name), script.Arguments, Account(script.User),
             new Dictionary<string, string> { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }, isBare: true,
-            isGuarded: true);
+            isGuarded: true, within: within);
         var exit = await tool.End(ct);
         var lines = Told(tool.Lines);
         return new HostStepReport
@@ -205,7 +212,7 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
             StandbyStep.PlaceOf(allowed, standby);
             return;
         }
-        var script = step.Script!;
+        if ((step.Script ?? step.Sandbox?.Script) is not { } script) return;   // a sandbox that only ends
         var found = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(allowed.Script(script.Name))));
         if (!found.Equals(script.Sha256, StringComparison.OrdinalIgnoreCase))
             throw new StepRefusedException("step.changed", $"The program {script.Name} of this host is another than the one that the "
@@ -224,20 +231,26 @@ public sealed class StepRunner(StepJournal journal, AllowedSteps allowed, TimePr
     static void Check(HostStep step)
     {
         var wrong = step.Key.Length is 0 or > HostStep.LongestKey || step.Key.Any(one => one is < ' ' or > '~') ? "The key is no key."
-            : new object?[] { step.Script, step.Service, step.Database, step.Standby }.Count(one => one is not null) != 1
+            : new object?[] { step.Script, step.Service, step.Database, step.Standby, step.Sandbox }.Count(one => one is not null) != 1
                 ? "Not exactly one of a program, a service and a database server is wanted."
             : step.Database?.Query is { Length: > HostDatabase.LongestQuery } ? "Its query is too long."
             : step.Wish == HostStepWish.Run && (step.Timeout <= TimeSpan.Zero || step.Timeout > StepSpec.LongestTimeout)
                 ? "It has no time, or too much."
-            : step.Script is { } script && !script.AreArguments() ? "Its arguments cannot be handed over."
+            : step.Sandbox is { } sandbox && !IsSandbox(sandbox) ? "Its sandbox is none."
+            : (step.Script ?? step.Sandbox?.Script) is { } script && !script.AreArguments() ? "Its arguments cannot be handed over."
             : step.Service is { } service && !service.IsUnit() ? $"'{service.Unit}' is no name of a service." : null;
         if (wrong is not null) throw new BadInputException("step", wrong, "See docs/reference/steps.md.");
     }
+
+    static bool IsSandbox(HostSandbox wanted) => wanted.Name.Length is > 0 and <= HostStep.LongestKey && wanted.Step.Length > 0
+        && (wanted.Reaches ?? []) is { Count: <= ScriptStepSpec.MostReaches } reaches
+        && reaches.All(one => IPEndPoint.TryParse(one, out var end) && end.Port > 0);
 
     /// <summary>Ends what is at work; it is told as unknown afterwards.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var work in _running.Values) await work.Stop.CancelAsync();
         await Task.WhenAll(_running.Values.Select(work => work.Task));
+        await _sandboxes.DisposeAsync();
     }
 }

@@ -30,7 +30,21 @@ public sealed record HostStep
     /// <summary>The server that becomes a standby; null where it is another kind.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HostStandby? Standby { get; init; }
+    /// <summary>What a rehearsal does in its sandbox; null where it is another kind. An agent that does not know it refuses the step, since
+    /// it sees no kind at all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HostSandbox? Sandbox { get; init; }
 }
+
+/// <summary>A program that a rehearsal runs where nothing of production can be reached, or the end of that.</summary>
+/// <param name="Name">Names the sandbox: all steps of one rehearsal on a host share one. Printable ASCII.</param>
+/// <param name="Step">Names the step: the sandbox is gone when all steps that used it ended their use.</param>
+/// <param name="Script">The program; null for none, where only the use ends.</param>
+/// <param name="Reaches">Addresses that it reaches all the same, "IP:port"; null for none.</param>
+/// <param name="LooksInstead">Whether the program is only looked at where this host has no sandbox; else that is a failure.</param>
+/// <param name="Ends">Whether the step's use of the sandbox ends when the program has ended.</param>
+public sealed record HostSandbox(string Name, string Step, HostScript? Script, IReadOnlyList<string>? Reaches = null,
+    bool LooksInstead = false, bool Ends = false);
 
 /// <summary>What a node wants of a step.</summary>
 public enum HostStepWish

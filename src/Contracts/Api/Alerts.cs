@@ -31,6 +31,8 @@ public enum AlertKind
     ExecutionWaits,
     /// <summary>The execution of a runbook left something behind that it could not undo or clean up.</summary>
     ExecutionLeftovers,
+    /// <summary>A server that was promoted and the one whose place it took both take writes.</summary>
+    SplitBrain,
 }
 
 /// <summary>How bad it is.</summary>

@@ -29,12 +29,30 @@ public sealed record ScriptStepSpec
     public string Host { get; init => field = value ?? ""; } = "";
     /// <summary>The host that a rehearsal uses instead; null where rehearsals only look.</summary>
     public string? RehearsalHost { get; init; }
+    /// <summary>Of a rehearsal: addresses outside of its sandbox that the program reaches all the same, "IP:port", TCP. Nothing else
+    /// answers there.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? RehearsalReaches { get; init; }
+    /// <summary>Of a rehearsal: what is done on a host that cannot keep the program from reaching production.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public WithoutSandbox WithoutSandbox { get; init; }
+    /// <summary>Most addresses of <see cref="RehearsalReaches"/>.</summary>
+    public const int MostReaches = 20;
     /// <summary>What is run.</summary>
     public ProgramSpec Run { get; init => field = value ?? new(); } = new();
     /// <summary>What undoes it; null where nothing does.</summary>
     public ProgramSpec? Undo { get; init; }
     /// <summary>What a rehearsal cleans up with; null for <see cref="Undo"/>.</summary>
     public ProgramSpec? CleanUp { get; init; }
+}
+
+/// <summary>What a rehearsal makes of a program on a host that has no sandbox for it.</summary>
+public enum WithoutSandbox
+{
+    /// <summary>The step fails, and says what the host lacks.</summary>
+    Refuse,
+    /// <summary>The program is looked at, and not run.</summary>
+    Simulate,
 }
 
 /// <summary>A program, what it is given, and what its content must be.</summary>
@@ -82,6 +100,20 @@ public sealed record DatabaseStepSpec
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsLossless { get; init; }
+    /// <summary>Of a promotion: the server whose place it takes. While both take writes, that is told as a split brain.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public OldPrimarySpec? Instead { get; init; }
+}
+
+/// <summary>A PostgreSQL server that must take no writes once another one took its place.</summary>
+public sealed record OldPrimarySpec
+{
+    /// <summary>Name of its host, whose own list allows runbooks to look at it.</summary>
+    public string Host { get; init => field = value ?? ""; } = "";
+    /// <summary>The server as that host reaches it, and the role; null for the same address and role as the one that is promoted.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PostgreSqlSpec? Cluster { get; init; }
 }
 
 /// <summary>How a server that was a primary becomes a standby.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BackupDr.Contracts.Specs;
 
 public sealed partial record StepSpec
@@ -15,6 +17,10 @@ public sealed record RestoreStep
     public HostId? Host { get; init; }
     /// <summary>Which recovery point.</summary>
     public RestoreWhich Point { get; init; }
+    /// <summary>The folder that it is put into, which is empty or does not exist: for a service of that host to be started in it; null for
+    /// one beside the original's.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FilePath? Target { get; init; }
 }
 
 /// <summary>Which recovery point is brought back.</summary>
@@ -24,4 +30,7 @@ public enum RestoreWhich
     Newest,
     /// <summary>The newest one that a test restore proved.</summary>
     NewestProven,
+    /// <summary>Of a database server whose log is received: all that is stored, to the end of its log. A rehearsal test-restores the newest
+    /// complete point.</summary>
+    EndOfLog,
 }

@@ -4,7 +4,7 @@ using BackupDr.Scheduler.Database;
 namespace BackupDr.Scheduler.Runbooks;
 
 /// <summary>Executes runbooks, on every node that has loops: any of them goes on where another one stopped.</summary>
-sealed class RunbookLoop(ActivityWork work, ChildExecutions children, Readiness readiness, RehearsalsDue rehearsals,
+sealed class RunbookLoop(ActivityWork work, ChildExecutions children, Readiness readiness, RehearsalsDue rehearsals, SplitBrains splits,
     Notifications notifications, NodeLoops loops)
     : BackgroundService
 {
@@ -16,7 +16,8 @@ sealed class RunbookLoop(ActivityWork work, ChildExecutions children, Readiness 
     {
         using var waiter = notifications.Listen(TakeEvents.WakeKey);
         await Task.WhenAll(loops.OnHint(waiter, LookEvery, Look, stoppingToken), Renew(stoppingToken),
-            loops.Every(ReadinessEvery, readiness.Run, stoppingToken), loops.Every(ReadinessEvery, rehearsals.Run, stoppingToken));
+            loops.Every(ReadinessEvery, readiness.Run, stoppingToken), loops.Every(ReadinessEvery, rehearsals.Run, stoppingToken),
+            loops.Every(ReadinessEvery, splits.Run, stoppingToken));
         using var late = new CancellationTokenSource(Farewell);
         await work.Leave(late.Token);
     }

@@ -9,7 +9,7 @@ static class RunbookParts
     public static IServiceCollection AddRunbooks(this IServiceCollection services) => services
         .AddSingleton<RunbookGraphs>().AddSingleton<StepExecutors>().AddSingleton<TakeEvents>().AddSingleton<ActivityTable>()
         .AddSingleton<CarryOut>().AddSingleton<ActivityWork>().AddSingleton<ExecutionStart>().AddSingleton<Readiness>()
-        .AddSingleton<ChildExecutions>().AddSingleton<RehearsalsDue>().AddSingleton<RestoreItem>()
+        .AddSingleton<SplitBrains>().AddSingleton<ChildExecutions>().AddSingleton<RehearsalsDue>().AddSingleton<RestoreItem>()
         .AddSingleton<IStepExecutor, RestoreDatabase>().AddSingleton<IStepExecutor, RestoreFiles>()
         .AddSingleton<IStepExecutor, ChildRunbook>().AddHostSteps().AddNodeSteps();
 }

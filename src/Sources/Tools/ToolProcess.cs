@@ -32,6 +32,9 @@ public sealed class ToolProcess : IAsyncDisposable
     /// <summary>The last of some lines, for a message.</summary>
     public static string LastOf(IReadOnlyList<string> lines) => lines is [.., var last] ? last : "it said nothing";
 
+    /// <summary>Its number.</summary>
+    public int Id => _process.Id;
+
     /// <summary>What it writes; where that was asked for.</summary>
     public Stream Output => _process.StandardOutput.BaseStream;
 
@@ -49,15 +52,17 @@ public sealed class ToolProcess : IAsyncDisposable
     /// <param name="isBare">Whether it gets these variables only, none of ours.</param>
     /// <param name="isGuarded">Whether it is killed where we are, and can be asked to end. Its input is empty then.</param>
     /// <param name="isIsolated">Whether it reaches no network and none of the host's sockets; see <see cref="Isolation"/>.</param>
+    /// <param name="within">Words to put before it: a program that runs it elsewhere.</param>
     /// <param name="pipes">Whether its input and output are ours to write and read; its output is not kept as lines then.</param>
     /// <exception cref="SourceException">It does not start.</exception>
     public static ToolProcess Start(string program, IReadOnlyList<string> arguments, (uint Uid, uint Gid)? user = null,
         IReadOnlyDictionary<string, string>? environment = null, bool isBare = false, bool isGuarded = false,
-        bool isIsolated = false, ToolPipes pipes = ToolPipes.None)
+        bool isIsolated = false, IReadOnlyList<string>? within = null, ToolPipes pipes = ToolPipes.None)
     {
         List<string> words = [program, .. arguments];
         if (user is { } whose && AccountNames.IsRoot)
             words.InsertRange(0, ["/usr/bin/setpriv", $"--reuid={whose.Uid}", $"--regid={whose.Gid}", "--clear-groups", "--"]);
+        words.InsertRange(0, within ?? []);
         if (isIsolated) words.InsertRange(0, Isolation.Words);
         if (isGuarded) words.InsertRange(0, ["/bin/sh", "-c", Guard, "guard"]);
         var start = new ProcessStartInfo(words[0], words.Skip(1))

@@ -152,6 +152,9 @@ static partial class Libc
     public static partial int flock(Descriptor fd, int operation);
 
     [LibraryImport(Name, SetLastError = true)]
+    public static partial int setns(Descriptor fd, int kind);
+
+    [LibraryImport(Name, SetLastError = true)]
     public static partial int kill(int pid, int signal);
 
     [LibraryImport(Name)]

@@ -182,8 +182,11 @@ public sealed class HostStepTests(SchedulerDatabases databases)
         var (_, cleaning) = await CarryOut(fleet, sandbox, Work(Script("sandbox"), StepActivity.CleanUp, ExecutionMode.Rehearsal),
             Answer(Report(HostStepState.Done)));
 
-        Assert.Equal((HostStepWish.Run, "cut"), (asked[0].Wish, asked[0].Script!.Name));
-        Assert.Equal((HostStepWish.Run, "join"), (cleaning[0].Wish, cleaning[0].Script!.Name));
+        // Never as a plain program: an agent that knows no sandbox must not run it.
+        Assert.All([asked[0], cleaning[0]], step => Assert.Equal((HostStepWish.Run, null), (step.Wish, step.Script)));
+        Assert.Equal(("exe_1", "stop-old", "cut", false), (asked[0].Sandbox!.Name, asked[0].Sandbox!.Step, asked[0].Sandbox!.Script!.Name,
+            asked[0].Sandbox!.Ends));
+        Assert.Equal(("join", true), (cleaning[0].Sandbox!.Script!.Name, cleaning[0].Sandbox!.Ends));
     }
 
     [Fact]

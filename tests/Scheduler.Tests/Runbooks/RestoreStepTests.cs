@@ -5,6 +5,7 @@ using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Policies;
 using BackupDr.Scheduler.Runbooks.Documents;
 using BackupDr.Scheduler.Tests.Fixtures;
 
@@ -58,6 +59,55 @@ public sealed class RestoreStepTests(SchedulerDatabases databases)
         Assert.StartsWith("/srv/data.restored-", outputs["target"], StringComparison.Ordinal);
         Assert.True(outputs.ContainsKey("ageSeconds"));
         Assert.Single(await fleet.Runs(JobKind.Restore));
+    }
+
+    [Fact]
+    public async Task A_database_comes_back_to_the_end_of_its_log_in_the_folder_that_the_step_names()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var host = await fleet.AddHost();
+        await fleet.Get<CreatePolicy>().Handle(TestNode.Admin, new CreatePolicyRequest
+        {
+            Items = [new NewItem(host, new SourceSpec { Kind = SourceKind.PostgreSql, PostgreSql = new PostgreSqlSpec { Log = new() } })],
+            Spec = new PolicySpec { Proof = new ProofSpec { DrillAfterFirst = false } },
+        }, Books.NoStop);
+        await fleet.Complete(host, (await fleet.Lease(host))!, new JobResult
+        { Outcome = JobOutcome.Complete, ConfigId = new string('c', 64) });
+        var (backup, at) = (Fleet.Backup(), TimeProvider.System.GetUtcNow().AddHours(-5));
+        await fleet.Finish(host, _ => backup with
+        {
+            Backup = backup.Backup! with
+            {
+                Cluster = new ClusterPoint
+                {
+                    SystemIdentifier = "7564327168427892736",
+                    ServerVersion = 150_000,
+                    Timeline = 1,
+                    StartLsn = "0/2000028",
+                    StopLsn = "0/2000100",
+                    StartedAt = at,
+                    StoppedAt = at,
+                    DataFolder = FilePath.FromText("/pg"),
+                },
+            },
+        });
+        var item = await fleet.OnlyItem();
+        await using var books = await Books.Start(databases, shared: fleet.Node, loops: true);
+        var runbook = await books.Make("shop", Books.Step("db", kind: StepKind.RestoreDatabase) with
+        {
+            Restore = new RestoreStep { Item = item.Id, Host = host, Point = RestoreWhich.EndOfLog, Target = FilePath.FromText("/srv/pg") },
+        });
+        var id = await books.Execute(runbook.Id, ExecutionMode.Disaster);
+
+        var run = await Next(fleet, host, _ => new JobResult { Outcome = JobOutcome.Complete });
+        var view = await books.Ended(id);
+
+        Assert.Equal(("/srv/pg", MomentKind.Latest, false), (run.Job.Restore!.Target.ToString(), run.Job.Restore.Cluster!.Moment!.Kind,
+            run.Job.Restore.Cluster.Starts));
+        // The base backup's time is not that of the newest data: an assertion asks the server for that.
+        var outputs = view.State.Steps[0].Outputs;
+        Assert.Equal((ExecutionOutcome.Succeeded, "/srv/pg", false),
+            (view.State.Outcome, outputs["target"], outputs.ContainsKey("takenAt")));
     }
 
     /// <summary>The example of docs/runbooks.md, with items that there are.</summary>

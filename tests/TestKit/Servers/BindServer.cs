@@ -7,7 +7,9 @@ namespace BackupDr.TestKit.Servers;
 
 /// <summary>A real name server (BIND 9) on loopback with a folder of its own: primary of "example.test", which takes updates signed with
 /// <see cref="Key"/>. About 0.2 seconds and 35 MiB.</summary>
-public sealed class BindServer : IAsyncDisposable
+/// <param name="site">Where it works; null for this machine's loopback.</param>
+/// <param name="app">What "app" says at the beginning.</param>
+public sealed class BindServer(SiteNetwork.Site? site = null, string app = "127.0.0.1") : IAsyncDisposable
 {
     /// <summary>The zone.</summary>
     public const string Zone = "example.test";
@@ -23,8 +25,10 @@ public sealed class BindServer : IAsyncDisposable
     /// <summary>Its port, TCP and UDP.</summary>
     public int Port { get; } = FreePorts.Find();
 
-    /// <summary>"127.0.0.1:port".</summary>
-    public string Address => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
+    string Host => site?.Address ?? "127.0.0.1";
+
+    /// <summary>Its address and port: "127.0.0.1:port".</summary>
+    public string Address => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
 
     /// <summary>The key in base64.</summary>
     public string Key { get; } = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
@@ -48,7 +52,7 @@ public sealed class BindServer : IAsyncDisposable
             @ IN SOA ns.{Zone}. root.{Zone}. 1 60 30 600 5
             @ IN NS ns.{Zone}.
             ns IN A 127.0.0.1
-            app IN A 127.0.0.1
+            app IN A {app}
             two IN A 192.0.2.1
             two IN A 192.0.2.2
             www IN CNAME app.{Zone}.
@@ -58,14 +62,15 @@ public sealed class BindServer : IAsyncDisposable
         _folder.File("named.conf", $$"""
             include "{{_folder.At("key")}}";
             include "{{_folder.At("other.key")}}";
-            options { directory "{{_folder.Path}}"; listen-on port {{Port}} { 127.0.0.1; }; listen-on-v6 { none; };
+            options { directory "{{_folder.Path}}"; listen-on port {{Port}} { {{Host}}; }; listen-on-v6 { none; };
                 pid-file "{{_folder.At("pid")}}"; session-keyfile "{{_folder.At("session")}}"; recursion no; dnssec-validation no;
-                empty-zones-enable no; allow-query { 127.0.0.1; }; };
+                empty-zones-enable no; allow-query { any; }; };
             controls { };
             zone "{{Zone}}" { type primary; file "{{_folder.At("zone")}}"; allow-update { key {{KeyName}}; }; };
 
             """);
-        _named = new GuardedProcess(_folder.At("log"), ["/usr/sbin/named", "-c", _folder.At("named.conf"), "-n", "1", "-g"]);
+        _named = new GuardedProcess(_folder.At("log"),
+            [.. site?.Words ?? [], "/usr/sbin/named", "-c", _folder.At("named.conf"), "-n", "1", "-g"]);
         using var late = new CancellationTokenSource(Patience);
         while (Dig("ns").Length == 0)
         {
@@ -100,7 +105,7 @@ public sealed class BindServer : IAsyncDisposable
 
     string Ask(string name, string type)
     {
-        var result = Tool.Run("dig", ["+short", "+time=2", "+tries=1", "+tcp", "@127.0.0.1", "-p",
+        var result = Tool.Run("dig", ["+short", "+time=2", "+tries=1", "+tcp", $"@{Host}", "-p",
             Port.ToString(CultureInfo.InvariantCulture), name, type]);
         return string.Join('\n', result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => !line.StartsWith(';')).Order(StringComparer.Ordinal));
@@ -109,7 +114,7 @@ public sealed class BindServer : IAsyncDisposable
     /// <summary>Changes the zone as somebody else would: lines of nsupdate.</summary>
     public void Update(params IEnumerable<string> lines)
     {
-        string[] all = [$"server 127.0.0.1 {Port}", $"zone {Zone}", .. lines, "send", ""];
+        string[] all = [$"server {Host} {Port}", $"zone {Zone}", .. lines, "send", ""];
         var script = _folder.File("update", string.Join('\n', all));
         Tool.Succeed("nsupdate", "-k", _folder.At("key"), script);
     }

@@ -5,11 +5,12 @@ static class CephSettings
 {
     /// <param name="folder">Everything it writes.</param>
     /// <param name="cluster">The cluster's id.</param>
+    /// <param name="address">Where it listens.</param>
     /// <param name="port">The gateway's; the monitor has the next, the store eight more.</param>
-    public static string Text(string folder, string cluster, int port) => $"""
+    public static string Text(string folder, string cluster, string address, int port) => $"""
         [global]
         fsid = {cluster}
-        mon_host = [v2:127.0.0.1:{port + 1}/0]
+        mon_host = [v2:{address}:{port + 1}/0]
         mon_initial_members = a
         auth_cluster_required = none
         auth_service_required = none
@@ -19,8 +20,8 @@ static class CephSettings
         ms_bind_msgr1 = false
         ms_bind_msgr2 = true
         ms_bind_ipv6 = false
-        public_addr = 127.0.0.1
-        cluster_addr = 127.0.0.1
+        public_addr = {address}
+        cluster_addr = {address}
         ms_bind_port_min = {port + 2}
         ms_bind_port_max = {port + 9}
         run_dir = {folder}/run
@@ -72,7 +73,7 @@ static class CephSettings
         osd_client_watch_timeout = 3
         [client.rgw]
         rgw_data = {folder}/rgw
-        rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+        rgw_frontends = beast endpoint={address}:{port} tcp_nodelay=1
         rgw_thread_pool_size = 64
         rgw_enable_usage_log = false
         rgw_dns_name = localhost

@@ -26,7 +26,12 @@ public sealed class S3Server : IAsyncDisposable
     string? _failure;
 
     /// <summary>Address of the server: "http://127.0.0.1:PORT".</summary>
-    public string Endpoint => $"http://127.0.0.1:{_port}";
+    public string Endpoint => $"http://{Address}:{_port}";
+
+    /// <summary>Where it works; null for this machine's loopback.</summary>
+    public SiteNetwork.Site? Site { get; init; }
+
+    string Address => Site?.Address ?? "127.0.0.1";
 
     string Configuration => _folder.At("ceph.conf");
 
@@ -135,18 +140,23 @@ public sealed class S3Server : IAsyncDisposable
     {
         var cluster = Guid.CreateVersion7().ToString();
         foreach (var folder in (string[])["run", "log", "mon", "osd", "rgw", "crash"]) _folder.Folder(folder);
-        File.WriteAllText(Configuration, CephSettings.Text(_folder.Path, cluster, _port));
+        File.WriteAllText(Configuration, CephSettings.Text(_folder.Path, cluster, Address, _port));
         Tool.Succeed("ceph-authtool", "--create-keyring", _folder.At("keyring"), "--gen-key", "-n", "mon.", "--cap", "mon", "allow *");
-        Tool.Succeed("monmaptool", "--create", "--fsid", cluster, "--addv", "a", $"[v2:127.0.0.1:{_port + 1}/0]", "--set-min-mon-release",
+        Tool.Succeed("monmaptool", "--create", "--fsid", cluster, "--addv", "a", $"[v2:{Address}:{_port + 1}/0]", "--set-min-mon-release",
             "pacific", _folder.At("monmap"));
         Succeed("ceph-mon", "-i", "a", "--mkfs", "--monmap", _folder.At("monmap"));
         return cluster;
     }
 
-    string Succeed(string program, params IEnumerable<string> arguments) => Tool.Succeed(program, ["-c", Configuration, .. arguments]);
+    string Succeed(string program, params IEnumerable<string> arguments)
+    {
+        string[] words = [.. Site?.Words ?? [], program, "-c", Configuration, .. arguments];
+        return Tool.Succeed(words[0], words[1..]);
+    }
 
     void Spawn(string name, string program, params IEnumerable<string> arguments)
-        => _running[name] = new GuardedProcess(_folder.At($"log/{name}.out"), [program, "-c", Configuration, .. arguments]);
+        => _running[name] = new GuardedProcess(_folder.At($"log/{name}.out"),
+            [.. Site?.Words ?? [], program, "-c", Configuration, .. arguments]);
 
     async Task UntilItAnswers()
     {

@@ -132,7 +132,14 @@ public sealed class Failback
     StepSpec Promote(StepSpec step) => Again(step) with
     {
         Kind = StepKind.DbPromote,
-        Promote = new DatabaseStepSpec { Host = Back(step, step.Promote!.Host), Cluster = Own(step.Promote), IsLossless = true },
+        Promote = new DatabaseStepSpec
+        {
+            Host = Back(step, step.Promote!.Host),
+            Cluster = Own(step.Promote),
+            IsLossless = true,
+            Instead = step.Promote.Instead is null ? null
+                : new OldPrimarySpec { Host = step.Promote.Host, Cluster = step.Promote.Cluster },
+        },
     };
 
     StepSpec? ProtectAgain(StepSpec step) => _hosts.GetValueOrDefault(step.Promote!.Host)?.Back is not { } back ? null

@@ -1,3 +1,4 @@
+using System.Net;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Specs;
 
@@ -38,6 +39,7 @@ static class HostKindProblems
     static void OfScript(StepSpec step, ScriptStepSpec script, string at, List<RunbookProblem> problems)
     {
         OfHost(step, script.Host, script.RehearsalHost, at, problems);
+        OfSandbox(script, at, problems);
         foreach (var (program, name) in new[] { (script.Run, "run"), (script.Undo, "undo"), (script.CleanUp, "cleanUp") })
         {
             if (program is null) continue;
@@ -51,6 +53,19 @@ static class HostKindProblems
                 problems.Add(new($"{at}.{name}.arguments", "They cannot be handed over.", $"At most {HostStep.MostArguments} of at most "
                     + $"{HostStep.LongestArgument} characters, without NUL."));
         }
+    }
+
+    static void OfSandbox(ScriptStepSpec script, string at, List<RunbookProblem> problems)
+    {
+        var reaches = script.RehearsalReaches ?? [];
+        if (reaches.Count > 0 && script.RehearsalHost is null)
+            problems.Add(new($"{at}.rehearsalReaches", "It names addresses for rehearsals, and no host.", "Give rehearsalHost too."));
+        if (reaches.Count > ScriptStepSpec.MostReaches)
+            problems.Add(new($"{at}.rehearsalReaches", $"These are {reaches.Count} addresses.", $"At most {ScriptStepSpec.MostReaches}."));
+        foreach (var one in reaches)
+            if (!IPEndPoint.TryParse(one, out var end) || end.Port == 0)
+                problems.Add(new($"{at}.rehearsalReaches", $"'{one}' is no address and port.",
+                    "As 10.9.0.5:5432: a sandbox has no name server, so names lead nowhere."));
     }
 
     static void OfDatabase(StepSpec step, DatabaseStepSpec? database, StepKind kind, string at, List<RunbookProblem> problems)
@@ -69,6 +84,9 @@ static class HostKindProblems
             problems.Add(new($"{at}.query", "Only an assertion asks something.", "Leave query and maxAge out."));
         if (kind != StepKind.DbPromote && database.IsLossless)
             problems.Add(new($"{at}.isLossless", "Only a promotion waits for all that the primary had.", "Leave it out."));
+        if (database.Instead is { } old && (kind != StepKind.DbPromote || old.Host.Length == 0))
+            problems.Add(kind == StepKind.DbPromote ? new($"{at}.instead", "It names no host.", "The old primary's host.")
+                : new($"{at}.instead", "Only a promotion takes the place of a server.", "Leave it out."));
         if (database.MaxAge < TimeSpan.Zero) problems.Add(new($"{at}.maxAge", $"It is {database.MaxAge:c}.", "Zero or more."));
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Rules.Runbooks;
@@ -22,6 +23,9 @@ public sealed class ProductionAddresses
                 all._hosts.Add(Name(dns.Record));
                 if (dns.Type != DnsRecordKind.Txt) all._hosts.UnionWith(dns.From.Concat(dns.To).Select(Name));
             }
+            foreach (var server in new[] { step.Promote?.Cluster, step.Promote?.Instead?.Cluster, step.Assert?.Cluster,
+                step.Reprotect?.Cluster, step.Reprotect?.From })
+                if (server is not null && EndpointOf(server) is { } database) all._endpoints.Add(database);
             if (step.Lb is { } lb) all._endpoints.UnionWith(lb.Servers.Select(server => Balanced(lb.Address, server)));
             if (step.Http is { } http)
                 all._endpoints.UnionWith(new[] { http, http.Undo }.OfType<HttpCallSpec>().Where(Changes).Select(EndpointOf)
@@ -41,6 +45,11 @@ public sealed class ProductionAddresses
                 : other.Servers.Select(server => Balanced(other.Address, server)).FirstOrDefault(_endpoints.Contains)
                     is { } touched ? Text(touched) : null,
             { Http: { } http } => http.Rehearsal is not { } other ? NoBinding(step) : Call(other),
+            { Script: { RehearsalHost: not null, RehearsalReaches: { } reaches } }
+                => reaches.Select(end => IPEndPoint.TryParse(end, out var at) ? Hosts(at.Address.ToString()) ?? Ends(end) : null)
+                    .FirstOrDefault(refused => refused is not null),
+            { Promote: { RehearsalHost: not null } promote } => Asked(promote),
+            { Assert: { RehearsalHost: not null } assert } => Asked(assert),
             { Health: { } health } => Asks(health.Rehearsal ?? health),
             _ => null,
         };
@@ -55,6 +64,14 @@ public sealed class ProductionAddresses
     string? Hosts(string host) => _hosts.Contains(Name(host)) ? Text(Name(host)) : null;
 
     string? Ends(string endpoint) => _endpoints.Contains(endpoint) ? Text(endpoint) : null;
+
+    string? Asked(DatabaseStepSpec database)
+        => EndpointOf(database.RehearsalCluster ?? database.Cluster) is { } end ? Ends(end) : null;
+
+    /// <summary>Of a server that is the same from every host; null for a socket, and for a host's own loopback.</summary>
+    static string? EndpointOf(PostgreSqlSpec server) => server.Host is not { Length: > 0 } host || host[0] == '/'
+        || Name(host) == "localhost" || (IPAddress.TryParse(Name(host), out var address) && IPAddress.IsLoopback(address)) ? null
+        : $"{Name(host)}:{server.Port ?? PostgreSqlSpec.DefaultPort}";
 
     static bool Changes(HttpCallSpec call) => call.Method is not ("GET" or "HEAD");
 

@@ -39,7 +39,8 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
     /// <inheritdoc/>
     public async Task<StepResult> CarryOut(StepWork work, CancellationToken ct)
     {
-        if (work.Activity is StepActivity.Compensate or StepActivity.CleanUp)
+        // A sandbox is to end whether the step has a program for that or not.
+        if (work.Activity is StepActivity.Compensate or StepActivity.CleanUp && !IsSandboxed(work))
         {
             if (HostOf(work) is null) return StepResult.Done("It was only looked at, so there is nothing to undo.");
             if (work.Step.Service is not null && work.Step.Kind != StepKind.ServiceRestart && !work.Outputs.ContainsKey(WasActive))
@@ -104,12 +105,15 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
             "Correct the name in the runbook, or let the host join.");
         var (script, service, database) = Wanted(work, activity);
         var left = work.Until - work.Now(clock);
+        var isSandboxed = wish != HostStepWish.Look && IsSandboxed(work);
         return await questions.Step(id, new HostStep
         {
             Key = work.IdempotencyKey,
             Wish = wish,
             Timeout = left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1),
-            Script = script,
+            Script = isSandboxed ? null : script,
+            Sandbox = isSandboxed ? new HostSandbox(work.Execution, work.Step.Name, script, work.Step.Script!.RehearsalReaches,
+                work.Step.Script.WithoutSandbox == WithoutSandbox.Simulate, activity == StepActivity.CleanUp) : null,
             Service = service,
             Database = database,
             Standby = work.Step.Reprotect is { } reprotect && activity is StepActivity.Execute or StepActivity.Simulate
@@ -120,6 +124,9 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
     /// <summary>The host that does it; null where a rehearsal has none of its own.</summary>
     static string? HostOf(StepWork work) => work.Mode == ExecutionMode.Rehearsal
         ? work.Step.Script?.RehearsalHost ?? work.Step.Service?.RehearsalHost ?? Database(work.Step)?.RehearsalHost : Named(work.Step);
+
+    /// <summary>A program of a rehearsal works where nothing of production can be reached.</summary>
+    static bool IsSandboxed(StepWork work) => work is { Mode: ExecutionMode.Rehearsal, Step.Script.RehearsalHost: not null };
 
     static string Named(StepSpec step) => step.Script?.Host ?? step.Service?.Host ?? Database(step)?.Host ?? step.Reprotect?.Host ?? "";
 

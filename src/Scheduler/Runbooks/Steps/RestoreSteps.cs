@@ -41,8 +41,8 @@ sealed class RestoreFiles(RestoreItem restore) : IStepExecutor
 /// <summary>A restore as a step: an ordinary restore run beside the original, of which the step is the waiting. In a rehearsal it is a
 /// test restore, which works in a sandbox of its own and takes that down itself.</summary>
 /// <remarks>The run's id is made from the step's attempt, so whoever carries it out again finds the run that was made.</remarks>
-sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints points, ShowItem showItem, ShowRun showRun,
-    CancelRun cancel, TimeProvider clock)
+sealed class RestoreItem(Postgres db, RequestRestore request, RestoreMoment moments, ListRecoveryPoints points,
+    ShowItem showItem, ShowRun showRun, CancelRun cancel, TimeProvider clock)
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
     /// <summary>Timers of two clocks do not end at the same moment.</summary>
@@ -64,6 +64,8 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
         if (isOne != isDatabase)
             problems.Add(new($"{at}.item", $"'{item.Name}' is {(isOne ? "a database" : "no database")}.",
                 isOne ? "Use the kind RestoreDatabase." : "Use the kind RestoreFiles."));
+        if (spec.Point == RestoreWhich.EndOfLog && item.Source is { PostgreSql: null, MariaDb: null })
+            problems.Add(new($"{at}.point", $"'{item.Name}' has no log.", "Restore its newest point."));
         if (Choose(await points.Handle(Itself, new ListRecoveryPointsRequest(item.Id), ct), spec.Point) is null)
             problems.Add(new($"{at}.point", $"'{item.Name}' has no recovery point that would do.", spec.Point == RestoreWhich.NewestProven
                 ? "Have one test-restored, or take the newest." : "Let its first backup end."));
@@ -95,17 +97,29 @@ sealed class RestoreItem(Postgres db, RequestRestore request, ListRecoveryPoints
             try
             {
                 if (work.Mode == ExecutionMode.Rehearsal) await Drill(run, point, work, ct);
-                else await request.Handle(Itself, new RequestRestoreRequest
-                {
-                    Id = run,
-                    Point = point.Id,
-                    Host = work.Step.Restore!.Host,
-                }, ct);
+                else await Begin(run, point, work.Step.Restore!, ct);
             }
             catch (BackupDrException e) when (!e.IsTransient) { return StepResult.Failed($"{e.Message} {e.Hint}"); }
         }
         return await Ended(run, work, ct);
     }
+
+    Task Begin(RunId run, RecoveryPoint point, RestoreStep spec, CancellationToken ct) => spec.Point == RestoreWhich.EndOfLog
+        ? moments.Handle(Itself, new RestoreMomentRequest
+        {
+            Id = run,
+            Item = spec.Item,
+            Moment = new Moment { Kind = MomentKind.Latest },
+            Host = spec.Host,
+            Target = spec.Target,
+        }, ct)
+        : request.Handle(Itself, new RequestRestoreRequest
+        {
+            Id = run,
+            Point = point.Id,
+            Host = spec.Host,
+            Target = spec.Target,
+        }, ct);
 
     async Task Drill(RunId run, RecoveryPoint point, StepWork work, CancellationToken ct)
     {

@@ -144,6 +144,21 @@ public sealed class KindProblemsTests
         }
         Assert.NotNull(Refusal(Health(new HealthSpec { Tcp = "192.0.2.20:5432" }), dns));
         Assert.Null(Refusal(Health(new HealthSpec { Tcp = "192.0.2.20:5432", Rehearsal = new() { Tcp = "127.0.0.1:1" } }), dns));
+        var production = new PostgreSqlSpec { Host = "DB.example.org" };
+        var promote = Step("promote", kind: StepKind.DbPromote) with { Promote = new() { Host = "db-b", Cluster = production } };
+        var asked = Step("ask", kind: StepKind.DbAssert) with
+        {
+            Assert = new() { Host = "db-b", RehearsalHost = "dr-1", Cluster = production, Query = "select true" },
+        };
+        Assert.Equal("A rehearsal would touch db.example.org:5432, which is production of this runbook.", Refusal(asked, promote));
+        Assert.Null(Refusal(asked with { Assert = asked.Assert with { RehearsalCluster = new() { Host = "localhost" } } }, promote));
+        Assert.Null(Refusal(asked with { Assert = asked.Assert with { Cluster = new() } }, promote));   // a socket of each host's own
+        StepSpec Reaching(string end) => Step("run", kind: StepKind.Script) with
+        { Script = new() { Host = "web-1", RehearsalHost = "dr-1", RehearsalReaches = [end] } };
+        var at = promote with { Promote = promote.Promote with { Cluster = new() { Host = "10.1.0.5" } } };
+        Assert.NotNull(Refusal(Reaching("10.1.0.5:5432"), at));
+        Assert.NotNull(Refusal(Reaching("192.0.2.20:1"), dns));
+        Assert.Null(Refusal(Reaching("10.1.0.5:5433"), at));
         // What is only looked at in a rehearsal touches nothing, and saving a runbook says so too.
         Assert.Null(ProductionAddresses.Of(Book(dns)).Refusal(dns with { Dns = dns.Dns with { Rehearsal = null } }));
         Assert.Contains(RunbookProblems.Of(Book(dns with { InRehearsal = InRehearsal.Do, Dns = dns.Dns with { Rehearsal = null } })),

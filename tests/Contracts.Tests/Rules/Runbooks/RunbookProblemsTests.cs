@@ -62,6 +62,11 @@ public sealed class RunbookProblemsTests
         { "script.host", Made(StepKind.Script) with { Script = Script with { Host = "" } } },
         { "script.rehearsalHost", Made(StepKind.Script) with { Script = Script with { RehearsalHost = "web-1" } } },
         { "script.rehearsalHost", Made(StepKind.Script) with { Script = Script, InRehearsal = InRehearsal.Do } },
+        { "script.rehearsalReaches", Made(StepKind.Script) with { Script = Script with { RehearsalReaches = ["10.9.0.5:5432"] } } },
+        { "script.rehearsalReaches", Made(StepKind.Script) with
+            { Script = Script with { RehearsalHost = "dr-1", RehearsalReaches = ["db.example.org:5432"] } } },
+        { "promote.instead", Made(StepKind.DbPromote) with { Promote = new() { Host = "db-1", Instead = new() } } },
+        { "assert.instead", Made(StepKind.DbAssert) with { Assert = Ask with { Instead = new() { Host = "db-2" } } } },
         { "script.run.name", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Name = "../cut" } } } },
         { "script.run.sha256", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Sha256 = "" } } } },
         { "script.run.arguments", Made(StepKind.Script) with { Script = Script with { Run = Script.Run with { Arguments = ["\0"] } } } },

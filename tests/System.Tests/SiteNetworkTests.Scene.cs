@@ -1,0 +1,222 @@
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text.Json.Serialization.Metadata;
+using BackupDr.Contracts;
+using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Rules.Runbooks;
+using BackupDr.Contracts.Specs;
+using BackupDr.TestKit;
+using BackupDr.TestKit.Servers;
+
+namespace BackupDr.SystemTests;
+
+/// <summary>Two sites in networks of their own, and all that works there.</summary>
+public sealed partial class SiteNetworkTests
+{
+    const string Password = "correct horse battery staple 9";
+    static readonly CancellationToken NoStop = CancellationToken.None;
+
+    /// <summary>Site A: a primary with its application behind a balancer, an agent, a region. Site B: the console with its database, an
+    /// agent, a balancer, a name server, a region, and a place for a server. Clients look up the name and are in neither.</summary>
+    sealed class Scene : IAsyncDisposable
+    {
+        readonly Stack<IAsyncDisposable> _all = new();
+        readonly SiteNetwork _network = SiteNetwork.Start("a", "b");
+
+        public SiteNetwork.Site A => _network["a"];
+        public SiteNetwork.Site B => _network["b"];
+        public required Service Service { get; set; }
+        public ApiClient Api { get; private set; } = null!;
+        public HttpClient Http { get; private set; } = null!;
+        public ShopSite Old { get; private set; } = null!;
+        public ShopSite New { get; private set; } = null!;
+        public HaproxyServer Balancer { get; private set; } = null!;
+        public BindServer Names { get; private set; } = null!;
+        public SiteClient Client { get; private set; } = null!;
+
+        /// <summary>Starts all of it, with orders coming in.</summary>
+        public static async Task<Scene> Start(bool withStandby)
+        {
+            Mount.NeedRoot();
+            Tool.Need("socat", "socat");
+            var scene = new Scene { Service = null! };
+            try
+            {
+                await scene.Begin(withStandby);
+                return scene;
+            }
+            catch
+            {
+                await scene.DisposeAsync();
+                throw;
+            }
+        }
+
+        T Keep<T>(T one) where T : IAsyncDisposable
+        {
+            _all.Push(one);
+            return one;
+        }
+
+        async Task Begin(bool withStandby)
+        {
+            Service = Keep(new Service { Within = B.Words });
+            Lead();
+            await Service.StartSmall();
+            (Api, Http) = (Service.Api(), Service.Http());
+            Names = Keep(new BindServer(B, A.Address));
+            await Names.Start();
+            Old = Keep(await ShopSite.Primary(A));
+            New = Keep(withStandby ? ShopSite.StandbyOf(Old, B) : ShopSite.Empty(B));
+            var near = Keep(new HaproxyServer(A));
+            Balancer = Keep(new HaproxyServer(B));
+            await near.Start(End(Old), End(New));
+            await Balancer.Start(End(Old), End(New));
+            Client = Keep(new SiteClient(() => Names.Dig("app"), address => address == A.Address ? near.Front : Balancer.Front));
+            await Service.Until(() => Task.FromResult(Client.Orders.Count > 20), "orders are taken");
+            foreach (var (site, shop) in new[] { (A, Old), (B, New) }) await Join(site, shop);
+            await Put("step-secrets/ddns", new SaveStepSecretRequest { Name = "ddns", Value = Names.Key },
+                WireJson.Default.SaveStepSecretRequest);
+        }
+
+        static string End(ShopSite site) => string.Create(CultureInfo.InvariantCulture, $"{site.Address}:{site.Port}");
+
+        /// <summary>The console listens on its own machine's loopback only: whoever looks at it from here is led there.</summary>
+        void Lead()
+        {
+            var (port, between) = (Service.Port, FreePorts.Find());
+            Keep(new GuardedProcess(Service.At("there.log"), [.. B.Words, "socat", $"TCP-LISTEN:{between},bind={B.Address},fork,reuseaddr",
+                $"TCP:127.0.0.1:{port}"]));
+            Keep(new GuardedProcess(Service.At("here.log"), ["socat", $"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr",
+                $"TCP:{B.Address}:{between}"]));
+        }
+
+        /// <summary>A host with an agent of its own, and what root allows runbooks there.</summary>
+        async Task Join(SiteNetwork.Site site, ShopSite shop)
+        {
+            var (name, program) = ($"site-{site.Name}", Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent"));
+            Allow(name, shop);
+            var token = await Api.CreateJoinToken(new CreateJoinTokenRequest($"https://{B.Address}:{Service.Port + 1}"), NoStop);
+            string[] join = [.. site.Words, program, "join", token.AgentsUrl, "--token", token.Token, "--state", Service.At(name),
+                "--name", name];
+            Tool.Succeed(join[0], join[1..]);
+            Keep(new GuardedProcess(Service.At($"{name}.log"), [.. site.Words, program, "run", "--state", Service.At(name), "--hooks",
+                "/nonexistent", "--steps", Service.At($"{name}.steps")], new Dictionary<string, string>
+                { ["PATH"] = $"{Service.At($"{name}.bin")}:{Environment.GetEnvironmentVariable("PATH")}" }));
+            await Online(name);
+        }
+
+        public Task Online(string name) => Service.Until(async () => (await Api.Hosts(NoStop)).Any(host => host.Name == name
+            && host.State == HostState.Online), $"the host {name} is online");
+
+        void Allow(string name, ShopSite site)
+        {
+            var (folder, server) = (Service.Folder($"{name}.steps"), site.Database);
+            void Write(string file, string text) => File.WriteAllText(Path.Combine(folder, file), text);
+            Write("words", string.Join(' ', site.StartWords) + "\n");
+            Write("start-shop", "#!/bin/bash\nread -ra words < \"${0%/*}/words\"\nsetsid \"${words[@]}\" </dev/null >/dev/null 2>&1 &\n");
+            Write("stop-shop", """
+                #!/bin/bash
+                read -r words < "${0%/*}/words"
+                for process in /proc/[0-9]*; do
+                    [ "$(tr '\0' ' ' < "$process/cmdline")" = "$words " ] && kill -TERM "${process#/proc/}"
+                done 2>/dev/null
+                exit 0
+
+                """);
+            Write("call", "#!/bin/bash\nexec 3<>\"/dev/tcp/$1/$2\" && echo reached\n");
+            var address = string.Create(CultureInfo.InvariantCulture, $"{server.Sockets}:{server.Port}");
+            Write("databases", address + "\n");
+            Write("standbys", $"{address} {server.Data} database.service\n");
+            Write("services", "database.service\n");
+            // Stands for the service manager: the one service is the site's database server, which it starts at its own address.
+            var manager = Path.Combine(Service.Folder($"{name}.bin"), "systemctl");
+            File.WriteAllText(manager, $"""
+                #!/bin/sh
+                verb=$1
+                [ "$verb" = is-active ] && verb=status
+                exec setpriv --reuid=postgres --regid=postgres --init-groups -- {server.Programs}/pg_ctl -D {server.Data} -w -m fast \
+                    -l {server.Folder}/log -o "-p {server.Port} -k {server.Sockets} -c listen_addresses={site.Address}" "$verb"
+
+                """);
+            Tool.Succeed("chmod", "-R", "755", folder, manager);
+        }
+
+        public ProgramSpec Program(string site, string name, params string[] arguments) => new()
+        {
+            Name = name,
+            Arguments = arguments,
+            Sha256 = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(Service.At($"site-{site}.steps"), name)))),
+        };
+
+        /// <summary>Two persons say that the fence, which its silent host never answered, is so, and what they saw.</summary>
+        public async Task Witness(ExecutionId execution, string step, string seen)
+        {
+            await Service.Until(async () => (await Api.Execution(execution, NoStop)).State.Phase == ExecutionPhase.Paused,
+                "the silent host leaves the fence unproven");
+            foreach (var name in (string[])["anna", "bert"])
+            {
+                using var person = await SignIn(name);
+                await Post(person, $"api/v1/executions/{execution}/actions", new ActOnExecutionRequest(Action: ExecutionAction.ByHand,
+                    Step: step, Text: seen), WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
+            }
+        }
+
+        async Task<HttpClient> SignIn(string name)
+        {
+            var made = await Api.CreateUser(new CreateUserRequest(name, "one-time-password"), NoStop);
+            var person = new HttpClient { BaseAddress = Service.Console };
+            person.DefaultRequestHeaders.Add("X-BackupDr", "1");
+            await Succeed(person.PostAsJsonAsync("api/v1/session", new SignInRequest(name, made.OneTimePassword!),
+                WireJson.Default.SignInRequest, NoStop));
+            await Succeed(person.PostAsJsonAsync("api/v1/me/password", new ChangePasswordRequest(made.OneTimePassword!, Password),
+                WireJson.Default.ChangePasswordRequest, NoStop));
+            return person;
+        }
+
+        public async Task<ExecutionView> Ended(ExecutionId id)
+        {
+            ExecutionView? view = null;
+            await Service.Until(async () => (view = await Api.Execution(id, NoStop)).State.Phase is ExecutionPhase.Ended
+                or ExecutionPhase.Paused, "the execution ends");
+            return view!;
+        }
+
+        public async Task<T> Get<T>(string path, JsonTypeInfo<T> type) => (await Http.GetFromJsonAsync(path, type, NoStop))!;
+
+        public Task<TAnswer> Post<TAsked, TAnswer>(string path, TAsked asked, JsonTypeInfo<TAsked> asks, JsonTypeInfo<TAnswer> answers)
+            => Post(Http, path, asked, asks, answers);
+
+        static async Task<TAnswer> Post<TAsked, TAnswer>(HttpClient http, string path, TAsked asked, JsonTypeInfo<TAsked> asks,
+            JsonTypeInfo<TAnswer> answers)
+        {
+            using var answer = await http.PostAsJsonAsync(path, asked, asks, NoStop);
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(NoStop));
+            return (await answer.Content.ReadFromJsonAsync(answers, NoStop))!;
+        }
+
+        public Task Put<T>(string path, T asked, JsonTypeInfo<T> asks) => Succeed(Http.PutAsJsonAsync(path, asked, asks, NoStop));
+
+        static async Task Succeed(Task<HttpResponseMessage> asked)
+        {
+            using var answer = await asked;
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(NoStop));
+        }
+
+        public async Task<S3Server> Region(SiteNetwork.Site site)
+        {
+            var server = Keep(new S3Server { Site = site });
+            await server.Start();
+            return server;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Api?.Dispose();
+            Http?.Dispose();
+            while (_all.TryPop(out var one)) await one.DisposeAsync();
+            _network.Dispose();
+        }
+    }
+}
