@@ -1,4 +1,5 @@
 using System.Reflection;
+using BackupDr.Agent.Alone;
 using BackupDr.Agent.Doctor;
 using BackupDr.Agent.Duties;
 using BackupDr.Agent.Hooks;
@@ -121,6 +122,9 @@ static class AgentCommand
         builder.Services.AddSingleton<OpenRepositories>().AddSingleton<RequestAnswers>().AddSingleton<JobRunner>()
             .AddSingleton<Inventory>().AddSingleton(new HookFolder(hooks))
             .AddSingleton(new AllowedSteps(steps)).AddSingleton(journal).AddSingleton<StepRunner>();
+        builder.Services.AddSingleton<AlonePlans>().AddSingleton<AloneLedger>().AddSingleton<ItemTurns>().AddSingleton<Meeting>()
+            .AddSingleton(new AloneQueue(state.AloneFolder)).AddSingleton(new Contact(state, BootClock.Instance, TimeProvider.System))
+            .AddSingleton<AloneLoop>().AddSingleton<WorkAlone>().AddHostedService(provider => provider.GetRequiredService<AloneLoop>());
         builder.Services.AddHostedService<LeaseLoop>().AddHostedService<DutyLoop>().AddHostedService<CertificateRenewal>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         using var host = builder.Build();

@@ -32,6 +32,9 @@ public sealed class AgentState(string folder)
     /// <summary>What runbooks wanted of this host, and what came of it.</summary>
     public string StepsFolder => Path.Combine(Folder, "steps");
 
+    /// <summary>What this host may do while no node is reachable, and what it did then.</summary>
+    public string AloneFolder => Path.Combine(Folder, "alone");
+
     /// <summary>What may be deleted at any time: indexes of repositories.</summary>
     public string CacheFolder => Path.Combine(Folder, "cache");
 

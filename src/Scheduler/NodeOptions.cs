@@ -97,8 +97,19 @@ public sealed record AgentsOptions : IChecked
     /// from the program's folder.</summary>
     public string Archive { get; init; } = "";
 
+    /// <summary>For how many seconds no node must have answered a host before it makes its due backups by itself, 5 to 86400; the same
+    /// on all nodes.</summary>
+    public int AloneAfterSeconds { get; init; } = 900;
+
+    /// <summary>For how many days after the last answer of a node hosts make their due backups by themselves, 0 to 30; 0 for not at all.
+    /// </summary>
+    public int AloneDays { get; init; } = 7;
+
     public IEnumerable<string> Problems()
     {
+        if (AloneAfterSeconds is < 5 or > 86_400)
+            yield return $"Agents:AloneAfterSeconds is {AloneAfterSeconds}; it must be between 5 and 86400.";
+        if (AloneDays is < 0 or > 30) yield return $"Agents:AloneDays is {AloneDays}; it must be between 0 and 30.";
         if (!Listeners.TryParse(Url, out var uri, out _) || uri.Scheme != "https")
             yield return $"Agents:Url is '{Url}'; it must be https:// with an address and a port, for example https://0.0.0.0:8421.";
         if (PublicUrl.Length > 0 && !Listeners.IsPublicUrl(PublicUrl))

@@ -7,6 +7,7 @@ using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Access.Trail;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Alone;
 using BackupDr.Scheduler.Api;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.ControlPlane;
@@ -125,6 +126,7 @@ public static class SchedulerNode
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
             .AddSingleton<LocationRules>();
+        services.AddSingleton<MakeAlonePlan>().AddSingleton<RunsMadeAlone>();
         services.AddSingleton<AgentQuestions>().AddSingleton<AssignLook>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<Upkeep>()
             .AddSingleton<FireDue>().AddSingleton<DrillDue>().AddSingleton<UpkeepDue>().AddSingleton<RetentionDue>()

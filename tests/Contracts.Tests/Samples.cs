@@ -14,6 +14,7 @@ static class Samples
     public static readonly LocationId Location = new(Number(5));
 
     public static readonly ItemId Item = new(Number(6));
+    public static readonly PolicyId Policy = new(Number(7));
 
     public static readonly SourceSpec Cluster = new()
     {

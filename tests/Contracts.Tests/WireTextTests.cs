@@ -1,6 +1,7 @@
 using System.Text.Json;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
+using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Contracts.Tests;
 
@@ -65,6 +66,61 @@ public sealed class WireTextTests
             RunId = Samples.Run,
             Epoch = 3,
             Seq = 7,
+            Term = new TermMark(2, new string('5', 64)),
+        },
+        ["lease-request-alone"] = new LeaseRequest { Slots = 1, WaitSeconds = 10, Alone = [Samples.Item] },
+        ["lease-answer-item"] = new LeaseAnswer
+        {
+            Run = new LeasedRun(Samples.Run, 3, 30_000, Samples.Backup, new LeasedItem(Samples.Item, Samples.Noon)),
+        },
+        ["alone-request"] = new AloneRequest
+        {
+            Mark = "00112233445566ff",
+            Term = new TermMark(2, new string('5', 64)),
+            Runs =
+            [
+                new AloneRun
+                {
+                    Id = Samples.Run,
+                    Policy = Samples.Policy,
+                    Item = Samples.Item,
+                    NominalAt = Samples.Noon,
+                    Repository = Samples.Repository,
+                    Title = "/srv/data",
+                    AloneSince = Samples.Noon.AddHours(-1),
+                    StartedAt = Samples.Noon,
+                    EndedAt = Samples.Noon.AddSeconds(3),
+                    Attempts = 2,
+                    Result = Samples.Failed,
+                    Events = [new RunEventLine(Samples.Noon, EventLevel.Info, "run.alone", "No node has answered.")],
+                },
+            ],
+        },
+        ["alone-answer"] = new AloneAnswer
+        {
+            Mark = "ff66554433221100",
+            Plan = new AlonePlan
+            {
+                After = TimeSpan.FromMinutes(15),
+                Lasts = TimeSpan.FromDays(7),
+                Parts =
+                [
+                    new AlonePart
+                    {
+                        Item = Samples.Item,
+                        Policy = Samples.Policy,
+                        Name = "/srv/data",
+                        Schedule = new ScheduleSpec { Cron = "30 2 * * *", TimeZone = "Europe/Berlin" },
+                        Backup = Samples.Backup.Backup!,
+                        Repository = Samples.Repository,
+                    },
+                ],
+                Repositories = [Samples.Access],
+                LeftOut = ["/srv/more: its repository lies behind the gateway of the nodes."],
+            },
+            Settled = [new AloneSettled(Samples.Item, Samples.Noon)],
+            Taken = [Samples.Run],
+            NextMs = 300_000,
             Term = new TermMark(2, new string('5', 64)),
         },
         ["report-answer"] = new ReportAnswer(30_000, true),

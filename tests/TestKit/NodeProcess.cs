@@ -24,6 +24,9 @@ public sealed class NodeProcess(ScratchFolder scratch, string name, string datab
     readonly NpgsqlDataSource _database = NpgsqlDataSource.Create(database);
     Process? _node;
 
+    /// <summary>For how many seconds no node must have answered before hosts work by themselves; null for the default.</summary>
+    public int? AloneAfterSeconds { get; init; }
+
     /// <summary>Port of the console; the agents' is the next one.</summary>
     public int Port { get; } = FreePorts.Find(2);
 
@@ -42,7 +45,11 @@ public sealed class NodeProcess(ScratchFolder scratch, string name, string datab
         {
             ["Database"] = new() { ["ConnectionString"] = database },
             ["Console"] = new() { ["Url"] = Console.ToString().TrimEnd('/') },
-            ["Agents"] = new() { ["Url"] = $"https://127.0.0.1:{Port + 1}" },
+            ["Agents"] = new()
+            {
+                ["Url"] = $"https://127.0.0.1:{Port + 1}",
+                ["AloneAfterSeconds"] = (AloneAfterSeconds ?? 900).ToString(CultureInfo.InvariantCulture),
+            },
             ["Secrets"] = new() { ["KeyFile"] = sealingKey ?? scratch.At($"{name}/sealing.key") },
             ["Node"] = new() { ["Name"] = sealingKey is null ? "" : name },
             ["Bootstrap"] = new() { ["ApiKeyFile"] = apiKeyFile },

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Agent.Alone;
 using BackupDr.Contracts;
 using BackupDr.Engine;
 using BackupDr.Storage.Posix;
@@ -35,6 +36,10 @@ sealed class Checkup(AgentState state, TimeProvider clock)
             Tell(Verdicts.Certificate(identity.Certificate.NotBefore.ToUniversalTime(), identity.Certificate.NotAfter.ToUniversalTime(),
                 clock.GetUtcNow()));
             Tell(Process());
+            var (kept, problem) = AlonePlans.Read(state);
+            var queue = new AloneQueue(state.AloneFolder, mayMove: false);
+            Tell(Verdicts.Alone((kept?.Plan, problem), Contact.Read(state)?.AnsweredAt, (queue.Waiting, queue.DamagedFiles),
+                clock.GetUtcNow()));
             foreach (var url in identity.Membership.Urls)
                 foreach (var finding in await new NodeLook(identity, clock).Look(new Uri(url), ct)) Tell(finding);
         }

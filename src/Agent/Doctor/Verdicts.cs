@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackupDr.Contracts.Agents;
 
 namespace BackupDr.Agent.Doctor;
 
@@ -62,6 +63,37 @@ static class Verdicts
             : new Finding("key", Health.Bad, $"{path} can be read or written by others",
                 $"chmod go-rwx '{path}', and if somebody may have read it: replace the machine's identity with a new token.");
     }
+
+    /// <param name="kept">What this host may do while no node answers, and why that cannot be read; both null where nothing is
+    /// kept.</param>
+    /// <param name="answeredAt">When a node answered last; null where that was never noted.</param>
+    /// <param name="queue">Runs that were made alone and not told yet, and files of such that are damaged.</param>
+    /// <param name="now">This moment.</param>
+    public static Finding Alone((AlonePlan? Plan, string? Problem) kept, DateTimeOffset? answeredAt, (int Waiting, int Damaged) queue,
+        DateTimeOffset now)
+    {
+        const string ask = "A node that answers tells it within minutes; the connections below say whether one does.";
+        if (kept.Problem is { } problem)
+            return new Finding("alone", Health.Remark, $"the plan for times without a node cannot be opened: {problem}", ask);
+        if (kept.Plan is not { } plan || answeredAt is not { } answered)
+            return new Finding("alone", Health.Remark, "no node has told yet what this host may back up while none is reachable", ask);
+        if (queue.Damaged > 0)
+            return new Finding("alone", Health.Remark, $"{queue.Damaged} file(s) of backups that were made alone are damaged",
+                "They end with .damaged. Their snapshots are found by a look through the repository, from its page in the console.");
+        var waiting = queue.Waiting == 0 ? "" : $"; {queue.Waiting} backup(s) made alone wait to be told";
+        if (plan.Parts.Count == 0)
+            return new Finding("alone", Health.Good, $"nothing is backed up while no node is reachable{Why(plan)}{waiting}");
+        var until = answered + plan.Lasts;
+        var items = string.Create(CultureInfo.InvariantCulture, $"{plan.Parts.Count} item(s) of "
+            + $"{plan.Parts.Select(part => part.Policy).Distinct().Count()} policies");
+        return until <= now
+            ? new Finding("alone", Health.Remark, $"no node has answered since {answered:u}: nothing is backed up alone any more{waiting}",
+                ask)
+            : new Finding("alone", Health.Good, $"{items} are backed up until {until:u} where no node answers for {Words(plan.After)}; one "
+                + $"answered {Words(now - answered)} ago{Why(plan)}{waiting}");
+    }
+
+    static string Why(AlonePlan plan) => plan.LeftOut.Count == 0 ? "" : $"; not in it: {string.Join(" ", plan.LeftOut)}";
 
     static string Words(TimeSpan time) => time.TotalDays >= 2 ? $"{time.TotalDays:0} days"
         : time.TotalHours >= 2 ? $"{time.TotalHours:0} hours"

@@ -1,3 +1,4 @@
+using BackupDr.Agent.Alone;
 using BackupDr.Agent.Jobs;
 using BackupDr.Agent.Requests;
 using BackupDr.Contracts;
@@ -12,7 +13,7 @@ namespace BackupDr.Agent.Leasing;
 
 /// <summary>Polls for work and questions, and runs what it gets: up to two runs at once, questions at any time.</summary>
 public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity identity, JobRunner jobs, RequestAnswers answers,
-    AgentState state, Inventory inventory, ILogger<LeaseLoop> log) : BackgroundService
+    AgentState state, Inventory inventory, WorkAlone alone, ILogger<LeaseLoop> log) : BackgroundService
 {
     const int Slots = 2;
     const int WaitSeconds = 10;   // a node that freezes is left at its end
@@ -33,12 +34,15 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
         {
             try
             {
+                await alone.Meeting.Hold(stoppingToken);
                 await Poll(stoppingToken);
                 failures = 0;
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
             catch (BackupDrException e)
             {
+                alone.Contact.Failed(e);
+                alone.Meeting.Soon();
                 if (failures++ == 0 || failures % 20 == 0) LogAway(log, e.Message);
                 await Pause(failures, stoppingToken);
             }
@@ -51,7 +55,8 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
         foreach (var (run, task) in _running.ToArray())
             if (task.IsCompleted) _running.Remove(run);
         _answering.RemoveAll(task => task.IsCompleted);
-        var free = Slots - _running.Count;
+        var atWork = alone.Loop.AtWork;
+        var free = Math.Max(0, Slots - _running.Count - atWork.Count);
         _slotFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var client = connection.Client;
         var polling = client.Lease(new LeaseRequest
@@ -64,6 +69,7 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
             AddressesMark = identity.Membership.Mark,
             Term = identity.Term,
             KnowsSteps = true,
+            Alone = atWork.Count == 0 ? null : atWork,
         }, ct);
         // A poll without free slots is answered with questions only; when a slot becomes free, a second poll may ask for work at once.
         if (free == 0 && await Task.WhenAny(polling, _slotFree.Task) == _slotFree.Task) _answering.Add(Discard(client, polling));
@@ -79,8 +85,9 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
 
     void Take(AgentApiClient client, LeaseAnswer? answer, CancellationToken ct)
     {
+        if (answer is not null) Heed(client, answer.Term);
+        alone.Contact.Answered();
         if (answer is null) return;
-        Heed(client, answer.Term);
         if (answer is { Addresses: { Count: > 0 } urls, AddressesMark: { } mark })
         {
             try { identity.Told(urls, mark); }
@@ -111,16 +118,30 @@ public sealed partial class LeaseLoop(NodeConnection connection, AgentIdentity i
     async Task Execute(LeasedRun run, TermMark? term, CancellationToken stopping)
     {
         LogTaken(log, run.RunId.ToString(), run.Job.Kind, run.Epoch);
+        if (run.Of is { } of) alone.Handed(of);
         var work = new LeasedWork((report, ct) => Report(report with { Term = term }, ct), BootClock.Instance, TimeProvider.System);
         try
         {
-            var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => jobs.Run(run, reporter, ct), stopping),
+            var (result, cause) = await Task.Run(() => work.Run(run, (reporter, ct) => Do(run, reporter, ct), stopping),
                 CancellationToken.None);
             if (cause == StopCause.Cancelled) result = new JobResult { Outcome = JobOutcome.Cancelled };
             if (result is not null) await Tell(new CompleteRequest(run.RunId, run.Epoch, result, term), run.TtlMs, stopping);
             LogEnded(log, run.RunId.ToString(), result?.Outcome.ToString() ?? cause.ToString(), result?.Error?.Message ?? "");
         }
-        finally { _slotFree.TrySetResult(); }
+        finally
+        {
+            alone.Meeting.Soon();
+            _slotFree.TrySetResult();
+        }
+    }
+
+    /// <summary>The job, for a backup in its item's turn: one that this host began alone goes first.</summary>
+    async Task<JobResult> Do(LeasedRun run, RunReporter reporter, CancellationToken ct)
+    {
+        if (run.Of is not { } of) return await jobs.Run(run, reporter, ct);
+        using var turn = await alone.Turns.Take(of.Item, ct);
+        try { return await jobs.Run(run, reporter, ct); }
+        finally { alone.Handed(of); }
     }
 
     /// <summary>Reports to the node of now. A later control plane ends what an older one leased; a node of an older one, met while ours is

@@ -41,6 +41,19 @@ public sealed class RunReporter(TimeProvider wallClock)
         return (Volatile.Read(ref _progress), unsent);
     }
 
+    /// <summary>The newest lines of the log of a run that has no node to tell them to, with a word about the older ones.</summary>
+    internal List<RunEventLine> Newest()
+    {
+        var lines = new List<RunEventLine>();
+        while (_events.Reader.TryRead(out var line)) lines.Add(line);
+        var more = lines.Count - AgentProtocol.MaximumEvents;
+        if (more <= 0) return lines;
+        lines.RemoveRange(0, more + 1);
+        lines.Insert(0, new RunEventLine(lines[0].At, EventLevel.Warning, "run.log_dropped",
+            $"The first {more + 1} lines of this run's log were left out: its host was alone, and keeps so many."));
+        return lines;
+    }
+
     internal bool HasEvents => _events.Reader.Count > 0;
 }
 

@@ -169,6 +169,10 @@ public sealed class AgentApiClient : IDisposable
     public Task<DutiesAnswer> Duties(DutiesRequest request, CancellationToken ct) => Call("duties", request,
         WireJson.Default.DutiesRequest, WireJson.Default.DutiesAnswer, CallTimeout, ct)!;
 
+    /// <summary>What was done alone, and what may be.</summary>
+    public Task<AloneAnswer> Alone(AloneRequest request, CancellationToken ct) => Call("alone", request, WireJson.Default.AloneRequest,
+        WireJson.Default.AloneAnswer, CallTimeout, ct)!;
+
     /// <summary>The answer to a question.</summary>
     public Task Answer(RequestId id, AgentRequestAnswer answer, CancellationToken ct) =>
         Call($"requests/{id}", answer, WireJson.Default.AgentRequestAnswer, WireJson.Default.ReportAnswer, CallTimeout, ct);

@@ -90,6 +90,8 @@ public sealed record LeaseRequest
     public TermMark? Term { get; init; }
     /// <summary>Whether it carries out steps of runbooks; one that does not say so is asked for none.</summary>
     public bool? KnowsSteps { get; init; }
+    /// <summary>Items that this agent backs up by itself at the moment: no backup of them is handed to it. Null for none.</summary>
+    public IReadOnlyList<ItemId>? Alone { get; init; }
 }
 
 /// <summary>The answer to lease: a run, or requests, or both. 204 without a body where there is neither.</summary>
@@ -112,7 +114,8 @@ public sealed record LeaseAnswer
 /// <param name="Epoch">The fencing number: every later message about the run carries it.</param>
 /// <param name="TtlMs">Milliseconds until the lease ends without a report; the agent stops by itself at three quarters of it.</param>
 /// <param name="Job">What to do.</param>
-public sealed record LeasedRun(RunId RunId, long Epoch, int TtlMs, Job Job);
+/// <param name="Of">Of a backup of an item: which, and for which time; null for everything else.</param>
+public sealed record LeasedRun(RunId RunId, long Epoch, int TtlMs, Job Job, LeasedItem? Of = null);
 
 /// <summary>POST report: progress and events; extends the lease. 409 "run.lease_lost" where the epoch is no longer the run's.</summary>
 public sealed record ReportRequest

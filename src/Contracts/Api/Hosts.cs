@@ -55,6 +55,29 @@ public sealed record Host
     public double Load { get; init; }
     /// <summary>What the agent found.</summary>
     public InventoryRequest? Inventory { get; init; }
+    /// <summary>What it may do and did while no node was reachable; null where its agent never asked.</summary>
+    public HostAlone? Alone { get; init; }
+}
+
+/// <summary>What a host may do, and did, while no node was reachable.</summary>
+public sealed record HostAlone
+{
+    /// <summary>Items that it may back up by itself.</summary>
+    public required int Items { get; init; }
+    /// <summary>What it may not, and why, a sentence each.</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+    /// <summary>When it last asked.</summary>
+    public required DateTimeOffset AskedAt { get; init; }
+    /// <summary>Until when it would work by itself if no node answered from now on.</summary>
+    public required DateTimeOffset Until { get; init; }
+    /// <summary>Since when no node had answered, the last time that it worked by itself; null for never.</summary>
+    public DateTimeOffset? Since { get; init; }
+    /// <summary>Backups that it made then.</summary>
+    public int Runs { get; init; }
+    /// <summary>Those of them that failed.</summary>
+    public int Failed { get; init; }
+    /// <summary>When the last of them ended.</summary>
+    public DateTimeOffset? LastEndedAt { get; init; }
 }
 
 /// <summary>POST join-tokens: a token that lets hosts join.</summary>

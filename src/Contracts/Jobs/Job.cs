@@ -66,7 +66,8 @@ public sealed record TermPlaces
     public required IReadOnlyList<RepositoryPlace> Places { get; init; }
 }
 
-/// <summary>Where a repository is and what opens it. Lives in an agent's memory for the run only; never logged, never written.</summary>
+/// <summary>Where a repository is and what opens it. Never logged, and written nowhere but into the plan of what a host may do alone,
+/// sealed.</summary>
 public sealed record RepositoryAccess
 {
     /// <summary>The control plane's id.</summary>

@@ -110,6 +110,9 @@ public sealed record BackupResult
     /// <summary>What a person should know though nothing is missing, for example that there was no snapshot; at most 100. Null for nothing.
     /// </summary>
     public IReadOnlyList<string>? Warnings { get; init; }
+    /// <summary>Whether its host made it by itself while no node was reachable.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MadeAlone { get; init; }
     /// <summary>Of a PostgreSQL cluster: what a restore has to know of it; null for everything else.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClusterPoint? Cluster { get; init; }

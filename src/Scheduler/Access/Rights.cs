@@ -5,6 +5,7 @@ using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Access.Trail;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Alone;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
@@ -36,6 +37,7 @@ public static class Rights
         [typeof(ServeObjects)] = Right.ObjectUse,
         [typeof(CompleteRun)] = Right.AgentWork,
         [typeof(TellDuties)] = Right.AgentWork,
+        [typeof(MeetAlone)] = Right.AgentWork,
         [typeof(LeaseRun)] = Right.AgentWork,
         [typeof(RecordInventory)] = Right.AgentWork,
         [typeof(RenewCertificate)] = Right.AgentWork,

@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Scheduler.Access;
+using BackupDr.Scheduler.Alone;
 using BackupDr.Scheduler.Cluster;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Hosts;
@@ -26,6 +27,8 @@ static class AgentEndpoints
         }).For<RecordInventory>().ExcludeFromDescription();
         agent.MapPost("duties", (Caller caller, DutiesRequest request, TellDuties handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<TellDuties>().ExcludeFromDescription();
+        agent.MapPost("alone", (Caller caller, AloneRequest request, MeetAlone handler, CancellationToken ct) =>
+            handler.Handle(caller, request, ct)).For<MeetAlone>().ExcludeFromDescription();
         agent.MapPost("lease", async (Caller caller, LeaseRequest request, LeaseRun handler, CancellationToken ct) =>
         {
             var answer = await handler.Handle(caller, request, ct);

@@ -45,6 +45,7 @@ static class ExportedTables
         ["node_token"] = "lets a node in within half an hour: made anew",
         ["firing"] = "which times policies fired: runs tell it too, and what passed meanwhile is made up for once",
         ["drill_plan"] = "which node plans now",
+        ["host_alone"] = "what hosts may do while no node is reachable: they ask for it anew within minutes",
         ["log_range"] = "the former form of log_stretch",
     };
 }

@@ -1,5 +1,6 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Scheduler.Alone;
 using BackupDr.Scheduler.Database;
 using Host = BackupDr.Contracts.Api.Host;
 
@@ -11,15 +12,16 @@ static class HostTable
     /// <summary>Silence after which a host is no longer online: two long polls and a little.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(65);
 
-    const string Select = """
+    const string Select = $"""
         select h.id, h.name, h.operating_system, h.agent_version, h.is_mover, h.joined_at, h.replaced_at, h.last_seen_at,
             h.load, h.inventory, h.backups_at_once,
             (select max(c.expires_at) from host_certificate c where c.host_id = h.id and c.revoked_at is null) as certificate_expires_at,
             case when h.retired_at is not null then 'Retired' when h.awaits_approval then 'Waiting'
                 when h.last_seen_at > clock() - $1 then 'Online' else 'Silent' end as state,
             (select count(*) from item i where i.host_id = h.id and i.retired_at is null) as items,
-            (select jsonb_object_agg(l.key, l.value order by l.key) from host_label l where l.host_id = h.id) as labels
-        from host h
+            (select jsonb_object_agg(l.key, l.value order by l.key) from host_label l where l.host_id = h.id) as labels,
+            {HostAloneTable.Columns}
+        from host h left join host_alone a on a.host_id = h.id
         """;
 
     public static Task<List<Host>> All(SqlSource db, CancellationToken ct)
@@ -58,5 +60,6 @@ static class HostTable
         Load = row.Double("load"),
         BackupsAtOnce = row.IsNull("backups_at_once") ? null : row.Int("backups_at_once"),
         Inventory = row.Json("inventory", WireJson.Default.InventoryRequest),
+        Alone = HostAloneTable.Read(row),
     };
 }

@@ -76,21 +76,53 @@ static class RecoveryPointTable
         return found.HostName.Length == 0 ? paths : $"{paths} on {found.HostName}";
     }
 
+    /// <summary>Adds the point of a backup.</summary>
+    /// <param name="tx">The transaction's.</param>
+    /// <param name="clock">For its id.</param>
+    /// <param name="item">Its item.</param>
+    /// <param name="run">The run that made it.</param>
+    /// <param name="backup">What was taken.</param>
+    /// <param name="isComplete">Whether nothing is missing.</param>
+    /// <param name="receivedAt">When it counts as received; null for now.</param>
+    /// <param name="ct">Cancels.</param>
     public static async Task<RecoveryPointId> Add(Transaction tx, TimeProvider clock, ItemId item, EndedRun run, BackupResult backup,
-        bool isComplete, CancellationToken ct)
+        bool isComplete, DateTimeOffset? receivedAt, CancellationToken ct)
     {
         // A look through the repository may have found the snapshot before its own run told of it.
         var id = await tx.First("""
-            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            insert into recovery_point (id, item_id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, received_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock()))
             on conflict (repository_id, snapshot_id) do update set item_id = excluded.item_id, run_id = excluded.run_id,
                 taken_at = excluded.taken_at, is_complete = excluded.is_complete, backup = excluded.backup, gone_at = null,
                 forgotten_at = null, forget_run_id = null
             returning id
             """, [RecoveryPointId.New(clock), item, run.Repository, run.Id, backup.SnapshotId, backup.TakenAt, isComplete,
-                JsonText.Of(backup, WireJson.Default.BackupResult)], row => row.Id<RecoveryPointId>("id"), ct);
+                JsonText.Of(backup, WireJson.Default.BackupResult), receivedAt?.UtcDateTime], row => row.Id<RecoveryPointId>("id"), ct);
         await Notifications.Changed(tx, "points", id.ToString(), ct);
         return id;
+    }
+
+    /// <summary>Adds the point of a backup whose item this control plane does not know: its host made it alone, by a policy that was
+    /// written after the state that was restored here.</summary>
+    public static async Task AddFound(Transaction tx, TimeProvider clock, EndedRun run, BackupResult backup, AloneRun told,
+        DateTimeOffset receivedAt, CancellationToken ct)
+    {
+        var id = RecoveryPointId.New(clock);
+        await tx.Execute("""
+            insert into recovery_point (id, repository_id, run_id, snapshot_id, taken_at, is_complete, backup, found, received_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (repository_id, snapshot_id) do nothing
+            """, [id, run.Repository, run.Id, backup.SnapshotId, backup.TakenAt, told.Result.Outcome == JobOutcome.Complete,
+                JsonText.Of(backup with { MadeAlone = true }, WireJson.Default.BackupResult), JsonText.Of(new FoundSnapshot
+                {
+                    SnapshotId = backup.SnapshotId,
+                    TakenAt = backup.TakenAt,
+                    Paths = [told.Title],
+                    Tags = [$"{ItemTag}{told.Item}"],
+                    Files = backup.Files,
+                    Bytes = backup.Bytes,
+                    BytesAdded = backup.BytesAdded,
+                }, WireJson.Default.FoundSnapshot), receivedAt.UtcDateTime], ct);
+        await Notifications.Changed(tx, "points", id.ToString(), ct);
     }
 
     /// <summary>Keeps what a look through a repository found: what is new is added, what came back is there again, and what was there

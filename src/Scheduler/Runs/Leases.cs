@@ -134,7 +134,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         return Told(request) with
         {
             Requests = requests,
-            Run = request.Slots > 0 ? await Claim(tx, host, request.Running, mayRemove, ct) : null,
+            Run = request.Slots > 0 ? await Claim(tx, host, request, mayRemove, ct) : null,
         };
     }
 
@@ -156,12 +156,13 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
 
     /// <param name="tx">The poll's.</param>
     /// <param name="host">Who asks.</param>
-    /// <param name="running">What its process still does, perhaps under a lease that has ended: not handed to it a second time.</param>
+    /// <param name="request">What its process still does, perhaps under a lease that has ended, and what it does alone: neither is
+    /// handed to it a second time.</param>
     /// <param name="mayRemove">Which removals are looked at.</param>
     /// <param name="ct">Cancels.</param>
-    async Task<LeasedRun?> Claim(Transaction tx, HostId host, IReadOnlyList<RunId> running, Removals mayRemove, CancellationToken ct)
+    async Task<LeasedRun?> Claim(Transaction tx, HostId host, LeaseRequest request, Removals mayRemove, CancellationToken ct)
     {
-        while (await NextWaiting(tx, host, running, mayRemove, ct) is { } next)
+        while (await NextWaiting(tx, host, request, mayRemove, ct) is { } next)
         {
             if (!next.IsConfirmed) throw new NotConfirmedException();
             // What may not begin now was put off or ended, so that the next look finds another.
@@ -190,7 +191,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
     // has had no answer for long, to add and not to remove: a copy that is late for days would cost more than space.
     const string MayGo = $"(not r.kind = any($4) or {TermTable.IsFresh} or (r.kind = 'Replicate' and not {TermTable.IsConfirmed}))";
 
-    static Task<NextRun?> NextWaiting(Transaction tx, HostId host, IReadOnlyList<RunId> running, Removals mayRemove, CancellationToken ct)
+    static Task<NextRun?> NextWaiting(Transaction tx, HostId host, LeaseRequest request, Removals mayRemove, CancellationToken ct)
         => tx.First($"""
         select r.id, r.kind, r.item_id, r.host_id, r.nominal_at, r.due_at, s.location_id, p.spec->'schedule' as schedule, clock() as now,
                r.nominal_at is not null and r.item_id is not null and r.kind = 'Backup' and r.lease_epoch = 0 as is_waiting,
@@ -200,23 +201,24 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         where r.host_id = $1 and r.state = 'Queued' and r.due_at <= clock() and (r.kind in ('Init', 'Adopt') or s.state = 'Ready')
           and (s.upkeep_allowed or not r.kind = any($2)) and not r.id = any($3) and not h.awaits_approval
           and {TermTable.IsLatest} and ($5 or {MayGo})
-          and (r.kind <> 'Backup' or {RunCaps.Room} and not exists (select 1 from run o where o.item_id = r.item_id
-              and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
+          and (r.kind <> 'Backup' or {RunCaps.Room} and not coalesce(r.item_id = any($6), false)
+              and not exists (select 1 from run o where o.item_id = r.item_id and o.kind = 'Backup' and o.state in ('Leased', 'Running')))
         order by r.kind = 'Init' desc, r.kind = 'Restore' desc, r.due_at, r.id for update of r skip locked limit 1
-        """, [host, RepositoryTable.UpkeepKinds, running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds,
-            mayRemove == Removals.All],
+        """, [host, RepositoryTable.UpkeepKinds, request.Running.Select(run => run.Value).ToArray(), RepositoryTable.RemovalKinds,
+            mayRemove == Removals.All, (request.Alone ?? []).Select(item => item.Value).ToArray()],
             row => new NextRun(row.Id<RunId>("id"), row.Word<JobKind>("kind"), row.Id<LocationId>("location_id"),
                 row.Bool("is_capped"), row.Bool("is_waiting") ? ScheduledStarts.Read(row) : null,
                 row.Json("schedule", WireJson.Default.ScheduleSpec), row.Time("now"), row.Bool("is_confirmed")), ct);
 
     async Task<LeasedRun?> Claim(Transaction tx, RunId id, CancellationToken ct)
     {
-        var (kind, epoch, job, repository) = await tx.First("""
+        var (kind, epoch, job, repository, of) = await tx.First("""
             update run set state = 'Leased', lease_epoch = lease_epoch + 1, lease_until = clock() + $2, started_at =
             coalesce(started_at, clock()), report_seq = 0, progress = null, result = null, held_for = null
-            where id = $1 returning kind, lease_epoch, job, repository_id
+            where id = $1 returning kind, lease_epoch, job, repository_id, item_id, nominal_at
             """, [id, AgentProtocol.LeaseDuration],
-            row => (row.Word<JobKind>(0), row.Long(1), row.Text(2), row.Id<RepositoryId>(3)), ct);
+            row => (row.Word<JobKind>(0), row.Long(1), row.Text(2), row.Id<RepositoryId>(3),
+                row.IsNull("item_id") ? null : new LeasedItem(row.Id<ItemId>("item_id"), row.TimeOrNull("nominal_at"))), ct);
         await RunTable.Event(tx, id, epoch, EventLevel.Info, "run.leased", $"Taken by the agent (lease {epoch}).", ct);
         await Notifications.Changed(tx, "runs", id.ToString(), ct);
         var access = await repositories.Access(tx, repository, ct);
@@ -227,7 +229,7 @@ public sealed class LeaseRun(Postgres db, RepositoryTable repositories, Notifica
         if (RepositoryTable.RemovalKinds.Contains(kind.ToString())
             && await repositories.TermPlaces(tx, repository, ct) is { Count: > 0 } places)
             made = made with { Terms = new TermPlaces { Term = fence.Own.Term, Folder = fence.Folder, Places = places } };
-        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds, made);
+        return new LeasedRun(id, epoch, (int)AgentProtocol.LeaseDuration.TotalMilliseconds, made, kind == JobKind.Backup ? of : null);
     }
 }
 

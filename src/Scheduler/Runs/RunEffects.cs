@@ -20,19 +20,24 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, Anomal
     /// <summary>After a replication that did not make all places equal.</summary>
     static readonly TimeSpan NextTry = TimeSpan.FromMinutes(10);
 
-    internal async Task Apply(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    /// <param name="tx">The transaction of its end.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="result">What came of it.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <param name="receivedAt">For a backup that its host made alone: when its point counts as received; null for now.</param>
+    internal async Task Apply(Transaction tx, EndedRun run, JobResult result, CancellationToken ct, DateTimeOffset? receivedAt = null)
     {
-        await OfKind(tx, run, result, ct);
+        await OfKind(tx, run, result, receivedAt, ct);
         foreach (var copy in result.Healed ?? []) await Healed(tx, run, copy, ct);
         if (result is not { Outcome: JobOutcome.Failed, Error.Code: "store.denied" }) return;
         if (await RunTable.AgainWithNewCredentials(tx, run, RunId.New(clock), ct) && run.Kind is JobKind.Init or JobKind.Adopt)
             await RepositoryTable.AwaitInit(tx, run.Repository, ct);
     }
 
-    Task OfKind(Transaction tx, EndedRun run, JobResult result, CancellationToken ct) => run.Kind switch
+    Task OfKind(Transaction tx, EndedRun run, JobResult result, DateTimeOffset? receivedAt, CancellationToken ct) => run.Kind switch
     {
         JobKind.Init => RepositoryTable.Initialised(tx, run.Repository, result.ConfigId, ct),
-        JobKind.Backup when result.Backup is not null => Backup(tx, run, result, ct),
+        JobKind.Backup when result.Backup is not null => Backup(tx, run, result, receivedAt, ct),
         JobKind.Drill => Drill(tx, run, result, ct),
         JobKind.Replicate => Replicate(tx, run, result, ct),
         JobKind.Adopt => Adopt(tx, run, result, ct),
@@ -44,10 +49,11 @@ public sealed class RunEffects(EvidenceLog evidence, PolicyRuns policies, Anomal
         _ => Task.CompletedTask,
     };
 
-    async Task Backup(Transaction tx, EndedRun run, JobResult result, CancellationToken ct)
+    async Task Backup(Transaction tx, EndedRun run, JobResult result, DateTimeOffset? receivedAt, CancellationToken ct)
     {
         if (run.Item is not { } item) return;
-        var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete, ct);
+        var point = await RecoveryPointTable.Add(tx, clock, item, run, result.Backup!, result.Outcome == JobOutcome.Complete,
+            receivedAt, ct);
         await ReplicaTable.Holds(tx, point, result.Backup!.Location, run.Repository, ct);
         await ReplicaTable.Start(tx, run.Repository, RunId.New(clock), "system: after a backup", false, TimeSpan.Zero, ct);
         var (spec, source, name, hasProof, isLocal) = await tx.First("""

@@ -84,6 +84,16 @@ static class ScheduledStarts
         foreach (var run in await Of(tx, policy, ct)) await End(tx, run, "run.dropped", why, ct);
     }
 
+    /// <summary>Ends those of an item that wait for an earlier time than one that its host has made alone: they would be of the same
+    /// state of things once more.</summary>
+    public static async Task StoodFor(Transaction tx, ItemId item, DateTimeOffset nominal, CancellationToken ct)
+    {
+        foreach (var run in await tx.Query($"select r.id, r.item_id, r.host_id, r.nominal_at, r.due_at from run r where r.item_id = $1 "
+            + $"and {Waiting} and r.nominal_at < $2 order by r.id for update", [item, nominal.UtcDateTime], Read, ct))
+            await End(tx, run, "run.stood_for", $"The host made the backup of {Time(nominal)} by itself while no node was reachable, which "
+                + "stands for this one too.", ct);
+    }
+
     /// <summary>Gives those of a policy the start that its new schedule has for them.</summary>
     public static async Task PlanAgain(Transaction tx, PolicyId policy, StartTimes times, CancellationToken ct)
     {
