@@ -279,6 +279,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(RunbookTimes))]
 [JsonSerializable(typeof(ApplyRunbooksRequest))]
 [JsonSerializable(typeof(RunbooksApplied))]
+[JsonSerializable(typeof(IReadOnlyList<AppliedRunbook>))]
 [JsonSerializable(typeof(RehearseRunbookRequest))]
 [JsonSerializable(typeof(MakeFailbackRequest))]
 [JsonSerializable(typeof(StartExecutionRequest))]

@@ -5,7 +5,7 @@ using BackupDr.Contracts.Api;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary><c>backupdr apply</c>: makes policies be as files say.</summary>
+/// <summary><c>backupdr apply</c>: makes policies, and runbooks among them, be as files say.</summary>
 static class ApplyCommand
 {
     static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -33,8 +33,8 @@ static class ApplyCommand
         };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var node = new NodeArguments();
-        var command = node.On(new Command("apply", "Make policies be as documents say, all of them or none.") { files, dry, prune, lose,
-            json });
+        var command = node.On(new Command("apply", "Make policies and runbooks be as documents say, all of them or none.")
+        { files, dry, prune, lose, json });
         command.SetAction(async (given, ct) =>
         {
             var paths = given.GetValue(files)!;
@@ -116,15 +116,36 @@ static class ApplyCommand
             json.WriteBoolean("changes", applied.HasChanges);
             json.WritePropertyName("policies");
             System.Text.Json.JsonSerializer.Serialize(json, applied.Policies, WireJson.Default.IReadOnlyListAppliedPolicy);
+            if (applied.Runbooks is { } books)
+            {
+                json.WritePropertyName("runbooks");
+                System.Text.Json.JsonSerializer.Serialize(json, books, WireJson.Default.IReadOnlyListAppliedRunbook);
+            }
             json.WriteEndObject();
         });
         foreach (var policy in applied.Policies) Tell(output, policy, applied.IsDryRun);
+        foreach (var runbook in applied.Runbooks ?? []) Tell(output, runbook, applied.IsDryRun);
         var changed = applied.Policies.Count(policy => policy.Change != DocumentChange.None);
-        output.Line(changed == 0 ? $"{Output.Count(applied.Policies.Count, "policy is", "policies are")} as documented."
+        if (applied.Policies.Count > 0) output.Line(changed == 0
+            ? $"{Output.Count(applied.Policies.Count, "policy is", "policies are")} as documented."
             : applied.IsDryRun ? $"{Output.Count(changed, "policy", "policies")} of {applied.Policies.Count} would change. Nothing was "
                 + $"changed."
             : $"{Output.Count(changed, "policy", "policies")} of {applied.Policies.Count} changed.");
         return applied is { IsDryRun: true, HasChanges: true } ? ExitCodes.WouldChange : ExitCodes.Done;
+    }
+
+    /// <summary>A runbook, and what its document does to it.</summary>
+    internal static void Tell(Output output, AppliedRunbook runbook, bool isDry)
+    {
+        var (sign, word) = runbook.Change switch
+        {
+            DocumentChange.Create => ("+", isDry ? "would be created, and need a rehearsal" : "created, and needs a rehearsal"),
+            DocumentChange.Edit => ("~", isDry ? $"would change to version {runbook.Version}, and need a rehearsal"
+                : $"changed to version {runbook.Version}, and needs a rehearsal"),
+            _ => ("=", "is as documented"),
+        };
+        output.Line($"{sign} runbook {runbook.Name}: {word} ({runbook.File})");
+        foreach (var member in runbook.Members ?? []) output.Line("    " + Words(member));
     }
 
     static void Tell(Output output, AppliedPolicy policy, bool isDry)

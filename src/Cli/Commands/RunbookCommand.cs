@@ -6,12 +6,14 @@ using BackupDr.Contracts.Specs;
 
 namespace BackupDr.Cli.Commands;
 
-/// <summary><c>backupdr runbook list|show|apply|failback|rehearse|execute|status|act</c>.</summary>
+/// <summary><c>backupdr runbook …</c>: what the page of runbooks does.</summary>
 static class RunbookCommand
 {
     public static Command Make() => new("runbook", "Runbooks: how a site is brought back at another one.")
     {
-        List(), Show(), Apply(), FailbackCommand.Make(), Rehearse(), Execute(), Status(), Act(),
+        List(), Show(), RunbookTextCommands.Draft(), RunbookTextCommands.Check(), Apply(), RunbookTextCommands.Versions(),
+        RunbookTextCommands.Remove(), FailbackCommand.Make(), Rehearse(), Execute(), RunbookTextCommands.Executions(), Status(), Act(),
+        RunbookSecretsCommand.Make(),
     };
 
     static Option<bool> Json() => new("--json") { Description = "Print JSON." };
@@ -87,12 +89,7 @@ static class RunbookCommand
                 Files = [.. given.GetValue(files)!.SelectMany(ApplyCommand.Read)],
                 DryRun = given.GetValue(dry),
             }, ct);
-            foreach (var one in applied.Runbooks) output.Line($"{one.Change switch
-            {
-                DocumentChange.Create => "+",
-                DocumentChange.Edit => "~",
-                _ => "=",
-            }} {one.Name}: version {one.Version}{(one.Change == DocumentChange.None ? ", as documented" : ", needs a rehearsal")}");
+            foreach (var one in applied.Runbooks) ApplyCommand.Tell(output, one, applied.IsDryRun);
             output.Json(writer => System.Text.Json.JsonSerializer.Serialize(writer, applied, WireJson.Default.RunbooksApplied));
             return applied.IsDryRun && applied.Runbooks.Any(one => one.Change != DocumentChange.None) ? ExitCodes.WouldChange
                 : ExitCodes.Done;

@@ -57,11 +57,13 @@ public sealed record DocumentFile(string Name, string Text);
 /// <summary>What applying did, or would do.</summary>
 /// <param name="IsDryRun">Whether nothing was kept of it.</param>
 /// <param name="Policies">Each policy that a document names or that goes, in the order of the documents.</param>
-public sealed record PoliciesApplied(bool IsDryRun, IReadOnlyList<AppliedPolicy> Policies)
+/// <param name="Runbooks">Each runbook that a document names; null where none does.</param>
+public sealed record PoliciesApplied(bool IsDryRun, IReadOnlyList<AppliedPolicy> Policies, IReadOnlyList<AppliedRunbook>? Runbooks = null)
 {
     /// <summary>Whether anything changed, or would.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool HasChanges => Policies.Any(policy => policy.Change != DocumentChange.None);
+    public bool HasChanges => Policies.Any(policy => policy.Change != DocumentChange.None)
+        || Runbooks?.Any(runbook => runbook.Change != DocumentChange.None) == true;
 }
 
 /// <summary>What happens to a policy by its document.</summary>

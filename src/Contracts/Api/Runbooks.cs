@@ -129,7 +129,9 @@ public sealed record RunbooksApplied(bool IsDryRun, IReadOnlyList<AppliedRunbook
 /// <param name="Change">What happens.</param>
 /// <param name="Version">Its newest version then.</param>
 /// <param name="File">The file of its document.</param>
-public sealed record AppliedRunbook(string Name, RunbookId Id, DocumentChange Change, int Version, string File);
+/// <param name="Members">What differs, of one that is changed; null for nothing.</param>
+public sealed record AppliedRunbook(string Name, RunbookId Id, DocumentChange Change, int Version, string File,
+    IReadOnlyList<MemberChange>? Members = null);
 
 /// <summary>POST runbooks/{id}/failback: makes the runbook of the way back.</summary>
 /// <param name="Id">The runbook that went there, from the path.</param>

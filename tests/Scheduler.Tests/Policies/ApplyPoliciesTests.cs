@@ -66,6 +66,31 @@ public sealed class ApplyPoliciesTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task Runbooks_stand_among_policies_and_all_of_it_is_applied_or_nothing()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        await fleet.AddHost();
+        static string Book(string length) => "---\napiVersion: backupdr/v1\nkind: Runbook\nname: site\nspec:\n  steps:\n"
+            + $"    - {{ name: settle, kind: Wait, timeout: 1h, for: {length} }}\n";
+
+        var dry = await Apply(fleet, Shop() + Book("1m"), dry: true);
+        var wrong = await Assert.ThrowsAsync<BadInputException>(() => Apply(fleet, Shop() + Book("2h")));
+        Assert.Empty(await fleet.Get<ListPolicies>().Handle(TestNode.Admin, new ListPoliciesRequest(), default));
+        var made = await Apply(fleet, Shop() + Book("1m"));
+        var again = await Apply(fleet, Shop() + Book("1m"));
+        var changed = await Apply(fleet, Shop() + Book("2m"));
+
+        Assert.Equal((DocumentChange.Create, true), (Assert.Single(dry.Runbooks!).Change, dry.HasChanges));
+        Assert.Contains("shop.yaml:14:", wrong.Message, StringComparison.Ordinal);
+        Assert.Contains("steps.settle.for: It is 02:00:00.", wrong.Message, StringComparison.Ordinal);
+        Assert.Equal((DocumentChange.Create, DocumentChange.Create), (made.Policies[0].Change, made.Runbooks![0].Change));
+        Assert.False(again.HasChanges);
+        var edited = Assert.Single(changed.Runbooks!);
+        Assert.Equal((DocumentChange.None, DocumentChange.Edit, 2), (changed.Policies[0].Change, edited.Change, edited.Version));
+        Assert.Equal(new MemberChange("steps.settle.for", "1m", "2m"), Assert.Single(edited.Members!));
+    }
+
+    [Fact]
     public async Task Items_that_a_document_does_not_name_stay_until_they_are_pruned_and_their_description_can_change()
     {
         await using var fleet = await Fleet.Start(databases);

@@ -6,13 +6,15 @@ using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Retention;
+using BackupDr.Scheduler.Runbooks.Documents;
 using BackupDr.Scheduler.Timing;
 
 namespace BackupDr.Scheduler.Policies.Documents;
 
-/// <summary>Makes policies be as documents say, in one transaction. A dry run does the same and takes it back, so that it cannot promise
-/// anything else.</summary>
-public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns runs, AlertBook alerts, IFiringEngine firing)
+/// <summary>Makes policies, and runbooks among them, be as documents say, in one transaction. A dry run does the same and takes it back, so
+/// that it cannot promise anything else.</summary>
+public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns runs, AlertBook alerts, IFiringEngine firing,
+    ApplyRunbooks runbooks)
 {
     /// <summary>Applies them.</summary>
     /// <exception cref="BadInputException">A document is wrong, or recovery points of a policy would go that is not named.</exception>
@@ -22,7 +24,8 @@ public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns r
         var applied = new List<AppliedPolicy>();
         await using var tx = await db.Begin(ct);
         var names = await WireNames.Read(tx, ct);
-        var documents = PolicyDocuments.Read(request.Files, names);
+        var books = new List<(YamlMap Text, string File)>();
+        var documents = PolicyDocuments.Read(request.Files, names, books);
         if (request.LosePoints.Except(documents.Select(given => given.Document.Name.Trim())).FirstOrDefault() is { } unknown)
             throw new BadInputException("losePoints", $"No document is that of a policy '{unknown}'.",
                 "Write the name as the document does.");
@@ -33,13 +36,15 @@ public sealed class ApplyPolicies(Postgres db, CreatePolicy create, PolicyRuns r
             catch (NotFoundException e) { throw Placed(given, e); }
         }
         if (request.Prune) applied.AddRange(await Prune(tx, caller, documents, ct));
-        if (request.DryRun) return new PoliciesApplied(true, applied);
+        var appliedBooks = books.Count == 0 ? null : await runbooks.Apply(tx, caller, books, names, ct);
+        if (request.DryRun) return new PoliciesApplied(true, applied, appliedBooks);
         var changed = await Changed(tx, applied, ct);
         await tx.Commit(ct);
         foreach (var policy in changed) await EditPolicy.Schedule(firing, policy, ct);
         foreach (var gone in applied.Where(one => one.Change == DocumentChange.Remove))
             await firing.Remove(PolicyFirings.Key(gone.Id), ct);
-        return new PoliciesApplied(false, applied);
+        if (appliedBooks is not null) await runbooks.Look(appliedBooks, ct);
+        return new PoliciesApplied(false, applied, appliedBooks);
     }
 
     static async Task<List<Policy>> Changed(Transaction tx, IEnumerable<AppliedPolicy> applied, CancellationToken ct)

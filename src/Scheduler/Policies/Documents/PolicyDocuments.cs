@@ -29,8 +29,12 @@ static class PolicyDocuments
     };
 
     /// <summary>All documents of files.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="names">Names of hosts and locations.</param>
+    /// <param name="books">Gets those of the kind Runbook, unread; null where such a document is refused.</param>
     /// <exception cref="BadInputException">Something in them is wrong; the message has a line for each problem, with its place.</exception>
-    public static IReadOnlyList<Given> Read(IReadOnlyList<DocumentFile> files, WireNames names)
+    public static IReadOnlyList<Given> Read(IReadOnlyList<DocumentFile> files, WireNames names,
+        List<(YamlMap Text, string File)>? books = null)
     {
         if (files.Count is 0 or > ApplyPoliciesRequest.MostFiles)
             throw new BadInputException("files", $"{files.Count} files were given.", $"From 1 to {ApplyPoliciesRequest.MostFiles}.");
@@ -40,15 +44,17 @@ static class PolicyDocuments
         var (problems, documents) = (new List<DocumentProblem>(), new List<Given>());
         foreach (var file in files)
             foreach (var value in YamlReading.Read(file, problems))
-                if (Read(value, file.Name, names, problems) is { } document) documents.Add(new Given(document, file.Name, value.Line));
+                if (books is not null && value is YamlMap map && map.Find("kind")?.Value is YamlScalar { Text: RunbookDocument.TheKind })
+                    books.Add((map, file.Name));
+                else if (Read(value, file.Name, names, problems) is { } document) documents.Add(new Given(document, file.Name, value.Line));
         foreach (var same in documents.GroupBy(given => given.Document.Name.Trim()).Where(same => same.Count() > 1))
             foreach (var given in same.Skip(1))
                 problems.Add(new DocumentProblem(given.File, given.Line, 1,
                     $"The policy '{same.Key}' has a document in {same.First().File}:"
                     + $"{same.First().Line} already.", "Keep one of them."));
         if (problems.Count > 0) throw DocumentHead.Refused(problems);
-        if (documents.Count == 0) throw new BadInputException("files", "There is no document in what was given.",
-            "docs/operate/policy-files.md has an example.");
+        if (documents.Count == 0 && books is not { Count: > 0 })
+            throw new BadInputException("files", "There is no document in what was given.", "docs/operate/policy-files.md has an example.");
         return documents;
     }
 

@@ -54,14 +54,30 @@ static class RunbookDocuments
             throw new BadInputException("files", $"{files.Count} files were given.", $"From 1 to {ApplyPoliciesRequest.MostFiles}.");
         var (problems, documents) = (new List<DocumentProblem>(), new List<Given>());
         foreach (var file in files) documents.AddRange(Read(file, names, problems));
+        MustBeWhole(documents, problems);
+        return documents.Count > 0 ? documents : throw new BadInputException("files", "There is no document in what was given.",
+            "docs/runbooks.md has an example.");
+    }
+
+    /// <summary>Documents that were found among others.</summary>
+    /// <exception cref="BadInputException">Something in them is wrong; the message has a line for each problem, with its place.</exception>
+    public static IReadOnlyList<Given> Read(IReadOnlyList<(YamlMap Text, string File)> texts, WireNames names)
+    {
+        var problems = new List<DocumentProblem>();
+        var documents = texts.Select(one => Read(one.Text, one.File, names, problems)).OfType<Given>().ToList();
+        MustBeWhole(documents, problems);
+        return documents;
+    }
+
+    /// <summary>Refuses blanks that nobody filled in, a second document of one runbook, and whatever was wrong before.</summary>
+    static void MustBeWhole(List<Given> documents, List<DocumentProblem> problems)
+    {
         problems.AddRange(documents.SelectMany(given => RunbookPlaces.Blanks(given.Text).Select(blank => BlankAt(given.File, blank))));
         foreach (var twice in documents.GroupBy(given => given.Document.Name.Trim(), StringComparer.OrdinalIgnoreCase)
             .Where(same => same.Count() > 1).SelectMany(same => same.Skip(1)))
             problems.Add(new DocumentProblem(twice.File, twice.Text.Line, 1,
                 $"The runbook '{twice.Document.Name}' has a document already.", "Keep one of them."));
         if (problems.Count > 0) throw DocumentHead.Refused(problems);
-        return documents.Count > 0 ? documents : throw new BadInputException("files", "There is no document in what was given.",
-            "docs/runbooks.md has an example.");
     }
 
     /// <summary>The documents of a file that can be read; what is wrong with the others is told.</summary>
@@ -69,14 +85,17 @@ static class RunbookDocuments
     {
         var documents = new List<Given>();
         foreach (var value in YamlReading.Read(file, problems))
-        {
-            // What it is comes first: the members of something else would all be unknown.
-            if (value is YamlMap map && !(DocumentHead.Is(map, "apiVersion", RunbookDocument.TheVersion, file.Name, problems)
-                && DocumentHead.Is(map, "kind", RunbookDocument.TheKind, file.Name, problems))) continue;
-            if (WireYaml.Read(value, WireJson.Default.RunbookDocument, names, file.Name, problems) is { } document)
-                documents.Add(new Given(document, file.Name, (YamlMap)value));
-        }
+            if (Read(value, file.Name, names, problems) is { } given) documents.Add(given);
         return documents;
+    }
+
+    static Given? Read(YamlValue value, string file, WireNames names, List<DocumentProblem> problems)
+    {
+        // What it is comes first: the members of something else would all be unknown.
+        if (value is YamlMap map && !(DocumentHead.Is(map, "apiVersion", RunbookDocument.TheVersion, file, problems)
+            && DocumentHead.Is(map, "kind", RunbookDocument.TheKind, file, problems))) return null;
+        return WireYaml.Read(value, WireJson.Default.RunbookDocument, names, file, problems) is { } document
+            ? new Given(document, file, (YamlMap)value) : null;
     }
 
     /// <summary>What cannot be executed of a document as it is written, where it stands.</summary>
@@ -129,14 +148,39 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
     public async Task<RunbooksApplied> Handle(Caller caller, ApplyRunbooksRequest request, CancellationToken ct)
     {
         caller.Must(Right.RunbookWrite);
-        var applied = new List<AppliedRunbook>();
         await using var tx = await db.Begin(ct);
-        var documents = RunbookDocuments.Read(request.Files, await WireNames.Read(tx, ct));
+        var names = await WireNames.Read(tx, ct);
+        var applied = await Apply(tx, caller, RunbookDocuments.Read(request.Files, names), names, ct);
+        if (request.DryRun) return new RunbooksApplied(true, applied);
+        await tx.Commit(ct);
+        await Look(applied, ct);
+        return new RunbooksApplied(false, applied);
+    }
+
+    /// <summary>Applies those that were found among documents of other kinds, in the caller's transaction.</summary>
+    /// <exception cref="BadInputException">A document is wrong, or says what cannot be executed.</exception>
+    internal async Task<IReadOnlyList<AppliedRunbook>> Apply(Transaction tx, Caller caller,
+        IReadOnlyList<(YamlMap Text, string File)> texts, WireNames names, CancellationToken ct)
+    {
+        caller.Must(Right.RunbookWrite);
+        return await Apply(tx, caller, RunbookDocuments.Read(texts, names), names, ct);
+    }
+
+    /// <summary>Looks at those that were changed, once that is stored.</summary>
+    internal async Task Look(IReadOnlyList<AppliedRunbook> applied, CancellationToken ct)
+    {
+        foreach (var one in applied.Where(one => one.Change != DocumentChange.None)) await readiness.Look(one.Id, ct);
+    }
+
+    async Task<IReadOnlyList<AppliedRunbook>> Apply(Transaction tx, Caller caller, IReadOnlyList<RunbookDocuments.Given> documents,
+        WireNames names, CancellationToken ct)
+    {
+        var applied = new List<AppliedRunbook>();
         var unfit = documents.SelectMany(given => RunbookDocuments.Unfit(given, executors)).ToList();
         if (unfit.Count > 0) throw DocumentHead.Refused(unfit);
         foreach (var given in documents)
         {
-            try { applied.Add(await Apply(tx, caller, given, ct)); }
+            try { applied.Add(await Apply(tx, caller, given, names, ct)); }
             catch (BadInputException e)
             {
                 throw new BadInputException("files", $"{given.File}:{given.Text.Line}:1: '{given.Document.Name}': {e.Message}", e.Hint);
@@ -144,14 +188,10 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
         }
         // Only now are all there that name each other.
         foreach (var given in documents) unfit.AddRange(await RunbookDocuments.UnfitParts(tx, given, ct));
-        if (unfit.Count > 0) throw DocumentHead.Refused(unfit);
-        if (request.DryRun) return new RunbooksApplied(true, applied);
-        await tx.Commit(ct);
-        foreach (var one in applied.Where(one => one.Change != DocumentChange.None)) await readiness.Look(one.Id, ct);
-        return new RunbooksApplied(false, applied);
+        return unfit.Count > 0 ? throw DocumentHead.Refused(unfit) : applied;
     }
 
-    async Task<AppliedRunbook> Apply(Transaction tx, Caller caller, RunbookDocuments.Given given, CancellationToken ct)
+    async Task<AppliedRunbook> Apply(Transaction tx, Caller caller, RunbookDocuments.Given given, WireNames names, CancellationToken ct)
     {
         var name = RunbookTable.Name(given.Document.Name);
         var known = await tx.First("select id from runbook where lower(name) = lower($1) and removed_at is null", [name],
@@ -159,9 +199,13 @@ public sealed class ApplyRunbooks(Postgres db, StepExecutors executors, Readines
         if (known is not { } id)
             return new AppliedRunbook(name, await CreateRunbook.Make(tx, caller, executors, RunbookId.New(clock), name,
                 given.Document.Spec, ct), DocumentChange.Create, 1, given.File);
+        var before = await RunbookTable.Get(tx, id, ct);
         var (version, isChanged) = await EditRunbook.Change(tx, caller, executors, new EditRunbookRequest(id, name,
             given.Document.Spec), ct);
-        return new AppliedRunbook(name, id, isChanged ? DocumentChange.Edit : DocumentChange.None, version, given.File);
+        IReadOnlyList<MemberChange> members = [.. before.Name == name ? [] : new[] { new MemberChange("name", before.Name, name) },
+            .. RunbookDocuments.Between(before.Spec, given.Document.Spec, names)];
+        return new AppliedRunbook(name, id, isChanged ? DocumentChange.Edit : DocumentChange.None, version, given.File,
+            isChanged && members.Count > 0 ? members : null);
     }
 }
 
