@@ -61,7 +61,8 @@ public sealed class SettingsTests
     {
         var e = Assert.Throws<SettingsException>(() => Settings.Read<NodeSettings>(Of([.. Enough, ("Agents:PublicAddress", "x")])));
 
-        Assert.Equal("Agents:PublicAddress is no setting; here are: Agents:Url, Agents:PublicUrl, Agents:Archive.",
+        Assert.Equal("Agents:PublicAddress is no setting; here are: Agents:Url, Agents:PublicUrl, Agents:Archive, "
+            + "Agents:AloneAfterSeconds, Agents:AloneDays.",
             Assert.Single(e.Problems));
     }
 
