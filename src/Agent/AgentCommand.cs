@@ -17,7 +17,7 @@ using Microsoft.Extensions.Logging;
 
 namespace BackupDr.Agent;
 
-/// <summary>The program's verbs: join, run, doctor, version.</summary>
+/// <summary>The program's verbs: join, run, doctor, local, version.</summary>
 static class AgentCommand
 {
     const string Usage = """
@@ -25,6 +25,7 @@ static class AgentCommand
             [--label KEY=VALUE[,KEY=VALUE…]]
         backupdr-agent run [--state DIR] [--hooks DIR] [--steps DIR] [--stdin-lifetime]
         backupdr-agent doctor [--state DIR]
+        backupdr-agent local [--state DIR] [--steps DIR]
         backupdr-agent version
         """;
 
@@ -48,6 +49,11 @@ static class AgentCommand
                 return 0;
             case ["doctor"]:
                 return await Examine(State(options));
+            case ["local"]:
+                NativeLibraries.Check();
+                using (var input = new StreamReader(Console.OpenStandardInput()))
+                    return await LocalSteps.Serve(State(options),
+                        Path.GetFullPath(options.GetValueOrDefault("steps") ?? AllowedSteps.Default), input, Console.Out);
             case ["run"]:
                 NativeLibraries.Check();
                 return await Serve(State(options), Path.GetFullPath(options.GetValueOrDefault("hooks") ?? HookFolder.Default),

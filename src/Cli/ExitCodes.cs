@@ -29,5 +29,5 @@ static class ExitCodes
         RepositoryFault.WrongPassword => WrongPassword,
         RepositoryFault.Archived or RepositoryFault.Thawing => NotThawed,
         _ => Failed,
-    } : Failed;
+    } : failure.Code == "bundle.altered" ? Altered : Failed;
 }

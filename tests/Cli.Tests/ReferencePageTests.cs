@@ -50,7 +50,7 @@ static class ReferencePage
         | 11 | the repository is locked |
         | 12 | wrong password |
         | 20 | what is to be read lies in an archive and is [not thawed yet](../operate/tiers.md) |
-        | 21 | an export of [evidence](../operate/evidence.md), or [the audit log](../operate/audit.md), is not as it was written |
+        | 21 | [evidence](../operate/evidence.md), [audit log](../operate/audit.md) or [bundle](../runbooks.md#a-bundle): altered |
         | 22 | `apply --dry-run`: something [would change](../operate/policy-files.md) |
         | 130 | stopped by Ctrl-C |
 

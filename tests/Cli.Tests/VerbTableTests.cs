@@ -119,6 +119,7 @@ public sealed class VerbTableTests(CrowdedRepository crowded) : IClassFixture<Cr
         "runbook list", "runbook show", "runbook apply", "runbook failback", "runbook rehearse", "runbook execute", "runbook status",
         "runbook act", "runbook draft", "runbook check", "runbook versions", "runbook executions", "runbook remove",
         "runbook secrets list", "runbook secrets set", "runbook secrets remove",
+        "runbook bundle", "runbook run", "runbook answer", "runbook step", "runbook merge",
         "node add", "node join", "node list", "node drain", "node remove",
         "user list", "user add", "user roles", "user disable", "user enable", "user reset", "api-key list", "api-key add", "api-key revoke",
         "approval list", "approval refuse", "audit export", "audit verify",

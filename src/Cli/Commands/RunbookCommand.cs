@@ -14,6 +14,7 @@ static class RunbookCommand
         List(), Show(), RunbookTextCommands.Draft(), RunbookTextCommands.Check(), Apply(), RunbookTextCommands.Versions(),
         RunbookTextCommands.Remove(), FailbackCommand.Make(), Rehearse(), Execute(), RunbookTextCommands.Executions(), Status(), Act(),
         RunbookSecretsCommand.Make(),
+        BundleCommand.Make(), BundleCommand.Run(), BundleCommand.Answer(), BundleCommand.Step(), BundleCommand.Merge(),
     };
 
     static Option<bool> Json() => new("--json") { Description = "Print JSON." };

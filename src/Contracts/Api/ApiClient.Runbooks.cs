@@ -14,6 +14,12 @@ public sealed partial class ApiClient
     /// <summary>POST runbooks/{id}/failback.</summary>
     public Task<Runbook> MakeFailback(MakeFailbackRequest request, CancellationToken ct) => Send(HttpMethod.Post,
         $"runbooks/{request.Id}/failback", request, WireJson.Default.MakeFailbackRequest, WireJson.Default.Runbook, ct);
+    /// <summary>POST runbooks/{id}/bundle.</summary>
+    public Task<SavedBundle> SaveBundle(SaveBundleRequest request, CancellationToken ct) => Send(HttpMethod.Post,
+        $"runbooks/{request.Id}/bundle", request, WireJson.Default.SaveBundleRequest, WireJson.Default.SavedBundle, ct);
+    /// <summary>POST executions/merge.</summary>
+    public Task<ExecutionMerged> MergeExecution(MergeExecutionRequest request, CancellationToken ct) => Send(HttpMethod.Post,
+        "executions/merge", request, WireJson.Default.MergeExecutionRequest, WireJson.Default.ExecutionMerged, ct);
     /// <summary>POST runbooks/{id}/rehearse.</summary>
     public Task<ExecutionStarted> Rehearse(RehearseRunbookRequest request, CancellationToken ct) => Send(HttpMethod.Post,
         $"runbooks/{request.Id}/rehearse", request, WireJson.Default.RehearseRunbookRequest, WireJson.Default.ExecutionStarted, ct);

@@ -217,6 +217,16 @@ public sealed record EvidenceBody
     /// <summary>Of an execution: those that were its steps, or steps of these. Each has a record of its own; what they left out or
     /// behind, and what people answered for in them, stands in this one too, behind the names of the steps.</summary>
     public IReadOnlyList<EvidencePart>? Parts { get; init; }
+    /// <summary>Of an execution that was carried out from a bundle: the bundle.</summary>
+    public string? Bundle { get; init; }
+    /// <summary>Of one that was merged: hash of the last record of what was written down then.</summary>
+    public string? BundleHash { get; init; }
+    /// <summary>Fingerprint of the key that signed that.</summary>
+    public string? BundleKey { get; init; }
+    /// <summary>What kept a second one from being executed beside it, in words.</summary>
+    public string? Guard { get; init; }
+    /// <summary>Who merged it.</summary>
+    public string? MergedBy { get; init; }
     /// <summary>Members that this version does not know.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }

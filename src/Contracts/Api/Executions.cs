@@ -52,6 +52,8 @@ public sealed record ExecutionSummary
     public ExecutionId? Parent { get; init; }
     /// <summary>What is executed as its steps, and theirs, in which versions; null where it executes no other runbook.</summary>
     public IReadOnlyList<ExecutionPart>? Parts { get; init; }
+    /// <summary>The bundle that it was carried out from, without a node; null for none.</summary>
+    public string? Bundle { get; init; }
 }
 
 /// <summary>GET executions/{id}.</summary>

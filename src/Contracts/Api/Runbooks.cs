@@ -41,6 +41,8 @@ public sealed record Runbook
     public ExecutionSummary? LastRehearsal { get; init; }
     /// <summary>What is being executed of it, the one in earnest first.</summary>
     public IReadOnlyList<ExecutionSummary> Open { get; init => field = value ?? []; } = [];
+    /// <summary>The newest bundle that was made of it; null for none.</summary>
+    public NewestBundle? Bundle { get; init; }
 }
 
 /// <summary>GET runbooks: by name.</summary>

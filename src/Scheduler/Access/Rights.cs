@@ -219,6 +219,8 @@ public static class Rights
         [typeof(RemoveRunbook)] = Right.RunbookWrite,
         [typeof(ApplyRunbooks)] = Right.RunbookWrite,
         [typeof(MakeFailback)] = Right.RunbookWrite,
+        [typeof(SaveBundle)] = Right.SecretReveal,
+        [typeof(MergeExecution)] = Right.RunbookExecute,
         [typeof(RehearseRunbook)] = Right.RunbookRehearse,
         [typeof(StartExecution)] = Right.RunbookExecute,
         [typeof(ListExecutions)] = Right.RunbookRead,

@@ -14,6 +14,9 @@ static class RunbookEndpoints
     /// <summary>Largest body with documents.</summary>
     const int LargestDocumentsBytes = 16 << 20;
 
+    /// <summary>Largest body with what an execution from a bundle wrote down.</summary>
+    const int LargestMergeBytes = 96 << 20;
+
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("runbooks", (Caller caller, ListRunbooks handler, CancellationToken ct)
@@ -43,6 +46,8 @@ static class RunbookEndpoints
             => handler.Handle(caller, new ListRunbookVersionsRequest(RunbookId.Parse(id)), ct)).For<ListRunbookVersions>();
         api.MapPost("runbooks/{id}/failback", (Caller caller, string id, MakeFailbackRequest request, MakeFailback handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<MakeFailback>();
+        api.MapPost("runbooks/{id}/bundle", (Caller caller, string id, SaveBundleRequest request, SaveBundle handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<SaveBundle>();
         api.MapPost("runbooks/{id}/rehearse", (Caller caller, string id, RehearseRunbookRequest request, RehearseRunbook handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<RehearseRunbook>();
         api.MapPost("runbooks/{id}/executions", (Caller caller, string id, StartExecutionRequest request, StartExecution handler,
@@ -55,6 +60,8 @@ static class RunbookEndpoints
         api.MapGet("executions", (Caller caller, string? runbook, bool? open, ListExecutions handler, CancellationToken ct)
             => handler.Handle(caller, new ListExecutionsRequest(runbook is null ? null : RunbookId.Parse(runbook), open ?? false), ct))
             .For<ListExecutions>();
+        api.MapPost("executions/merge", (Caller caller, MergeExecutionRequest request, MergeExecution handler, CancellationToken ct)
+            => handler.Handle(caller, request, ct)).For<MergeExecution>().WithMetadata(new RequestSizeLimitAttribute(LargestMergeBytes));
         api.MapGet("executions/{id}", (Caller caller, string id, ShowExecution handler, CancellationToken ct)
             => handler.Handle(caller, new ShowExecutionRequest(ExecutionId.Parse(id)), ct)).For<ShowExecution>();
         api.MapGet("executions/{id}/events", (Caller caller, string id, long? after, ListExecutionEvents handler, CancellationToken ct)

@@ -13,7 +13,7 @@ static class ExecutionTable
     const int Most = 100, MostEvents = 500;
 
     public const string Select = "select e.id, e.runbook_id, r.name, e.version, e.mode, e.phase, e.outcome, e.by_whom, e.why, "
-        + "e.started_at, e.ended_at, e.parent_id, e.parts from execution e join runbook r on r.id = e.runbook_id";
+        + "e.started_at, e.ended_at, e.parent_id, e.parts, e.bundle from execution e join runbook r on r.id = e.runbook_id";
 
     public static ExecutionSummary Read(Row row) => new()
     {
@@ -30,6 +30,7 @@ static class ExecutionTable
         EndedAt = row.TimeOrNull("ended_at"),
         Parent = row.IdOrNull<ExecutionId>("parent_id"),
         Parts = row.Json("parts", WireJson.Default.IReadOnlyListExecutionPart),
+        Bundle = row.TextOrNull("bundle"),
     };
 
     public static async Task<IReadOnlyList<ExecutionSummary>> List(SqlSource db, RunbookId? runbook, bool open, CancellationToken ct)
@@ -41,7 +42,7 @@ static class ExecutionTable
     {
         var found = await db.First("""
             select e.id, e.runbook_id, r.name, e.version, e.mode, e.phase, e.outcome, e.by_whom, e.why, e.started_at, e.ended_at,
-                e.parent_id, e.parts, e.state, e.proposal, v.spec, v.hash, clock() as now
+                e.parent_id, e.parts, e.bundle, e.state, e.proposal, v.spec, v.hash, clock() as now
             from execution e join runbook r on r.id = e.runbook_id
             join runbook_version v on v.runbook_id = e.runbook_id and v.version = e.version where e.id = $1
             """, [id], row => new ExecutionView

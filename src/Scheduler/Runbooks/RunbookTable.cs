@@ -19,7 +19,8 @@ static class RunbookTable
     /// <summary>Longest name; most problems that a refusal tells; most versions that are listed.</summary>
     const int LongestName = 100, MostProblems = 20, MostVersions = 200;
 
-    const string Select = "select r.id, r.name, r.version, v.at, v.by_whom, v.spec, r.problems, r.evaluated_at from runbook r "
+    const string Select = "select r.id, r.name, r.version, v.at, v.by_whom, v.spec, r.problems, r.evaluated_at, r.bundle_version, "
+        + "r.bundle_at, r.bundle_by from runbook r "
         + "join runbook_version v on v.runbook_id = r.id and v.version = r.version where r.removed_at is null";
 
     public static async Task<IReadOnlyList<Runbook>> List(SqlSource db, CancellationToken ct)
@@ -78,6 +79,7 @@ static class RunbookTable
         Problems = row.Json("problems", WireJson.Default.IReadOnlyListRunbookProblem) ?? [],
         EvaluatedAt = row.TimeOrNull("evaluated_at"),
         State = RunbookState.NotEvaluated,
+        Bundle = row.IsNull(8) ? null : new NewestBundle(row.Int(8), row.Time(9), row.Text(10)),
     };
 
     /// <summary>What cannot be executed as it is written, or not by this version.</summary>

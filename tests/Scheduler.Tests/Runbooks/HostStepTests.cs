@@ -5,7 +5,6 @@ using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Database;
-using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Runs;
 using BackupDr.Scheduler.Tests.Fixtures;
@@ -81,7 +80,7 @@ public sealed class HostStepTests(SchedulerDatabases databases)
                 }
             }
         }, NoStop);
-        var executor = new HostStepExecutor(work.Step.Kind, fleet.Get<AgentQuestions>(), fleet.Node.Db, clock);
+        var executor = new HostStepExecutor(work.Step.Kind, fleet.Get<IHostReach>(), clock);
         try { return (await executor.CarryOut(work, NoStop), asked); }
         finally
         {
@@ -260,7 +259,7 @@ public sealed class HostStepTests(SchedulerDatabases databases)
         var asked = Work(Script()) with { Execution = ExecutionId.New(TimeProvider.System).ToString() };
         if (isWanted) await PutAtWork(fleet, asked);
         using var cancel = new CancellationTokenSource();
-        var executor = new HostStepExecutor(StepKind.Script, fleet.Get<AgentQuestions>(), fleet.Node.Db, TimeProvider.System);
+        var executor = new HostStepExecutor(StepKind.Script, fleet.Get<IHostReach>(), TimeProvider.System);
         var work = executor.CarryOut(asked, cancel.Token);
         var wishes = new List<HostStepWish>();
 
@@ -286,7 +285,7 @@ public sealed class HostStepTests(SchedulerDatabases databases)
     {
         await using var fleet = await Fleet.Start(databases);
         var host = await fleet.AddHost();
-        var executor = new HostStepExecutor(StepKind.Script, fleet.Get<AgentQuestions>(), fleet.Node.Db, TimeProvider.System);
+        var executor = new HostStepExecutor(StepKind.Script, fleet.Get<IHostReach>(), TimeProvider.System);
         var (work, asked) = (executor.CarryOut(Work(Script()), NoStop), 0);
 
         while (!work.IsCompleted)

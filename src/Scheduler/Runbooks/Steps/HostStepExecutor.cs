@@ -6,7 +6,6 @@ using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Database;
-using BackupDr.Scheduler.Hosts;
 
 namespace BackupDr.Scheduler.Runbooks.Steps;
 
@@ -15,7 +14,7 @@ namespace BackupDr.Scheduler.Runbooks.Steps;
 /// <remarks>The agent begins each activity once, by its key, and notes it before: whoever asks again learns how far it is. What a rehearsal
 /// has no host of its own for is only looked at. A fence is a program or the stop of a service, at the side that must take no writes any
 /// more: where its host does not answer, nothing is proven, and the step fails when its time is over.</remarks>
-public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Postgres db, TimeProvider clock) : IStepExecutor
+public sealed class HostStepExecutor(StepKind kind, IHostReach hosts, TimeProvider clock) : IStepExecutor
 {
     static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
     const string WasActive = "wasActive";
@@ -88,25 +87,18 @@ public sealed class HostStepExecutor(StepKind kind, AgentQuestions questions, Po
         using var late = new CancellationTokenSource(AgentProtocol.RequestTimeout, clock);
         try
         {
-            if (!await IsWanted(work, late.Token)) await Ask(work, HostStepWish.Cancel, work.Activity, late.Token);
+            if (!await hosts.IsWanted(work, late.Token)) await Ask(work, HostStepWish.Cancel, work.Activity, late.Token);
         }
         // The agent ends it by its own clock.
         catch (Exception e) when (e is BackupDrException or OperationCanceledException || Outage.Is(e)) { return; }
     }
 
-    async Task<bool> IsWanted(StepWork work, CancellationToken ct) => TypedId.TryParse<ExecutionId>(work.Execution, out var execution)
-        && await db.Scalar<bool>("select exists (select from activity where execution_id = $1 and step = $2 and attempt = $3)",
-            [execution, work.Step.Name, work.Attempt], ct);
-
     async Task<HostStepReport> Ask(StepWork work, HostStepWish wish, StepActivity activity, CancellationToken ct)
     {
-        var name = HostOf(work) ?? Named(work.Step);
-        var id = await HostTable.FindByName(db, name, ct) ?? throw new NotFoundException($"A host named {name}",
-            "Correct the name in the runbook, or let the host join.");
         var (script, service, database) = Wanted(work, activity);
         var left = work.Until - work.Now(clock);
         var isSandboxed = wish != HostStepWish.Look && IsSandboxed(work);
-        return await questions.Step(id, new HostStep
+        return await hosts.Ask(HostOf(work) ?? Named(work.Step), new HostStep
         {
             Key = work.IdempotencyKey,
             Wish = wish,

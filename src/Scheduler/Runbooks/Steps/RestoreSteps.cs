@@ -197,8 +197,8 @@ sealed class RestoreItem(Postgres db, RequestRestore request, RestoreMoment mome
         catch (NotFoundException e) { return (null, StepResult.Failed($"{e.Message}: {spec.Item}.")); }
     }
 
-    static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all, RestoreWhich which) => all.FirstOrDefault(point => point.GoneAt is null
-        && (which == RestoreWhich.NewestProven ? point.Proof == ProofResult.Proven : point.IsComplete));
+    internal static RecoveryPoint? Choose(IReadOnlyList<RecoveryPoint> all, RestoreWhich which) => all.FirstOrDefault(point
+        => point.GoneAt is null && (which == RestoreWhich.NewestProven ? point.Proof == ProofResult.Proven : point.IsComplete));
 
     async Task<Run?> Existing(RunId id, CancellationToken ct)
     {
