@@ -1,5 +1,6 @@
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Runbooks.Steps;
 
 namespace BackupDr.Scheduler.Runbooks;
@@ -9,6 +10,7 @@ sealed partial class CarryOut(StepExecutors executors, TimeProvider clock, ILogg
 {
     /// <summary>What came of it. What an executor throws that is no cancellation is a result too.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled, or its time ended.</exception>
+    /// <exception cref="Npgsql.NpgsqlException">The nodes' database is away: nothing is known of the step.</exception>
     public async Task<StepResult> Do(Claimed claimed, CancellationToken ct)
     {
         var left = new TimeLeft(claimed.Left, clock);
@@ -37,6 +39,8 @@ sealed partial class CarryOut(StepExecutors executors, TimeProvider clock, ILogg
             }, ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested) { throw; }
+        // The nodes' own database is away, which says nothing of the step: whoever has it next carries it out again, under the same name.
+        catch (Exception e) when (Outage.Is(e)) { throw; }
         // Whatever is broken in one kind of step, the execution goes on with what its runbook says about failures.
         catch (Exception e)
         {

@@ -5,6 +5,7 @@ using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks;
 using BackupDr.Scheduler.Runbooks.Steps;
 using BackupDr.Scheduler.Tests.Fixtures;
+using Npgsql;
 
 namespace BackupDr.Scheduler.Tests.Runbooks;
 
@@ -135,6 +136,24 @@ public sealed class TakeOverTests(SchedulerDatabases databases)
         Assert.Equal((ExecutionPhase.Paused, true), (view.State.Phase, view.State.Steps[0].IsOpen));
         Assert.Empty(await Reported(books, id));
         Assert.Equal(0, await books.Get<ActivityWork>().Due(Books.NoStop));   // nothing waits for time any more
+    }
+
+    [Fact]
+    public async Task A_database_that_fails_over_in_the_middle_of_a_step_is_no_failure_of_the_step()
+    {
+        await using var books = await Books.Start(databases);
+        books.Target.Answer = (work, _) => books.Target.Of("move").Count == 1 ? throw new NpgsqlException("The server is gone.")
+            : Task.FromResult(StepResult.Done("So."));
+        var runbook = await books.Make("shop", Books.Step("move", kind: StepKind.Script));
+        var id = await books.Execute(runbook.Id, ExecutionMode.Disaster);
+        var claimed = Assert.Single(await books.Get<ActivityTable>().Claim("one", 1, Books.NoStop));
+
+        await Assert.ThrowsAsync<NpgsqlException>(() => books.Get<CarryOut>().Do(claimed, Books.NoStop));
+        await books.Pass(LeaseIsOver);
+        await books.Carry();
+
+        Assert.Equal(ExecutionOutcome.Succeeded, (await books.Show(id)).State.Outcome);
+        Assert.Equal(["1", "1"], books.Target.Of("move"));   // under the same name: what it talks to can tell
     }
 
     [Fact]
