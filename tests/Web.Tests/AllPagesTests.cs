@@ -8,6 +8,7 @@ using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Access.People;
 using BackupDr.Scheduler.Alerts.Channels;
+using BackupDr.Scheduler.Alone;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Hosts;
@@ -125,6 +126,7 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
             {
                 Sources = [new SourceFound(FoundKind.Sqlite, FilePath.FromText("/srv/app/data.db"), "SQLite 3, 12 tables", 12_345_678)],
             }, default);
+            await WasAlone(node, web.Host);
             var channel = await node.Get<SaveChannel>().Handle(ConsoleNode.System, new SaveChannelRequest
             {
                 Name = "On call",
@@ -252,6 +254,36 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 && run.Policy == policy.Id));
             await Receives(node, agent, policy.Items[0].Id);
             return policy.Items[0];
+        }
+
+        /// <summary>A backup that a host made while no node was reachable.</summary>
+        static async Task WasAlone(ConsoleNode node, HostId host)
+        {
+            var (meet, me, now) = (node.Get<MeetAlone>(), Caller.Agent(host), TimeProvider.System.GetUtcNow());
+            var part = (await meet.Handle(me, new AloneRequest(), default)).Plan!.Parts[0];
+            await meet.Handle(me, new AloneRequest
+            {
+                Runs =
+                [
+                    new AloneRun
+                    {
+                        Id = RunId.New(TimeProvider.System),
+                        Policy = part.Policy,
+                        Item = part.Item,
+                        NominalAt = now.AddHours(-1),
+                        Repository = part.Repository,
+                        Title = part.Name,
+                        AloneSince = now.AddHours(-2),
+                        StartedAt = now.AddHours(-1),
+                        EndedAt = now.AddMinutes(-59),
+                        Result = new JobResult
+                        {
+                            Outcome = JobOutcome.Complete,
+                            Backup = new BackupResult { SnapshotId = new string('e', 64), TakenAt = now.AddHours(-1), Files = 3 },
+                        },
+                    },
+                ],
+            }, default);
         }
 
         /// <summary>A log, so that there is a track of moments.</summary>
