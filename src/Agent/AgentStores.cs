@@ -14,6 +14,8 @@ public sealed class AgentStores(AgentIdentity identity)
 {
     /// <summary>How long one place is asked again and again while there is another one.</summary>
     static readonly TimeSpan PatienceWithOthersThere = TimeSpan.FromSeconds(15);
+    /// <summary>How long one connection to it may take then: a site whose cable is pulled refuses nothing, and is silent.</summary>
+    static readonly TimeSpan ConnectPatienceWithOthersThere = TimeSpan.FromSeconds(5);
 
     readonly ConcurrentDictionary<LocationId, RequestGate> _gates = new();
     readonly ConcurrentDictionary<LocationId, BandwidthLimits> _limits = new();
@@ -64,7 +66,12 @@ public sealed class AgentStores(AgentIdentity identity)
         var options = new StoreOptions(place.Options ?? []) { AuthorityPem = place.AuthorityPem, Bandwidth = Limits(place) };
         if (place.Variables is { } variables) options = options with { Environment = name => variables.GetValueOrDefault(name) };
         if (isGateway) options = options with { ClientCertificate = () => identity.Certificate, Authority = identity.Authority };
-        if (hasOthers) options = options with { Retry = options.Retry with { Budget = PatienceWithOthersThere } };
+        if (hasOthers)
+            options = options with
+            {
+                Retry = options.Retry with { Budget = PatienceWithOthersThere },
+                ConnectPatience = ConnectPatienceWithOthersThere,
+            };
         options = options with { Retry = options.Retry with { Repeating = _ => counters.Retried() } };
         var measured = new MeasuredStore(StoreFactory.Open(place.Url, options), counters,
             _gates.GetOrAdd(place.Location, _ => new RequestGate()), options.Clock);

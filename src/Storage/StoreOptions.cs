@@ -34,6 +34,9 @@ public sealed record StoreOptions
         _values = values;
     }
 
+    /// <summary>How long a connection may take to come about, over HTTP; default 20 s.</summary>
+    public TimeSpan ConnectPatience { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>A PEM file with the certificates of authorities to trust beside the system's; null for those alone.</summary>
     public string? CaCertificateFile { get; init; }
 

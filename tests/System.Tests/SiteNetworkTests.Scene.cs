@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
+using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
@@ -34,6 +36,27 @@ public sealed partial class SiteNetworkTests
         public HaproxyServer Balancer { get; private set; } = null!;
         public BindServer Names { get; private set; } = null!;
         public SiteClient Client { get; private set; } = null!;
+
+        /// <summary>How long the two persons took.</summary>
+        public TimeSpan Answered { get; private set; }
+
+        /// <summary>What the restore did; null where a standby was promoted.</summary>
+        public RestoreResult? Restore { get; set; }
+
+        /// <summary>What bringing the data to B took by the words of those who did it: the run of the restore, and the log of the
+        /// server there.</summary>
+        public IReadOnlyList<(string What, double Took)> DataParts()
+        {
+            double Between(string from, string to)
+            {
+                DateTimeOffset Last(string words) => DateTimeOffset.Parse(New.Database.Log.Split('\n')
+                    .Last(line => line.Contains(words, StringComparison.Ordinal))[..23] + "Z", CultureInfo.InvariantCulture);
+                return (Last(to) - Last(from)).TotalSeconds;
+            }
+            const string ready = "database system is ready to accept connections";
+            return Restore is null ? [("the promotion", Between("received promote request", ready))]
+                : [("the restore", Restore.Seconds), ("the server's recovery", Between("starting PostgreSQL", ready))];
+        }
 
         /// <summary>Starts all of it, with orders coming in.</summary>
         public static async Task<Scene> Start(bool withStandby)
@@ -155,12 +178,14 @@ public sealed partial class SiteNetworkTests
         {
             await Service.Until(async () => (await Api.Execution(execution, NoStop)).State.Phase == ExecutionPhase.Paused,
                 "the silent host leaves the fence unproven");
+            var begun = Stopwatch.GetTimestamp();
             foreach (var name in (string[])["anna", "bert"])
             {
                 using var person = await SignIn(name);
                 await Post(person, $"api/v1/executions/{execution}/actions", new ActOnExecutionRequest(Action: ExecutionAction.ByHand,
                     Step: step, Text: seen), WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
             }
+            Answered = Stopwatch.GetElapsedTime(begun);
         }
 
         async Task<HttpClient> SignIn(string name)

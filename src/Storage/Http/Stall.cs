@@ -50,6 +50,8 @@ sealed class Stall : IDisposable
             throw new StoreException(StoreFault.Unavailable, stall.Cut
                 ? $"{what}: nothing moved for {patience.TotalSeconds:0} seconds." : $"{what}: {e.Message}", null, e);
         }
+        // Of a connection that nobody answers, as of a site whose cable is pulled: an SDK throws what .NET wraps in a cancellation.
+        catch (TimeoutException e) { throw new StoreException(StoreFault.Unavailable, $"{what}: {e.Message}", null, e); }
         catch (Exception e)
         {
             if (translate(what, e) is not { } known) throw;

@@ -12,8 +12,6 @@ static class StoreHttp
     public const int RequestsAtOnce = 8;
 
     const string ServerUsage = "1.3.6.1.5.5.7.3.1";
-    static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(20);
-
     // A load balancer's addresses change; a connection that lives for ever would never notice.
     static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(10);
 
@@ -25,7 +23,7 @@ static class StoreHttp
     {
         var handler = new SocketsHttpHandler
         {
-            ConnectTimeout = ConnectPatience,
+            ConnectTimeout = options.ConnectPatience,
             PooledConnectionLifetime = ConnectionLifetime,
             AllowAutoRedirect = false,                     // a signature is made for one host
             AutomaticDecompression = DecompressionMethods.None,
