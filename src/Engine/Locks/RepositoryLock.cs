@@ -22,7 +22,7 @@ public sealed class RepositoryLock : IAsyncDisposable
     readonly LockFile _identity;
     readonly List<BlobId> _superseded = [];   // refreshed away, and perhaps not deleted yet
     BlobId _current;
-    long _refreshedAt;
+    long _refreshedAt, _writtenAt;
     PeriodicTimer? _due;
     Task _refreshing = Task.CompletedTask;
 
@@ -50,13 +50,8 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
     public static async Task<RepositoryLock> Take(Repository repository, LockKind kind, CancellationToken ct)
     {
-        var taken = await Announce(repository, kind, ct);
-        try { await taken.Settle(ct); }
-        catch
-        {
-            await taken.DisposeAsync();
-            throw;
-        }
+        var taken = await Enter(repository, kind, ct);
+        await taken.OrLeave(taken.Settle(ct));
         return taken;
     }
 
@@ -64,13 +59,34 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// Writes a lock without waiting for others that may have been written at the same moment: until <see cref="Settle"/> has returned
     /// its owner may read, and must store and publish nothing.
     /// </summary>
+    /// <remarks>What is read counts only if nobody removes it meanwhile, so the locks are looked at after ours is there and before anything
+    /// is read. An exclusive lock that was taken while ours was on its way could else come and go between the looks of this and of
+    /// <see cref="Settle"/>, and what its owner removed would still be in what we read.</remarks>
     /// <exception cref="RepositoryException">Locked: by whom and since when.</exception>
     public static async Task<RepositoryLock> Announce(Repository repository, LockKind kind, CancellationToken ct)
+    {
+        var taken = await Enter(repository, kind, ct);
+        await taken.OrLeave(taken.RefuseConflict(ct));
+        return taken;
+    }
+
+    async Task OrLeave(Task work)
+    {
+        try { await work; }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    static async Task<RepositoryLock> Enter(Repository repository, LockKind kind, CancellationToken ct)
     {
         var options = repository.Options;
         var taken = new RepositoryLock(repository, LockRules.Identity(kind, options));
         await taken.RefuseConflict(ct);
         taken._current = await taken.Write(ct);
+        taken._writtenAt = options.Clock.GetTimestamp();
         taken._refreshing = taken.KeepFresh(taken._due = new PeriodicTimer(RefreshEvery, options.Clock));
         return taken;
     }
@@ -79,7 +95,7 @@ public sealed class RepositoryLock : IAsyncDisposable
     /// <exception cref="RepositoryException">Locked: by whom and since when. Dispose this lock then.</exception>
     public async Task Settle(CancellationToken ct)
     {
-        var rest = SettleTime - Age;
+        var rest = SettleTime - _repository.Options.Clock.GetElapsedTime(_writtenAt);
         if (rest > TimeSpan.Zero) await Task.Delay(rest, _repository.Options.Clock, ct);
         await RefuseConflict(ct);
     }

@@ -27,10 +27,12 @@ public sealed class RegionTests
     }
 
     /// <summary>Each showed a fault of the product: 669 an index file that came to a place before a pack of it, because a listing had
-    /// failed between; 10176 a place that did not answer, told as damage.</summary>
+    /// failed between; 10176 a place that did not answer, told as damage; 20022 an exclusive lock that came and went between a writer's
+    /// looks.</summary>
     [Theory]
     [InlineData(true, 669)]
     [InlineData(false, 10_176)]
+    [InlineData(true, 20_022)]
     public void Worlds_that_broke_once_stay_whole(bool areEquals, int seed)
     {
         using var world = new RegionWorld(areEquals);
