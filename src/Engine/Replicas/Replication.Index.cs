@@ -38,6 +38,7 @@ public sealed partial class Replication
         _stale.UnionWith(old.Select(one => one.Id));
         foreach (var (id, content) in old)
         {
+            if (!Usable.Any(place => place.Objects[ObjectLayout.Index].ContainsKey(id))) continue;   // its place stopped answering
             var left = content.Packs.Where(pack => !IsGone(pack.Id) && !named.Contains(pack.Id)).ToList();
             // A sweep of the place where the new file is put, or comes to, may be removing them without having seen it.
             _unnamed.UnionWith(left.Select(pack => pack.Id).Where(IsMarked));

@@ -295,6 +295,62 @@ public sealed class ReplicationTests : IDisposable
         Assert.DoesNotContain(atB, await Snapshots(_a));
     }
 
+    [Fact, Clause("F-13.3")]
+    public async Task A_listing_that_fails_in_the_middle_of_a_rescue_leaves_no_index_file_without_its_packs()
+    {
+        var (first, second) = (await Backup(_a, 1), await Backup(_a, 2));
+        await MustBecomeEqual();
+        await Backup(_a, 2);   // each place needs what the other prunes
+        await Backup(_b, 1);
+        await ForgetAndPrune(_a, first);
+        await ForgetAndPrune(_b, second);
+        var (hasRescued, hasFailed) = (false, false);
+        var faulty = new FaultyStore(_a)
+        {
+            Before = (verb, name, _) =>
+            {
+                hasRescued |= verb == StoreVerb.Put && name.StartsWith("index/", StringComparison.Ordinal);
+                if (verb != StoreVerb.List || name != "data" || !hasRescued || hasFailed) return null;
+                hasFailed = true;
+                return new StoreException(StoreFault.Unavailable, "the listing failed");
+            },
+        };
+        using var password = Secret.FromText(Prepared.PasswordText);
+
+        var done = await Replication.Execute([faulty, _b], password, Options, new ReplicationRequest(), _ct);
+
+        Assert.True(hasFailed);
+        Assert.False(done.IsEqual);
+        foreach (var store in (IObjectStore[])[_a, _b]) await MustBeWhole(store);
+        await Replicate();
+        await MustBecomeEqual(readsData: true);
+    }
+
+    [Fact, Clause("F-13.2")]
+    public async Task A_place_that_does_not_say_whether_a_snapshot_was_forgotten_is_told_and_not_taken_for_damaged()
+    {
+        await Backup(_a, 1);
+        await MustBecomeEqual();
+        var forgotten = $"snapshots/{await Backup(_a, 2)}";
+        var faulty = new FaultyStore(_a)
+        {
+            Before = (verb, name, _) =>
+            {
+                if (name != forgotten) return null;
+                if (verb == StoreVerb.Read) _a.Objects.Remove(forgotten);
+                return verb == StoreVerb.Head ? new StoreException(StoreFault.Unavailable, "it does not answer") : null;
+            },
+        };
+        using var password = Secret.FromText(Prepared.PasswordText);
+
+        var done = await Replication.Execute([faulty, _b], password, Options, new ReplicationRequest(), _ct);
+
+        Assert.Empty(done.Damaged);
+        Assert.Contains("does not answer", done.Places[0].Problem, StringComparison.Ordinal);
+        Assert.False(done.IsEqual);
+        await MustBecomeEqual();
+    }
+
     [Fact]
     public async Task Another_repository_is_never_mixed_in()
     {

@@ -26,20 +26,6 @@ public sealed class RegionTests
             + $"{world.WrittenThere} written elsewhere");
     }
 
-    /// <summary>Each showed a fault of the product: 669 an index file that came to a place before a pack of it, because a listing had
-    /// failed between; 10176 a place that did not answer, told as damage; 20022 an exclusive lock that came and went between a writer's
-    /// looks.</summary>
-    [Theory]
-    [InlineData(true, 669)]
-    [InlineData(false, 10_176)]
-    [InlineData(true, 20_022)]
-    public void Worlds_that_broke_once_stay_whole(bool areEquals, int seed)
-    {
-        using var world = new RegionWorld(areEquals);
-        Worlds.Each(seed, 1, world.Play);
-        Assert.True(world.Copied > 0, "nothing was copied");
-    }
-
     [Fact]
     public void A_region_that_acknowledges_what_it_does_not_keep_is_found()
     {
