@@ -23,6 +23,19 @@ sealed class UsedBlobs(Repository repository, BlobIndex index)
 
     bool IsSet(int row) => (_bits[row >> 5] & 1 << row) != 0;
 
+    /// <summary>The packs that hold what is needed; of several copies of a blob the one that the index gives.</summary>
+    public HashSet<BlobId> Packs()
+    {
+        var packs = new HashSet<BlobId>();
+        for (var row = 0; row < index.Rows; row++)
+        {
+            if (!IsSet(row)) continue;
+            var (type, id) = index.BlobOf(row);
+            if (index.TryFind(type, id, out var place)) packs.Add(place.Pack);
+        }
+        return packs;
+    }
+
     /// <summary>Sets a blob's bit; false where it was set already.</summary>
     bool Set(int row)
     {

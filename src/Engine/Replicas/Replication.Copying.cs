@@ -182,10 +182,13 @@ public sealed partial class Replication
         var snapshots = (await repository.Snapshots(SnapshotFilter.All, ct)).Where(snapshot => own.Contains(snapshot.Id));
         var used = new UsedBlobs(repository, await repository.LoadIndex(departing, withMarked: true, ct));
         await used.Walk(snapshots.Select(snapshot => snapshot.Tree), ct);
-        var needed = new HashSet<BlobId>();
-        await foreach (var pack in IndexScan.Packs(repository, ct))
-            if (departing.Contains(pack.Id) && pack.Blobs.Any(entry => Examination.IsNeededHere(used, pack.Id, entry))) needed.Add(pack.Id);
-        if (needed.Count > 0) await new Repacking(repository, used).Run(needed, _ => { }, () => false, ct);
+        var needed = used.Packs();
+        needed.IntersectWith(departing);
+        if (!await Repack(repository, used, needed, ct))
+        {
+            _isIndexGone = true;   // a sweep beside us takes what the index named that we walked with: the next look finds another copy
+            return;
+        }
         // The new packs and their index go to the others like all else; and so does what a prune or a writer beside us has added since we
         // listed, for the walk may have found there what a snapshot needs.
         if (!await Meanwhile(place, ct)) return;
@@ -193,6 +196,15 @@ public sealed partial class Replication
         await CopyFolder(ObjectLayout.Data, ct);
         await ReplaceStale(ct);
         await CopyFolder(ObjectLayout.Index, ct);
+    }
+
+    /// <summary>Copies what is needed of these packs into new ones; whether an index file still named each of them.</summary>
+    static async Task<bool> Repack(Repository repository, UsedBlobs used, HashSet<BlobId> needed, CancellationToken ct)
+    {
+        if (needed.Count == 0) return true;
+        var copied = 0;
+        await new Repacking(repository, used).Run(needed, _ => Interlocked.Increment(ref copied), () => false, ct);
+        return copied == needed.Count;
     }
 
     /// <summary>Adds to our lists what came to a place since we listed it; whether an index file did. What went stays in the lists, because

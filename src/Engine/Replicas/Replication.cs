@@ -135,12 +135,12 @@ public sealed partial class Replication
             using var stop = CancellationTokenSource.CreateLinkedTokenSource([ct, .. locks.Select(one => one.Lost)]);
             await LoadMarks(stop.Token);
             await List([ObjectLayout.Snapshots, ObjectLayout.Keys], stop.Token);
-            do
+            for (var round = 0; round == 0 || _isIndexGone; round++)   // while the rescue copied
             {
+                if (round == MostRounds) throw KeepsChanging();
                 await CopyContents(stop.Token);
                 if (!_request.IsPreview) await Rescue(stop.Token);
             }
-            while (_isIndexGone);   // while the rescue copied
             await CopyFolder(ObjectLayout.Snapshots, stop.Token);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
@@ -283,9 +283,12 @@ public sealed partial class Replication
             await CopyFolder(ObjectLayout.Index, ct);
             if (!_isIndexGone) return;
         }
-        throw new StoreException(StoreFault.Unavailable, $"replicate: the index changed {MostRounds} times while it was copied",
-            "Run the replication again when the prune beside it is over; what was copied stays.");
+        throw KeepsChanging();
     }
+
+    static StoreException KeepsChanging() => new(StoreFault.Unavailable,
+        $"replicate: the index changed {MostRounds} times while it was copied",
+        "Run the replication again when the prune beside it is over; what was copied stays.");
 
     HashSet<BlobId> Departed() => Usable.SelectMany(place => place.Objects[Departures.Folder].Keys).ToHashSet();
 
