@@ -11,6 +11,8 @@ namespace BackupDr.Scheduler.Runbooks.Steps;
 public sealed class HealthWait(IStepSecrets secrets, TimeProvider clock) : IStepExecutor
 {
     static readonly TimeSpan LookLimit = TimeSpan.FromSeconds(5), Margin = TimeSpan.FromMilliseconds(200);
+    /// <summary>A timer of so many milliseconds may fire within the last one of them.</summary>
+    static readonly TimeSpan TimerSlack = TimeSpan.FromMilliseconds(20);
     readonly HttpCaller _caller = new(secrets);
 
     sealed record Look(bool IsGood, string Text);
@@ -54,7 +56,7 @@ public sealed class HealthWait(IStepSecrets secrets, TimeProvider clock) : IStep
             if (left <= TimeSpan.Zero) break;
             var (began, limit) = (clock.GetTimestamp(), left < LookLimit ? left : LookLimit);
             var look = await Once(target, limit, ct);
-            if (looks > 0 && !look.IsGood && limit < LookLimit && clock.GetElapsedTime(began) >= limit)
+            if (looks > 0 && !look.IsGood && limit < LookLimit && clock.GetElapsedTime(began) >= limit - TimerSlack)
             {
                 // It says nothing of the target, and the one before it does.
                 last = last with { Text = $"{last.Text} (The time ended in the next look.)" };
