@@ -261,8 +261,8 @@ public sealed partial class ClusterTests
         var complete = await cluster.Ask<long>($"select count(*) from run where state = 'Complete' and {are}");
         var endedTwice = await cluster.Ask<long>("select count(*) from (select run_id from run_event where code in ('run.complete', "
             + "'run.incomplete', 'run.failed', 'run.cancelled') group by run_id having count(*) > 1) x");
-        var withoutEnd = await cluster.Ask<long>($"select count(*) from run where {are} and not exists (select from run_event where run_id = run.id "
-            + "and code in ('run.complete', 'run.incomplete', 'run.failed', 'run.cancelled'))");
+        var withoutEnd = await cluster.Ask<long>($"select count(*) from run where {are} and not exists (select from run_event "
+            + "where run_id = run.id and code in ('run.complete', 'run.incomplete', 'run.failed', 'run.cancelled'))");
         var doubled = await cluster.Ask<long>("select count(*) - count(distinct (policy_id, item_id, nominal_at)) from run "
             + "where nominal_at is not null");
         var points = await cluster.Ask<long>("select count(*) - count(distinct run_id) from recovery_point where run_id is not null");

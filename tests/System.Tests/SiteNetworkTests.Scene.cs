@@ -88,7 +88,7 @@ public sealed partial class SiteNetworkTests
             Lead();
             await Service.StartSmall();
             (Api, Http) = (Service.Api(), Service.Http());
-            Names = Keep(new BindServer(B, A.Address));
+            Names = Keep(BindServer.At(B, A.Address));
             await Names.Start();
             Old = Keep(await ShopSite.Primary(A));
             New = Keep(withStandby ? ShopSite.StandbyOf(Old, B) : ShopSite.Empty(B));

@@ -81,11 +81,13 @@ public sealed class MadeAloneTests(SchedulerDatabases databases)
         Assert.NotEmpty(Assert.Single(plan.Repositories, one => one.Id == part.Repository).Password);
         Assert.Equal([$"backupdr.item={part.Item}"], part.Backup.Tags);
         Assert.Null((await Meet(fleet, host, mark)).Plan);
-        await Fire(fleet, policy, Nominal);
-        Assert.True(Assert.Single((await Meet(fleet, host, mark)).Settled).Until < Nominal);   // its run waits: the host may make it
-        await fleet.Finish(host, run => run.Of == new LeasedItem(part.Item, Nominal) ? Fleet.Backup(snapshot: 'b')
+        var now = TimeProvider.System.GetUtcNow();
+        var nominal = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond));   // after the policy was made
+        await Fire(fleet, policy, nominal);
+        Assert.True(Assert.Single((await Meet(fleet, host, mark)).Settled).Until < nominal);   // its run waits: the host may make it
+        await fleet.Finish(host, run => run.Of == new LeasedItem(part.Item, nominal) ? Fleet.Backup(snapshot: 'b')
             : throw new InvalidOperationException($"{run.Of} was handed out"));
-        Assert.Equal(Nominal, Assert.Single((await Meet(fleet, host, mark)).Settled).Until);
+        Assert.Equal(nominal, Assert.Single((await Meet(fleet, host, mark)).Settled).Until);
         Assert.Equal(1, (await Shown(fleet, host)).Items);
         Assert.True((await Shown(fleet, host)).Until > Now.AddDays(6));
 

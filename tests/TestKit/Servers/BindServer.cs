@@ -7,10 +7,16 @@ namespace BackupDr.TestKit.Servers;
 
 /// <summary>A real name server (BIND 9) on loopback with a folder of its own: primary of "example.test", which takes updates signed with
 /// <see cref="Key"/>. About 0.2 seconds and 35 MiB.</summary>
-/// <param name="site">Where it works; null for this machine's loopback.</param>
-/// <param name="app">What "app" says at the beginning.</param>
-public sealed class BindServer(SiteNetwork.Site? site = null, string app = "127.0.0.1") : IAsyncDisposable
+public sealed class BindServer : IAsyncDisposable
 {
+    SiteNetwork.Site? _site;
+    string _app = "127.0.0.1";
+
+    /// <summary>One at a site instead of on loopback; not started.</summary>
+    /// <param name="site">Where it works.</param>
+    /// <param name="app">What "app" says at the beginning.</param>
+    public static BindServer At(SiteNetwork.Site site, string app) => new() { _site = site, _app = app };
+
     /// <summary>The zone.</summary>
     public const string Zone = "example.test";
 
@@ -25,7 +31,7 @@ public sealed class BindServer(SiteNetwork.Site? site = null, string app = "127.
     /// <summary>Its port, TCP and UDP.</summary>
     public int Port { get; } = FreePorts.Find();
 
-    string Host => site?.Address ?? "127.0.0.1";
+    string Host => _site?.Address ?? "127.0.0.1";
 
     /// <summary>Its address and port: "127.0.0.1:port".</summary>
     public string Address => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
@@ -52,7 +58,7 @@ public sealed class BindServer(SiteNetwork.Site? site = null, string app = "127.
             @ IN SOA ns.{Zone}. root.{Zone}. 1 60 30 600 5
             @ IN NS ns.{Zone}.
             ns IN A 127.0.0.1
-            app IN A {app}
+            app IN A {_app}
             two IN A 192.0.2.1
             two IN A 192.0.2.2
             www IN CNAME app.{Zone}.
@@ -70,7 +76,7 @@ public sealed class BindServer(SiteNetwork.Site? site = null, string app = "127.
 
             """);
         _named = new GuardedProcess(_folder.At("log"),
-            [.. site?.Words ?? [], "/usr/sbin/named", "-c", _folder.At("named.conf"), "-n", "1", "-g"]);
+            [.. _site?.Words ?? [], "/usr/sbin/named", "-c", _folder.At("named.conf"), "-n", "1", "-g"]);
         using var late = new CancellationTokenSource(Patience);
         while (Dig("ns").Length == 0)
         {
