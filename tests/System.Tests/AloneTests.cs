@@ -35,6 +35,7 @@ public sealed class AloneTests : IAsyncDisposable
     [Fact]
     public async Task A_host_makes_its_due_backups_while_no_node_is_there_and_tells_each_of_them_once()
     {
+        Assert.SkipUnless(Nightly.IsOn, "in the long form only");
         Tool.Need("restic", "restic");
         var host = await StartNodeAndAgent();
         using var api = Node.Api();

@@ -5,7 +5,7 @@ public sealed class RegionTests
     [Fact]
     public void In_every_world_both_regions_stay_whole_and_hold_the_same_at_last()
     {
-        var seeds = Worlds.Seeds(500);
+        var seeds = Worlds.Seeds(200);
         using var world = new RegionWorld();
         Worlds.Each(Worlds.First, seeds, world.Play);
 
@@ -17,7 +17,7 @@ public sealed class RegionTests
     [Fact]
     public void In_every_world_regions_that_are_equals_stay_whole_and_hold_the_same_at_last()
     {
-        var seeds = Worlds.Seeds(500);
+        var seeds = Worlds.Seeds(200);
         using var world = new RegionWorld(areEquals: true);
         Worlds.Each(Worlds.First, seeds, world.Play);
 
