@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BackupDr.Storage;
 
 namespace BackupDr.Simulation.Tests.Garbage;
@@ -26,6 +27,7 @@ public sealed class Actor(string name, int diesAtCall)
 public sealed class SteppedWorld(int seed) : SynchronizationContext
 {
     const int MostSteps = 60_000;
+    static readonly TimeSpan MostIdle = TimeSpan.FromMinutes(2);   // of real time, on a machine that has much else to do
 
     sealed record Call(Actor? By, Func<bool, Action?> Act);
 
@@ -112,13 +114,12 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
         SetSynchronizationContext(this);
         try
         {
+            var idleSince = 0L;
             for (int step = 0, idle = 0; ; step++)
             {
                 Continue();
                 if (_actors.TrueForAll(actor => actor.IsOver)) return;
-                if (step > MostSteps)
-                    throw new InvalidOperationException("It does not come to an end: "
-                        + string.Join(", ", _actors.Where(actor => !actor.IsOver).Select(actor => actor.Name)));
+                if (step > MostSteps) throw Endless($"{_calls.Count} calls wait");
                 // Calls take little time, so a timer of minutes seldom overtakes one.
                 var isSoon = Clock.IsWaitedFor && Random.Next(Clock.NextIsWithin(TimeSpan.FromSeconds(10)) ? 6 : 600) == 0;
                 if (_calls.Count > 0 && !isSoon)
@@ -129,7 +130,14 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
                 else if (Clock.IsWaitedFor)
                 {
                     Clock.FireNext();
-                    if (++idle > 50) LetOthersGoOn();   // somebody only waits, perhaps for one whose way is through another thread
+                    if (++idle == 50) idleSince = Stopwatch.GetTimestamp();
+                    if (idle > 50)
+                    {
+                        // Somebody only waits, perhaps for one whose way is through another thread; how long that takes is no step.
+                        LetOthersGoOn();
+                        step--;
+                        if (Stopwatch.GetElapsedTime(idleSince) > MostIdle) throw Endless($"only timers for {MostIdle} of real time");
+                    }
                 }
                 // Cancelling asynchronously takes the way round through another thread.
                 else AwaitOtherThread();
@@ -138,6 +146,9 @@ public sealed class SteppedWorld(int seed) : SynchronizationContext
         }
         finally { SetSynchronizationContext(before); }
     }
+
+    InvalidOperationException Endless(string how) => new($"It does not come to an end ({how}): "
+        + string.Join(", ", _actors.Where(actor => !actor.IsOver).Select(actor => actor.Name)));
 
     void LetOthersGoOn()
     {
