@@ -15,7 +15,9 @@ public enum Listener
 }
 
 /// <summary>Marks a connection with its listener.</summary>
-public sealed record ListenerFeature(Listener Listener);
+/// <param name="Listener">It came in here.</param>
+/// <param name="OpenedAt">When, as <see cref="TimeProvider.GetTimestamp"/> says it.</param>
+public sealed record ListenerFeature(Listener Listener, long OpenedAt);
 
 /// <summary>The addresses of a node's listeners.</summary>
 public sealed class Listeners(NodeSettings settings, IServer server)

@@ -116,7 +116,8 @@ public static class SchedulerNode
         services.AddSingleton<RecoveryKey>().AddSingleton<ExportPlaces>().AddSingleton<WriteExport>()
             .AddSingleton<ExportedControlPlane>().AddSingleton<TermFence>().AddSingleton<TermWatch>();
         services.AddHostedService<NodeStartUp>().AddHostedService(provider => provider.GetRequiredService<TermWatch>());
-        services.AddSingleton<NodeStanding>().AddSingleton<NodeLoops>().AddSingleton<UpkeepPlacement>().AddHostedService<NodeBeat>();
+        services.AddSingleton<NodeStanding>().AddSingleton<ConnectionTurnover>()
+            .AddSingleton<NodeLoops>().AddSingleton<UpkeepPlacement>().AddHostedService<NodeBeat>();
         services.AddSingleton<Notifications>().AddHostedService(provider => provider.GetRequiredService<Notifications>());
         foreach (var handler in Rights.Handlers) services.AddSingleton(handler);
         services.AddSingleton<ScopedThings>().AddSingleton<FourEyes>().AddSingleton<Refusals>().AddSingleton<AuditAnchors>();
@@ -238,11 +239,15 @@ public static class SchedulerNode
         return options;
     }
 
-    static void Mark(ListenOptions options, Listener listener) => options.Use(next => connection =>
+    static void Mark(ListenOptions options, Listener listener)
     {
-        connection.Features.Set(new ListenerFeature(listener));
-        return next(connection);
-    });
+        var clock = options.ApplicationServices.GetRequiredService<TimeProvider>();
+        options.Use(next => connection =>
+        {
+            connection.Features.Set(new ListenerFeature(listener, clock.GetTimestamp()));
+            return next(connection);
+        });
+    }
 
     internal static string PortInUse(NodeSettings settings, string message)
     {

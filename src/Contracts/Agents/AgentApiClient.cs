@@ -18,8 +18,8 @@ public sealed class AgentApiClient : IDisposable
         PollSlack = TimeSpan.FromSeconds(4), ReportTimeout = TimeSpan.FromSeconds(5);
     /// <summary>Whoever joins has one address and nobody else to ask, and the node may just have started.</summary>
     static readonly TimeSpan JoiningTimeout = TimeSpan.FromSeconds(15);
-    // Behind a balancer or a name with several addresses: a node that is added has its share within half a minute.
-    static readonly TimeSpan ConnectionLifetime = TimeSpan.FromSeconds(25);
+    // A node that came gets its share because the others end connections; this is for balancers that change without their knowing.
+    static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(5);
     const int KeepAliveSeconds = 4, KeepAlivePause = 2, KeepAliveTries = 3;
     const string ServerAuth = "1.3.6.1.5.5.7.3.1";
 

@@ -14,7 +14,7 @@ static class AgentEndpoints
 {
     public static void MapAgents(this IEndpointRouteBuilder app)
     {
-        var agent = app.MapGroup(AgentProtocol.Root);
+        var agent = app.MapGroup(AgentProtocol.Root).AddEndpointFilter(EndsConnection);
         agent.MapPost("join", (Caller caller, JoinRequest request, JoinAgent handler, CancellationToken ct) =>
             handler.Handle(caller, request, ct)).For<JoinAgent>().ExcludeFromDescription()
             .RequireRateLimiting(CallerLimits.Anonymous);
@@ -61,5 +61,15 @@ static class AgentEndpoints
             if (token.Length > 0) await script.NoteArchive(token, ct);
             return Results.File(file, "application/gzip");
         }).ExcludeFromDescription().RequireRateLimiting(CallerLimits.Anonymous);
+    }
+
+    /// <summary>Says with an answer that it is the last one of its connection, where a node came that is to have its share.</summary>
+    static async ValueTask<object?> EndsConnection(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        var answer = await next(context);
+        var http = context.HttpContext;
+        if (http.Features.Get<ListenerFeature>() is { } listener && http.RequestServices.GetRequiredService<ConnectionTurnover>()
+            .Ends(http.Connection.Id, listener.OpenedAt)) http.Response.Headers.Connection = "close";
+        return answer;
     }
 }

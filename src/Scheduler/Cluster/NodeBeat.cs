@@ -6,7 +6,7 @@ using BackupDr.Scheduler.Secrets;
 namespace BackupDr.Scheduler.Cluster;
 
 /// <summary>Says every two seconds that this node lives, and learns whether it is to drain and where the others are.</summary>
-public sealed partial class NodeBeat(Postgres db, NodeStanding standing, SealedSecrets secrets, NodeSettings settings,
+sealed partial class NodeBeat(Postgres db, NodeStanding standing, ConnectionTurnover turnover, SealedSecrets secrets, NodeSettings settings,
     Listeners listeners, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<NodeBeat> log) : BackgroundService
 {
     static readonly TimeSpan Every = TimeSpan.FromSeconds(2), CleanEvery = TimeSpan.FromMinutes(1), Farewell = TimeSpan.FromSeconds(2);
@@ -62,7 +62,9 @@ public sealed partial class NodeBeat(Postgres db, NodeStanding standing, SealedS
         }
         if (toDrain.Value != standing.IsDraining) LogDrain(log, toDrain.Value ? "drains: it takes no new work" : "takes work again");
         standing.Drain(toDrain.Value);
-        var urls = await NodeTable.AgentUrls(db, ct);
+        var nodes = await NodeTable.AgentsNodes(db, ct);
+        turnover.Know([.. nodes.Where(node => node.Serves).Select(node => new ServingNode(node.Instance, node.Agents))]);
+        var urls = nodes.Select(node => node.Url).Distinct().ToList();
         // Of one node that was not told how hosts reach it, the name of its machine is a guess; hosts joined by an address that works.
         standing.Know(urls.Count > 1 || settings.Agents.PublicUrl.Length > 0 ? urls : []);
         if (_cleaned != 0 && clock.GetElapsedTime(_cleaned) < CleanEvery) return;

@@ -37,10 +37,12 @@ static class NodeTable
     public static Task Left(Postgres db, Guid instance, CancellationToken ct)
         => db.Execute("update node set stopped_at = clock(), agents = 0, loops = 0 where instance = $1", [instance], ct);
 
-    /// <summary>Where agents find nodes. A node that is gone stays in the list until it is removed: it is expected back.</summary>
-    public static Task<List<string>> AgentUrls(Postgres db, CancellationToken ct)
-        => db.Query("select agents_url from node where 'Api' = any(roles) group by agents_url order by min(name), agents_url", [],
-            row => row.Text(0), ct);
+    /// <summary>The nodes that agents may find, in the order of their names. A node that is gone stays in the list until it is removed:
+    /// it is expected back.</summary>
+    public static Task<List<AgentsNode>> AgentsNodes(Postgres db, CancellationToken ct) => db.Query("""
+        select instance, agents_url, agents, stopped_at is null and draining_at is null and last_seen_at >= clock() - $1 as serves
+        from node where 'Api' = any(roles) order by name, agents_url
+        """, [Silence], row => new AgentsNode(row.Guid("instance"), row.Text("agents_url"), row.Int("agents"), row.Bool("serves")), ct);
 
     public static Task<List<Node>> All(SqlSource db, CancellationToken ct) => db.Query("""
         select name, version, roles, agents_url, console_url, started_at, last_seen_at, draining_at, drained_by, agents, loops, skew_ms,
@@ -74,3 +76,6 @@ static class NodeTable
 
 /// <summary>What a node says of itself when it starts.</summary>
 sealed record NodeFace(string Name, string Version, IReadOnlyList<string> Roles, string AgentsUrl, string ConsoleUrl);
+
+/// <summary>A node that serves agents, or did.</summary>
+sealed record AgentsNode(Guid Instance, string Url, int Agents, bool Serves);
