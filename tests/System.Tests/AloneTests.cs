@@ -165,9 +165,9 @@ public sealed class AloneTests : IAsyncDisposable
         Assert.Equal("worth it\n", await File.ReadAllTextAsync(_scratch.At("back") + _scratch.At("data/file"), _ct));
     }
 
-    async Task<string> Told() => await Node.Ask<string>("select coalesce(json_agg(json_build_object('id', id, 'alone', alone_id, 'state', state, "
-        + "'epoch', lease_epoch, 'nominal', nominal_at) order by nominal_at)::text, 'none') from run where alone_id is not null")
-        + "\n" + string.Join('\n', Directory.EnumerateFileSystemEntries(Path.Combine(State, "alone")));
+    async Task<string> Told() => await Node.Ask<string>("select coalesce(json_agg(json_build_object('id', id, 'alone', alone_id, "
+        + "'state', state, 'epoch', lease_epoch, 'nominal', nominal_at) order by nominal_at)::text, 'none') from run "
+        + "where alone_id is not null") + "\n" + string.Join('\n', Directory.EnumerateFileSystemEntries(Path.Combine(State, "alone")));
 
     Task<bool> Is(string question) => Node.Ask<bool>(question);
 

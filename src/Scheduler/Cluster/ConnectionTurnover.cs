@@ -10,7 +10,7 @@ namespace BackupDr.Scheduler.Cluster;
 /// than greet them. Now they do it every five minutes, for balancers that change without a word to the nodes.</remarks>
 sealed class ConnectionTurnover(TimeProvider clock)
 {
-    /// <summary>A node is given nothing before the balancer has looked at it: a connection that ends earlier stays with the others.</summary>
+    /// <summary>A node is given nothing before the balancer has looked at it: what ends earlier stays with the others.</summary>
     internal static readonly TimeSpan UntilTrusted = TimeSpan.FromSeconds(4);
     /// <summary>All connections have ended within this time, in a fleet that is not large. With a long poll at the end of it a node that
     /// came has its share within half a minute.</summary>
