@@ -51,11 +51,19 @@ public sealed class AgentStores(AgentIdentity identity)
 
     /// <summary>One store over all places of a repository, from which each object is read where it can be.</summary>
     /// <exception cref="StoreException">No place answers.</exception>
-    public async Task<IObjectStore> OpenToRead(RepositoryAccess access, CancellationToken ct, StoreCounters? counters = null)
-        => access.Replicas is { Count: > 0 }
-            ? await ReplicatedStore.Open([.. OpenAll(access, counters).Select(place => place.Store)], ReplicaUse.Read, TimeProvider.System,
-                ct)
-            : Open(access, counters);
+    public async Task<IObjectStore> OpenToRead(RepositoryAccess access, CancellationToken ct, StoreCounters? counters = null,
+        Action<PlaceNews>? tell = null)
+    {
+        if (access.Replicas is not { Count: > 0 }) return Open(access, counters);
+        List<IObjectStore> places = [.. OpenAll(access, counters).Select(place => place.Store)];
+        ReplicatedStore? made = null;
+        try { return made = await ReplicatedStore.Open(places, ReplicaUse.Read, TimeProvider.System, ct, tell); }
+        finally
+        {
+            if (made is null)
+                foreach (var place in places) await place.DisposeAsync();
+        }
+    }
 
     /// <summary>The root of a location, beside which there may be others.</summary>
     public IObjectStore Open(RepositoryPlace place) => Open(place, isGateway: false, hasOthers: true, counters: null);

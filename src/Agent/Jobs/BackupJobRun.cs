@@ -42,9 +42,10 @@ static class BackupJobRun
             var (location, store) = places[at];
             // The others answer what this one cannot read; only what this one holds counts as stored.
             IObjectStore[] order = [store, .. places.Where((_, other) => other != at).Select(other => other.Store)];
+            ReplicatedStore? over = null;
             try
             {
-                var over = await ReplicatedStore.Open(order, ReplicaUse.Write, TimeProvider.System, ct);
+                over = await ReplicatedStore.Open(order, ReplicaUse.Write, TimeProvider.System, ct, JobRunner.Telling(reporter));
                 using var repository = await jobs.Open(run, over, reporter, ct);
                 return await Take(repository, at == 0 ? null : location, job, reporter, ct);
             }
@@ -54,6 +55,10 @@ static class BackupJobRun
                 first ??= e;
                 if (at + 1 < places.Count) reporter.Event(EventLevel.Warning, "backup.failover",
                     $"{store.Url} cannot be used: {e.Message} The backup goes to {places[at + 1].Store.Url}; both are made equal later.");
+            }
+            finally
+            {
+                if (over is not null) await over.StopLooking();   // the places are closed by our caller, or tried in another order
             }
         }
         throw first!;   // of the repository's own place

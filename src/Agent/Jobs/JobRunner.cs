@@ -19,6 +19,7 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     const int MaximumLines = 100, MaximumCopies = 1000;
 
     readonly ConcurrentDictionary<RunId, StoreCounters> _counters = new();
+    readonly ConcurrentDictionary<RunId, ConcurrentBag<ReplicatedStore>> _places = new();
 
     /// <summary>Does the job.</summary>
     public async Task<JobResult> Run(LeasedRun run, RunReporter reporter, CancellationToken ct)
@@ -28,7 +29,12 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
             var result = await Do(run, reporter, ct);
             return result with { Traffic = Counters(run).Read() };
         }
-        finally { _counters.TryRemove(run.RunId, out _); }
+        finally
+        {
+            _counters.TryRemove(run.RunId, out _);
+            if (_places.TryRemove(run.RunId, out var places))
+                foreach (var store in places) await store.DisposeAsync();
+        }
     }
 
     async Task<JobResult> Do(LeasedRun run, RunReporter reporter, CancellationToken ct)
@@ -98,9 +104,20 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     internal IReadOnlyList<(LocationId? Location, IObjectStore Store)> Places(LeasedRun run) => stores.OpenAll(run.Job.Repository,
         Counters(run));
 
-    /// <summary>Opens a run's repository over all of its places, to read.</summary>
+    /// <summary>Opens a run's repository over all of its places, to read. They are closed when the run ends.</summary>
     internal async Task<Repository> OpenToRead(LeasedRun run, RunReporter reporter, CancellationToken ct)
-        => await Open(run, await stores.OpenToRead(run.Job.Repository, ct, Counters(run)), reporter, ct);
+    {
+        var store = await stores.OpenToRead(run.Job.Repository, ct, Counters(run), Telling(reporter));
+        if (store is ReplicatedStore places) _places.GetOrAdd(run.RunId, _ => []).Add(places);
+        return await Open(run, store, reporter, ct);
+    }
+
+    /// <summary>Writes into a run's log which place is passed over and why, and which one is back.</summary>
+    internal static Action<PlaceNews> Telling(RunReporter reporter) => news =>
+    {
+        if (news.IsBack) reporter.Event(EventLevel.Info, "replica.back", news.ToString());
+        else reporter.Event(EventLevel.Warning, "replica.absent", news.ToString());
+    };
 
     /// <summary>Opens a run's repository at its own place without removing even our own locks, so that nothing is written.</summary>
     internal async Task<Repository> OpenReadOnly(LeasedRun run, CancellationToken ct)
@@ -136,8 +153,6 @@ public sealed class JobRunner(AgentState state, AgentIdentity identity, AgentSto
     internal static IReadOnlyList<HealedCopy>? Healed(Repository repository, RunReporter reporter)
     {
         if (repository.Store is not ReplicatedStore places) return null;
-        foreach (var (place, problem) in places.Absent)
-            reporter.Event(EventLevel.Warning, "replica.absent", $"{place} was not used: {problem}");
         foreach (var one in places.Healed.Take(MaximumLines))
             reporter.Event(EventLevel.Warning, "replica.healed", $"{one.Name} came from {one.From}; in {one.Place}: {one.Problem}");
         return places.Healed.Count == 0 ? null

@@ -24,21 +24,12 @@ public sealed record HealedObject(ObjectName Name, string Place, string Problem,
 
 /// <summary>One repository in several places. What cannot be read at one is read at the next; a bad copy is put right.</summary>
 /// <remarks>
-/// A place that does not answer is left alone for <see cref="Rest"/>, so that a dead region costs its time-out once and not for
-/// each object. Each place has its own retries underneath; give all but the last short ones. Source: docs/format/restic-v2.md, F-13.
+/// A place that does not answer is left alone while others do, and looked after beside the work, so that a dead region costs its time-out
+/// once and not for each object (ReplicatedStore.Standing.cs). Each place has its own retries underneath; give all but the last short ones.
+/// Source: docs/format/restic-v2.md, F-13.
 /// </remarks>
 public sealed partial class ReplicatedStore : IObjectStore
 {
-    /// <summary>How long a place that failed is not asked while others answer.</summary>
-    public static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
-
-    sealed class Place(IObjectStore store)
-    {
-        public IObjectStore Store { get; } = store;
-        public long? DownSince { get; set; }
-        public string? Problem { get; set; }
-    }
-
     readonly Place[] _places;
     readonly ReplicaUse _use;
     readonly TimeProvider _clock;
@@ -46,20 +37,25 @@ public sealed partial class ReplicatedStore : IObjectStore
     readonly Dictionary<ObjectName, Place> _answered = [];   // by whom, where the first place is known not to be able to
     readonly List<HealedObject> _healed = [];
 
-    ReplicatedStore(Place[] places, ReplicaUse use, TimeProvider clock) => (_places, _use, _clock) = (places, use, clock);
+    ReplicatedStore(Place[] places, ReplicaUse use, TimeProvider clock, Action<PlaceNews>? tell)
+        => (_places, _use, _clock, _tell) = (places, use, clock, tell);
 
-    /// <summary>Looks which of the places hold the repository.</summary>
-    /// <param name="places">The first is the primary; at least one. Owned by the store that is made.</param>
+    /// <summary>Looks at all places at once which of them hold the repository. One that is silent for <see cref="Patience"/> after
+    /// another one answered is passed over, and comes in when it answers after all.</summary>
+    /// <param name="places">The first is the primary; at least one. Owned by the store that is made, and by the caller where none
+    /// is.</param>
     /// <param name="use">What for.</param>
-    /// <param name="clock">For the rest of places that failed.</param>
+    /// <param name="clock">For the patience with places, and the rest of those that failed.</param>
     /// <param name="ct">Cancels.</param>
-    /// <exception cref="StoreException">No place answers, or the first does not and is to be written.</exception>
+    /// <param name="tell">Told which place is passed over and why, and which one is back; from any thread.</param>
+    /// <exception cref="StoreException">No place that answers has it and others do not answer: each is named with its reason. Or the first
+    /// does not answer and is to be written.</exception>
     public static async Task<ReplicatedStore> Open(IReadOnlyList<IObjectStore> places, ReplicaUse use, TimeProvider clock,
-        CancellationToken ct)
+        CancellationToken ct, Action<PlaceNews>? tell = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(places.Count);
-        var made = new ReplicatedStore([.. places.Select(store => new Place(store))], use, clock);
-        await made.LookForConfig(ct);
+        var made = new ReplicatedStore([.. places.Select(store => new Place(store))], use, clock, tell);
+        await made.LookAtAll(ct);
         return made;
     }
 
@@ -77,54 +73,6 @@ public sealed partial class ReplicatedStore : IObjectStore
     public IReadOnlyList<HealedObject> Healed
     {
         get { lock (_healed) return [.. _healed]; }
-    }
-
-    async Task LookForConfig(CancellationToken ct)
-    {
-        StoreException? first = null;
-        var found = 0;
-        var empty = new List<Place>();
-        foreach (var place in _places)
-        {
-            try
-            {
-                if (await place.Store.Head(ObjectLayout.Config, ct) is null) empty.Add(place);
-                else found++;
-            }
-            catch (StoreException e) when (e.Fault == StoreFault.Missing) { empty.Add(place); }
-            catch (StoreException e)
-            {
-                if (_use == ReplicaUse.Write && place == _places[0]) throw;
-                first ??= e;
-                Rests(place, e);
-            }
-        }
-        // Where nobody has it, opening the repository says so in its own words.
-        if (found == 0 && empty.Count == 0) throw first!;
-        if (found == 0) return;
-        foreach (var place in empty)
-        {
-            place.Problem = "there is no repository there";
-            place.DownSince = long.MaxValue;
-        }
-    }
-
-    void Rests(Place place, StoreException e)
-    {
-        place.Problem = e.Message;
-        place.DownSince = _clock.GetTimestamp();
-    }
-
-    bool IsResting(Place place) => place.DownSince is { } since && (since == long.MaxValue || _clock.GetElapsedTime(since) < Rest);
-
-    /// <summary>Those that are worth asking, the one that answered for this object before first; all where none is.</summary>
-    IReadOnlyList<Place> ToAsk(ObjectName? name = null)
-    {
-        var awake = _places.Where(place => !IsResting(place)).ToList();
-        if (awake.Count == 0) return [.. _places.Where(place => place.DownSince != long.MaxValue)];
-        lock (_healed)
-            if (name is { } known && _answered.TryGetValue(known, out var able) && awake.Remove(able)) awake.Insert(0, able);
-        return awake;
     }
 
     /// <inheritdoc/>
@@ -162,11 +110,14 @@ public sealed partial class ReplicatedStore : IObjectStore
     {
         StoreException? first = null;
         Place? failed = null;
-        foreach (var place in ToAsk(name))
+        var places = ToAsk(name);
+        for (var at = 0; at < places.Count || await HearTheRest(places, ct); at++)
         {
+            var (place, wasAway) = (places[at], places[at].Standing == Standing.Away);
             try
             {
                 await place.Store.Read(name, offset, target, ct);
+                if (wasAway) Stands(place, Standing.Here, null);
                 if (failed is not null) await Answered(name, failed, place, first!, ct);
                 return;
             }
@@ -202,8 +153,10 @@ public sealed partial class ReplicatedStore : IObjectStore
     {
         StoreException? first = null;
         var isAbsent = false;
-        foreach (var place in _use == ReplicaUse.Write ? [_places[0]] : ToAsk(name))
+        var places = _use == ReplicaUse.Write ? [_places[0]] : ToAsk(name);
+        for (var at = 0; at < places.Count || (_use == ReplicaUse.Read && await HearTheRest(places, ct)); at++)
         {
+            var place = places[at];
             try
             {
                 if (await place.Store.Head(name, ct) is { } found) return found;
@@ -262,7 +215,7 @@ public sealed partial class ReplicatedStore : IObjectStore
         {
             var bad = new List<(Place Place, StoredObject? There, string Problem)>();
             (Place Place, byte[] Bytes)? right = null;
-            foreach (var place in _places.Where(place => !IsResting(place)))
+            foreach (var place in _places.Where(place => place.Standing == Standing.Here))
             {
                 var (there, bytes, problem) = await Look(place, name, id, ct);
                 if (problem is not null) bad.Add((place, there, problem));
@@ -311,6 +264,7 @@ public sealed partial class ReplicatedStore : IObjectStore
     /// <summary>Closes all places.</summary>
     public async ValueTask DisposeAsync()
     {
+        await StopLooking();
         foreach (var place in _places) await place.Store.DisposeAsync();
         _healing.Dispose();
     }

@@ -132,16 +132,4 @@ public sealed class ReplicatedStoreTests : IDisposable
         using var first = await Prepared.Open(_a, Options);
         Assert.Empty((await Upkeep.RepositoryCheck.Execute(first, readData: true, null, _ct)).Errors);
     }
-
-    [Fact]
-    public async Task Where_no_place_answers_the_first_ones_words_are_told()
-    {
-        var gone = new FaultyStore(_a) { Before = (_, _, _) => new StoreException(StoreFault.Unavailable, "a is gone") };
-        var alsoGone = new FaultyStore(_b) { Before = (_, _, _) => new StoreException(StoreFault.Unavailable, "b is gone") };
-
-        var e = await Assert.ThrowsAsync<StoreException>(
-            () => ReplicatedStore.Open([gone, alsoGone], ReplicaUse.Read, new ShortWaits(), _ct));
-
-        Assert.Equal("a is gone", e.Message);
-    }
 }
