@@ -42,9 +42,10 @@ public sealed class SplitBrains(Postgres db, AgentQuestions questions, AlertBook
                 Severity = AlertSeverity.Broken,
                 Title = $"Split brain: the database server that '{runbook}' promoted on {promote.Host}, and the old one on {old.Host}, "
                     + "both take writes.",
-                Effect = "What is written to one of them is missing in the other, and one of the two will have to be given up.",
-                Action = "Keep everybody from the one that is wrong, and stop it. Then look at what only it has, and make it a standby "
+                Effect = "What is written to one of them is missing in the other, and one of the two will have to be given up. Keep "
+                    + "everybody from the one that is wrong, and stop it; then look at what only it has, and make it a standby "
                     + "(DbReprotect).",
+                Action = "Look at the runbook.",
                 ActionUrl = $"/runbooks/{id}",
             }, ct);
             else await alerts.Clear(tx, cause, ct);

@@ -137,6 +137,48 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
         visit.IsClean();
     }
 
+    [Fact]
+    public async Task A_step_that_executes_another_runbook_is_put_into_the_text_by_a_form_of_its_own()
+    {
+        const string child = "Databases of the shop, with all that hangs on them: orders, customers, stock, invoices and what else";
+        await site.Person("pat", Role.Admin);
+        Task<Runbook> Make(string name, StepSpec step) => site.Node.Get<CreateRunbook>().Handle(ConsoleNode.System,
+            new CreateRunbookRequest { Name = name, Spec = new RunbookSpec { Steps = [step] } }, default);
+        var go = new StepSpec { Name = "go", Kind = StepKind.Approval, Timeout = TimeSpan.FromHours(1) };
+        var below = await Make(child, go);
+        var book = await Make("Whole shop", go);
+        var above = await Make("Everything", new StepSpec
+        {
+            Name = "shop",
+            Kind = StepKind.Runbook,
+            Timeout = TimeSpan.FromHours(1),
+            Runbook = new ChildRunbookSpec { Name = book.Name },
+        });
+        await using var visit = await browser.Visit(site.Node.Url, script: false);
+        await visit.SignIn(first: true, name: "pat");
+        await visit.Go($"/runbooks/{book.Id}/edit");
+        await visit.Shot("runbook-child-form");
+        await visit.Press("Add the step");
+        await visit.Reads("No runbook is chosen.");
+        await visit.Shot("runbook-child-refused");
+        visit.Forgive("/edit");   // the refusal is an error to the browser
+        await visit.Page.GetByText("cannot be chosen").ClickAsync();
+        await visit.Reads("They execute each other in a circle: Whole shop executes Everything executes Whole shop.");
+        await visit.Page.Locator("#child").SelectOptionAsync(child);
+        await visit.Fill("Longest time, in minutes", "60");
+        await visit.Shot("runbook-child-chosen");
+        await visit.Press("Add the step");
+        await visit.Reads("stands behind the others in the text");
+        await visit.Shot("runbook-child-added");
+        await visit.Press("Save changes");
+        await visit.Sees("Versions");
+        var step = (await site.Show(book.Id)).Spec.Steps[^1];
+        Assert.Equal((StepKind.Runbook, child, "go", TimeSpan.FromHours(1)), (step.Kind, step.Runbook!.Name, step.Needs[0], step.Timeout));
+        foreach (var one in (Runbook[])[above, book, below])
+            await site.Node.Get<RemoveRunbook>().Handle(ConsoleNode.System, new RemoveRunbookRequest(one.Id), default);
+        visit.IsClean();
+    }
+
     static ILocator Text(Visit visit) => visit.Page.Locator("#yaml");
 
     [GeneratedRegex("^name: .*$", RegexOptions.Multiline)]
