@@ -269,6 +269,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(RetireItemRequest))]
 [JsonSerializable(typeof(SaveBundleRequest))]
 [JsonSerializable(typeof(SavedBundle))]
+[JsonSerializable(typeof(BundleStanding))]
 [JsonSerializable(typeof(MergeExecutionRequest))]
 [JsonSerializable(typeof(ExecutionMerged))]
 [JsonSerializable(typeof(Runbook))]

@@ -125,7 +125,7 @@ public static class SchedulerNode
         services.AddSingleton<SealingRotation>();
         services.AddSingleton<AgentAdmission>().AddSingleton<AgentsTls>();
         services.AddSingleton<RepositoryTable>().AddSingleton<LocationSecrets>().AddSingleton<LocationTrial>()
-            .AddSingleton<LocationRules>();
+            .AddSingleton<LocationRules>().AddSingleton<BundleContents>();
         services.AddSingleton<MakeAlonePlan>().AddSingleton<RunsMadeAlone>();
         services.AddSingleton<AgentQuestions>().AddSingleton<AssignLook>().AddSingleton<InstallScript>().AddSingleton<AgentArchive>();
         services.AddSingleton<PolicyRuns>().AddSingleton<RunEffects>().AddSingleton<LeaseExpiry>().AddSingleton<Upkeep>()

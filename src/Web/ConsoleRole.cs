@@ -6,6 +6,7 @@ using BackupDr.Web.Evidence;
 using BackupDr.Web.Hosts;
 using BackupDr.Web.Layout;
 using BackupDr.Web.Repositories;
+using BackupDr.Web.Runbooks;
 
 namespace BackupDr.Web;
 
@@ -46,6 +47,7 @@ public static class ConsoleRole
         app.MapTheme();
         app.MapSignOut();
         app.MapRecoveryKit();
+        app.MapBundles();
         app.MapSupportBundle();
         app.MapReport();
         app.MapAuditFiles();

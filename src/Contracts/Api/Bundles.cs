@@ -11,6 +11,23 @@ public sealed record SaveBundleRequest(RunbookId Id = default, string Passphrase
 /// <param name="Remarks">What it cannot do, in words; none where it can all.</param>
 public sealed record SavedBundle(string FileName, string Text, IReadOnlyList<string> Remarks);
 
+/// <summary>GET runbooks/{id}/bundle.</summary>
+public sealed record ShowBundleRequest(RunbookId Id);
+
+/// <summary>The newest bundle of a runbook, beside one that would be made now.</summary>
+public sealed record BundleStanding
+{
+    /// <summary>The newest that was made; null for none.</summary>
+    public NewestBundle? Newest { get; init; }
+    /// <summary>What was changed since it was made, in words: while there is something, make it again. None where there is no bundle.
+    /// </summary>
+    public IReadOnlyList<string> Changes { get; init => field = value ?? []; } = [];
+    /// <summary>What one that is made now cannot do, in words.</summary>
+    public IReadOnlyList<string> Lacks { get; init => field = value ?? []; } = [];
+    /// <summary>Why none can be made of this runbook, and what to do instead; null where one can.</summary>
+    public string? Refusal { get; init; }
+}
+
 /// <summary>POST executions/merge: takes an execution that was carried out from a bundle into the history.</summary>
 /// <param name="Text">What was written down of it, as it stands in its file.</param>
 public sealed record MergeExecutionRequest(string Text = "");

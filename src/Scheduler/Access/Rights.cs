@@ -219,6 +219,7 @@ public static class Rights
         [typeof(RemoveRunbook)] = Right.RunbookWrite,
         [typeof(ApplyRunbooks)] = Right.RunbookWrite,
         [typeof(MakeFailback)] = Right.RunbookWrite,
+        [typeof(ShowBundle)] = Right.RunbookRead,
         [typeof(SaveBundle)] = Right.SecretReveal,
         [typeof(MergeExecution)] = Right.RunbookExecute,
         [typeof(RehearseRunbook)] = Right.RunbookRehearse,

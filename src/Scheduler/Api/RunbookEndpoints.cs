@@ -46,6 +46,8 @@ static class RunbookEndpoints
             => handler.Handle(caller, new ListRunbookVersionsRequest(RunbookId.Parse(id)), ct)).For<ListRunbookVersions>();
         api.MapPost("runbooks/{id}/failback", (Caller caller, string id, MakeFailbackRequest request, MakeFailback handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<MakeFailback>();
+        api.MapGet("runbooks/{id}/bundle", (Caller caller, string id, ShowBundle handler, CancellationToken ct)
+            => handler.Handle(caller, new ShowBundleRequest(RunbookId.Parse(id)), ct)).For<ShowBundle>();
         api.MapPost("runbooks/{id}/bundle", (Caller caller, string id, SaveBundleRequest request, SaveBundle handler, CancellationToken ct)
             => handler.Handle(caller, request with { Id = RunbookId.Parse(id) }, ct)).For<SaveBundle>();
         api.MapPost("runbooks/{id}/rehearse", (Caller caller, string id, RehearseRunbookRequest request, RehearseRunbook handler,

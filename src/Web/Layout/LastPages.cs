@@ -1,3 +1,5 @@
+using BackupDr.Contracts;
+using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Api;
 using BackupDr.Web.Parts;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -5,7 +7,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 namespace BackupDr.Web.Layout;
 
 /// <summary>Answers a browser with a page also where there is none, and where one failed.</summary>
-public sealed class LastPages(RequestDelegate next, ILogger<LastPages> log)
+public sealed class LastPages(RequestDelegate next, Refusals refusals, ILogger<LastPages> log)
 {
     public async Task Invoke(HttpContext http)
     {
@@ -23,6 +25,7 @@ public sealed class LastPages(RequestDelegate next, ILogger<LastPages> log)
             var failure = Failure.Of(Problems.Of(e));
             if (failure.Status == StatusCodes.Status500InternalServerError) log.LogError(e, "{Method} {Path} failed", http.Request.Method,
                 http.Request.Path);
+            if (e is DeniedException denied) await refusals.Note(http.Caller(), http.Request.Path, denied.Message, http.RequestAborted);
             http.Response.Clear();
             await Show(http, typeof(ErrorPage), typeof(Alone), failure.Status, new() { ["Failure"] = failure });
             return;

@@ -34,7 +34,7 @@ public sealed class ProvenItem(PostgresServer server) : IAsyncLifetime
     }
 
     /// <summary>Somebody who has to choose a password.</summary>
-    public Task Person(string name, Role role) => Node.Get<CreateUser>().Handle(ConsoleNode.System,
+    public Task<UserCreated> Person(string name, Role role) => Node.Get<CreateUser>().Handle(ConsoleNode.System,
         new CreateUserRequest(name, ConsoleNode.OneTimePassword) { Roles = [new RoleGrant(role.ToString())] }, default);
 
     public Task<Runbook> Show(RunbookId id) => Node.Get<ShowRunbook>().Handle(ConsoleNode.System, new ShowRunbookRequest(id), default);

@@ -2,12 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
-using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Rules.Runbooks.Bundles;
-using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks;
-using BackupDr.Scheduler.Runbooks.Bundles;
 using BackupDr.Scheduler.Tests.Fixtures;
 using BackupDr.TestKit;
 
@@ -19,57 +16,18 @@ public sealed class MergeExecutionTests(SchedulerDatabases databases) : IClassFi
     static readonly CancellationToken NoStop = CancellationToken.None;
 
     /// <summary>What an execution from a bundle of this runbook would have written down: its one step was done.</summary>
-    static async Task<string> Executed(TestNode node, ScratchFolder scratch, Runbook runbook, ECDsa? signer = null)
+    static async Task<string> Executed(TestNode node, Runbook runbook, ECDsa? signer = null)
     {
         var saved = await node.Get<SaveBundle>().Handle(TestNode.Admin, new SaveBundleRequest(runbook.Id, Passphrase), NoStop);
-        var bundle = BundleFile.Read(Encoding.UTF8.GetBytes(saved.Text));
-        using var key = Bundle.KeyOf(bundle.Open(Passphrase));
-        var certificate = signer is null ? bundle.Certificate
-            : bundle.Certificate with
-            { Signature = Convert.ToBase64String(EvidenceSignature.Sign(signer, HashChain.Hash(bundle.Certificate.End))) };
-        var (clock, id) = (TimeProvider.System, ExecutionId.New(TimeProvider.System));
-        var file = scratch.At($"{id}.jsonl");
-        using (var journal = JournalWriter.Begin(file, key, id.ToString(), clock))
-        {
-            var graph = new RunbookGraph(bundle.Spec);
-            journal.Add(BundleJournal.Bundle, certificate, BundleJson.Default.BundleCertificate);
-            var begin = new BundleBegin
-            {
-                Head = journal.HeadHash,
-                Mode = ExecutionMode.Disaster,
-                At = clock.GetUtcNow(),
-                By = "bob",
-                Why = "all is gone",
-                Machine = "b",
-                Guard = "bob answered for it",
-                Spec = System.Text.Json.JsonSerializer.Serialize(bundle.Spec, WireJson.Default.RunbookSpec),
-            };
-            journal.Add(BundleJournal.Begun, begin, BundleJson.Default.BundleBegin);
-            var done = new ExecutionEvent
-            {
-                Kind = ExecutionEventKind.Reported,
-                At = begin.At + TimeSpan.FromSeconds(3),
-                Step = bundle.Spec.Steps[0].Name,
-                Attempt = 1,
-                Outcome = ActivityOutcome.Succeeded,
-                Text = "It was done.",
-            };
-            journal.Add(BundleJournal.Event, done, BundleJson.Default.ExecutionEvent);
-            var state = Decision.Apply(graph, Decision.Begin(graph, begin.Mode, begin.At).Execution, done).Execution;
-            journal.Add(ExecutionEvidence.Kind, ExecutionEvidence.Of(bundle.Spec, state, new ExecutionFacts(id.ToString(), runbook.Name,
-                runbook.Version, bundle.Head.Hash, begin.By, begin.Why)), WireJson.Default.EvidenceBody, runbook.Id.ToString());
-            journal.Close();
-        }
-        return await File.ReadAllTextAsync(file, NoStop);
+        return BundleLeft.Of(BundleFile.Read(Encoding.UTF8.GetBytes(saved.Text)), Passphrase, signer);
     }
 
     [Fact]
     public async Task What_a_bundle_left_is_taken_once_and_stands_in_history_evidence_and_audit()
     {
-        using var scratch = new ScratchFolder();
         await using var books = await Books.Start(databases);
         var runbook = await books.Make("merged", Books.Step("start"));
-        var text = await Executed(books.Node, scratch, runbook);
+        var text = await Executed(books.Node, runbook);
         Assert.Equal((1, TestNode.Admin.Name), ((await books.Show(runbook.Id)).Bundle!.Version, (await books.Show(runbook.Id)).Bundle!.By));
 
         var merged = await Merge(books, text);
@@ -88,11 +46,10 @@ public sealed class MergeExecutionTests(SchedulerDatabases databases) : IClassFi
     [Fact]
     public async Task What_was_altered_is_not_over_or_is_of_another_installation_is_refused_and_a_version_that_was_lost_comes_back()
     {
-        using var scratch = new ScratchFolder();
         using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         await using var books = await Books.Start(databases);
         var runbook = await books.Make("refused", Books.Step("start"));
-        var text = await Executed(books.Node, scratch, runbook);
+        var text = await Executed(books.Node, runbook);
 
         var altered = await Assert.ThrowsAsync<ConflictException>(() => Merge(books, text.Replace("It was done.", "It was gone.",
             StringComparison.Ordinal)));
@@ -101,7 +58,7 @@ public sealed class MergeExecutionTests(SchedulerDatabases databases) : IClassFi
         var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal("bundle.unfinished", (await Assert.ThrowsAsync<ConflictException>(() => Merge(books,
             string.Concat(lines[..^1].Select(line => line + "\n"))))).Code);
-        var foreign = await Executed(books.Node, scratch, runbook, other);
+        var foreign = await Executed(books.Node, runbook, other);
         Assert.Equal("bundle.foreign", (await Assert.ThrowsAsync<ConflictException>(() => Merge(books, foreign))).Code);
         Assert.Empty((await books.Show(runbook.Id)).Open);
 
