@@ -78,10 +78,10 @@ public sealed class TableExtractTests : IDisposable
         return moment;
     }
 
-    Task<Repository> NewRepository()
+    async Task<Repository> NewRepository()
     {
         using var password = Secret.FromText("twelve characters");
-        return Repository.Init(StoreFactory.Open(_scratch.At("repository")), password,
+        return await Repository.Init(StoreFactory.Open(_scratch.At("repository")), password,
             new RepositoryOptions { HostName = "here", UserName = "tester", Workers = 2, Kdf = new KdfCost(1024, 8, 1) }, _ct);
     }
 

@@ -6,6 +6,7 @@ using BackupDr.Engine.Format;
 using BackupDr.Sources.PostgreSql;
 using BackupDr.Storage;
 using BackupDr.TestKit;
+using BackupDr.TestKit.Stores;
 
 namespace BackupDr.Sources.Tests;
 
@@ -21,10 +22,10 @@ public sealed class WalReceiverTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    Task<Repository> NewRepository()
+    async Task<Repository> NewRepository()
     {
         using var password = Secret.FromText("twelve characters");
-        return Repository.Init(StoreFactory.Open(_scratch.At("repository")), password,
+        return await Repository.Init(StoreFactory.Open(_scratch.At("repository")), password,
             new RepositoryOptions { HostName = "here", UserName = "tester", Workers = 2, Kdf = new KdfCost(1024, 8, 1) }, _ct);
     }
 
@@ -231,6 +232,40 @@ public sealed class WalReceiverTests : IDisposable
         var lost = WalSegment.Of(Range(after).Timeline, Range(after).End, 16 << 20).Name(16 << 20);
         Assert.StartsWith($"Segment {lost} of the stored log is missing, and no base backup was taken since",
             proof.Checks.Single(check => !check.Passed).Detail, StringComparison.Ordinal);
+    }
+
+    /// <summary>An agent is killed when a segment is whole in its journal and nothing of it is stored: the next one goes on behind it.
+    /// </summary>
+    [Fact]
+    public async Task What_only_the_journal_holds_is_stored_before_the_server_is_told_that_it_is()
+    {
+        await using var cluster = PostgresCluster.Start("track_commit_timestamp = on");
+        await Prepare(cluster);
+        using var repository = await NewRepository();
+        await While(repository, cluster, ()
+            => ClusterBackup.Run(repository, Of(cluster), new ClusterBackupOptions { HostName = "here" }, null, _ct));
+        using (var password = Secret.FromText("twelve characters"))
+        using (var away = await Repository.Open(new FaultyStore(StoreFactory.Open(_scratch.At("repository")))
+        {
+            Before = (verb, _, _) => verb == StoreVerb.Put ? new StoreException(StoreFault.Unavailable, "away") : null,
+        }, password, repository.Options, _ct))
+            await While(away, cluster, async () =>
+            {
+                await cluster.Execute("insert into witness (id) values (101)");
+                var end = Lsn.Parse(await cluster.Ask<string>("select pg_switch_wal()::text"));
+                await Until(() => Task.FromResult(Directory.EnumerateFiles(_scratch.At("journal"), "0*")
+                    .Any(file => !file.EndsWith(".partial", StringComparison.Ordinal))), $"the segment of {end} is whole in the journal");
+                return true;
+            });
+
+        // Nothing is published meanwhile, so what is told as stored has to be there in pieces.
+        var ids = await While(repository, cluster, async () =>
+        {
+            await UntilStored(cluster);
+            return await RestoredIds(repository, RecoveryTarget.Latest);
+        }, Options with { PublishEvery = TimeSpan.FromHours(1), SegmentsOfSnapshot = 100 });
+
+        Assert.Equal([101], ids);
     }
 
     [Theory]

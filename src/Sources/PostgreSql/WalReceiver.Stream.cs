@@ -95,14 +95,25 @@ public sealed partial class WalReceiver
         try
         {
             _journal.DropPartial();
-            // The bytes are received again; those that are stored need not be stored again.
-            var isSameSegment = _timeline == timeline && _stored > from && _stored.Value - from.Value <= (ulong)_segmentBytes;
-            if (!isSameSegment) _stored = from;
+            // What only the journal holds is stored from there: the server must not be told before that it may forget it.
+            var first = OnlyInJournal(timeline, from);
+            // Bytes that are received again and are stored already need not be stored again.
+            var isThere = _timeline == timeline && _stored > first && _stored.Value <= from.Value + (ulong)_segmentBytes;
+            if (!isThere) _stored = first;
             (_timeline, _received) = (timeline, from);
             _begin ??= from;
         }
         finally { _gate.Release(); }
         return (timeline, from);
+    }
+
+    /// <summary>Where the run of whole segments begins that ends where we go on and that lies in no snapshot.</summary>
+    Lsn OnlyInJournal(uint timeline, Lsn from)
+    {
+        var ends = _journal.Whole().Where(segment => segment.Timeline == timeline && !_snapshotted.Contains(segment))
+            .Select(segment => segment.End(_segmentBytes)).ToHashSet();
+        while (ends.Contains(from)) from = new Lsn(from.Value - (ulong)_segmentBytes);
+        return from;
     }
 
     (uint, Lsn) Continue(TimelineHistory history)

@@ -185,7 +185,8 @@ public sealed partial class WalReceiver : IDisposable
         var isPublished = (whole.Count > 0 && publishAll) || whole.Count >= _options.SegmentsOfSnapshot || histories.Count > 0;
         if (isPublished) await Publish(whole, histories, ct);
         await StorePieces(ct);
-        Confirm();
+        // A change of timeline that came meanwhile: what the old one has in the journal alone is published with the history first.
+        if (_journal.Histories().Count == 0) Confirm();
         return isPublished;
     }
 
