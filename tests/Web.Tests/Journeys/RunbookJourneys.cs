@@ -141,7 +141,7 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
     public async Task A_step_that_executes_another_runbook_is_put_into_the_text_by_a_form_of_its_own()
     {
         const string child = "Databases of the shop, with all that hangs on them: orders, customers, stock, invoices and what else";
-        await site.Person("pat", Role.Admin);
+        await site.Person("max", Role.Admin);
         Task<Runbook> Make(string name, StepSpec step) => site.Node.Get<CreateRunbook>().Handle(ConsoleNode.System,
             new CreateRunbookRequest { Name = name, Spec = new RunbookSpec { Steps = [step] } }, default);
         var go = new StepSpec { Name = "go", Kind = StepKind.Approval, Timeout = TimeSpan.FromHours(1) };
@@ -155,7 +155,7 @@ public sealed partial class RunbookJourneys(ProvenItem site, Browser browser) : 
             Runbook = new ChildRunbookSpec { Name = book.Name },
         });
         await using var visit = await browser.Visit(site.Node.Url, script: false);
-        await visit.SignIn(first: true, name: "pat");
+        await visit.SignIn(first: true, name: "max");
         await visit.Go($"/runbooks/{book.Id}/edit");
         await visit.Shot("runbook-child-form");
         await visit.Press("Add the step");
