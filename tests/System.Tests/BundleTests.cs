@@ -65,7 +65,7 @@ public sealed class BundleTests
         }, NoStop);
         var program = programs.Write();
         Tool.Succeed("chmod", "-R", "755", service.Folder("steps.d"));
-        return await StepKillScene.Post(http, "runbooks", new CreateRunbookRequest
+        return await http.Post("runbooks", new CreateRunbookRequest
         {
             Name = "shop",
             Spec = new RunbookSpec

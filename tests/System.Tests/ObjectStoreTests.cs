@@ -1,5 +1,4 @@
 using System.Net.Http.Json;
-using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
@@ -59,7 +58,7 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azure)
         File.WriteAllText(Path.Combine(data, "note"), "precious\n");
         using var api = service.Api();
         using var http = service.Http();
-        var host = Assert.Single(await Get(http, "hosts", WireJson.Default.IReadOnlyListHost));
+        var host = Assert.Single(await http.Get("hosts", WireJson.Default.IReadOnlyListHost));
         var made = await api.CreateLocation(location, ct);
         var policy = await api.CreatePolicy(new CreatePolicyRequest
         {
@@ -76,7 +75,7 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azure)
         using var api = service.Api();
         using var http = service.Http();
         Item? now = null;
-        await service.Until(async () => (now = await Get(http, $"items/{item.Id}", WireJson.Default.Item)).LastProvenPoint is not null,
+        await service.Until(async () => (now = await http.Get($"items/{item.Id}", WireJson.Default.Item)).LastProvenPoint is not null,
             "the folder is proven");
         var target = service.At("back");
         using var answer = await http.PostAsJsonAsync("restores", new RequestRestoreRequest
@@ -97,7 +96,7 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azure)
         var ct = TestContext.Current.CancellationToken;
         using var api = service.Api();
         using var http = service.Http();
-        var location = (await Get(http, "locations", WireJson.Default.IReadOnlyListLocation)).Single(one => one.Kind == LocationKind.S3);
+        var location = (await http.Get("locations", WireJson.Default.IReadOnlyListLocation)).Single(one => one.Kind == LocationKind.S3);
 
         var untried = Keys with { SecretKey = "another secret" };
         var tested = await Assert.ThrowsAnyAsync<Xunit.Sdk.XunitException>(() => Replace(http, location.Id, untried));
@@ -136,6 +135,4 @@ public sealed class ObjectStoreTests(S3Server s3, AzuriteServer azure)
         try { return File.ReadAllText(file).Contains(text, StringComparison.Ordinal); }
         catch (IOException) { return false; }   // it was removed meanwhile
     }
-
-    static async Task<T> Get<T>(HttpClient http, string path, JsonTypeInfo<T> type) => (await http.GetFromJsonAsync(path, type))!;
 }

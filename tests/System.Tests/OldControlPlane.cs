@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Net.Http.Json;
 using System.Security.Cryptography;
-using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
@@ -47,7 +45,7 @@ sealed class OldControlPlane : IAsyncDisposable
             using var api = scene.Old.Api();
             await scene.Until(() => api.IsReady(scene._ct), "the old control plane is ready");
             foreach (var place in (string[])["Office", "Far"])
-                await Post(http, "locations", new CreateLocationRequest
+                await http.Post("locations", new CreateLocationRequest
                 {
                     Name = place,
                     Kind = LocationKind.Gateway,
@@ -117,9 +115,9 @@ sealed class OldControlPlane : IAsyncDisposable
     public async Task Export()
     {
         using var http = Old.Http();
-        var kit = await Post(http, "recovery-kit", WireJson.Default.RecoveryKit);
+        var kit = await http.Post("recovery-kit", WireJson.Default.RecoveryKit);
         await File.WriteAllTextAsync(Kit, kit.Text, _ct);
-        var state = await Post(http, "control-plane/export", WireJson.Default.ControlPlaneState);
+        var state = await http.Post("control-plane/export", WireJson.Default.ControlPlaneState);
         Assert.Equal(2, state.Places.Count(place => place is { IsExported: true, Problem: null }));
     }
 
@@ -155,21 +153,6 @@ sealed class OldControlPlane : IAsyncDisposable
 
     string Logs() => string.Concat(new[] { Old.Log, New.Log }.Concat(Directory.EnumerateFiles(_scratch.Folder("agents"), "*.log")
         .Select(file => $"--- {Path.GetFileName(file)}\n{string.Join('\n', File.ReadLines(file).TakeLast(15))}\n")));
-
-    public static async Task<TAnswer> Post<TRequest, TAnswer>(HttpClient http, string path, TRequest request,
-        JsonTypeInfo<TRequest> shape, JsonTypeInfo<TAnswer> answered)
-    {
-        using var answer = await http.PostAsJsonAsync(path, request, shape);
-        Assert.True(answer.IsSuccessStatusCode, $"{path}: {await answer.Content.ReadAsStringAsync()}");
-        return (await answer.Content.ReadFromJsonAsync(answered))!;
-    }
-
-    public static async Task<TAnswer> Post<TAnswer>(HttpClient http, string path, JsonTypeInfo<TAnswer> answered)
-    {
-        using var answer = await http.PostAsync(path, null);
-        Assert.True(answer.IsSuccessStatusCode, $"{path}: {await answer.Content.ReadAsStringAsync()}");
-        return (await answer.Content.ReadFromJsonAsync(answered))!;
-    }
 
     public async ValueTask DisposeAsync()
     {

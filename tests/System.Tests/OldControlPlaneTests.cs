@@ -54,7 +54,7 @@ public sealed class OldControlPlaneTests
         data.Way.Point(rebuilt.Port + 1);
         using (var http = rebuilt.Http())
         {
-            var pruned = await OldControlPlane.Post(http, $"repositories/{data.Repository}/prune", WireJson.Default.RunStarted);
+            var pruned = await http.Post($"repositories/{data.Repository}/prune", WireJson.Default.RunStarted);
             Assert.Equal(RunState.Complete, (await scene.Ended(rebuilt, pruned.Run)).State);
         }
 
@@ -108,10 +108,10 @@ public sealed class OldControlPlaneTests
         await old.Pass(TimeSpan.FromMinutes(3));
         using var http = old.Http();
         using var api = old.Api();
-        var prune = (await OldControlPlane.Post(http, $"repositories/{there.Repository}/prune", WireJson.Default.RunStarted)).Run;
-        var replicate = (await OldControlPlane.Post(http, $"repositories/{away.Repository}/replicate",
+        var prune = (await http.Post($"repositories/{there.Repository}/prune", WireJson.Default.RunStarted)).Run;
+        var replicate = (await http.Post($"repositories/{away.Repository}/replicate",
             new ReplicateRepositoryRequest(away.Repository), WireJson.Default.ReplicateRepositoryRequest, WireJson.Default.RunStarted)).Run;
-        var forget = (await OldControlPlane.Post(http, $"repositories/{away.Repository}/prune", WireJson.Default.RunStarted)).Run;
+        var forget = (await http.Post($"repositories/{away.Repository}/prune", WireJson.Default.RunStarted)).Run;
         // Retention makes these, where points are old; of this one only the kind matters here.
         await old.Do($"update run set kind = 'Forget', title = 'Forget' where id = '{forget.Value}'");
         await scene.Until(async () => (await api.Run(prune, _ct)).WaitsFor?.Contains("no later control plane has begun",
@@ -130,7 +130,7 @@ public sealed class OldControlPlaneTests
     static async Task<ExecutionId> StartRunbook(NodeProcess node, PostSink target)
     {
         using var http = node.Http();
-        var runbook = await OldControlPlane.Post(http, "runbooks", new CreateRunbookRequest
+        var runbook = await http.Post("runbooks", new CreateRunbookRequest
         {
             Name = "take over",
             Spec = new RunbookSpec
@@ -144,7 +144,7 @@ public sealed class OldControlPlaneTests
                 ],
             },
         }, WireJson.Default.CreateRunbookRequest, WireJson.Default.Runbook);
-        return (await OldControlPlane.Post(http, $"runbooks/{runbook.Id}/executions", new StartExecutionRequest(
+        return (await http.Post($"runbooks/{runbook.Id}/executions", new StartExecutionRequest(
             Mode: ExecutionMode.Disaster, Why: "to see"), WireJson.Default.StartExecutionRequest, WireJson.Default.ExecutionStarted)).Id;
     }
 

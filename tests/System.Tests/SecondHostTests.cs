@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net.Http.Json;
-using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
@@ -27,7 +25,7 @@ public sealed class SecondHostTests
         using var http = service.Http();
         var disk = FilePath.FromText(service.Folder("office"));
         var office = new CreateLocationRequest { Name = "Office", Kind = LocationKind.Gateway, Path = disk };
-        var gateway = await Post(http, "locations", office, WireJson.Default.CreateLocationRequest, WireJson.Default.Location);
+        var gateway = await http.Post("locations", office, WireJson.Default.CreateLocationRequest, WireJson.Default.Location);
 
         Host second;
         Item item;
@@ -55,10 +53,10 @@ public sealed class SecondHostTests
         var place = await Join(service, api, third, second.Id, ct);
         var joined = await service.Joined(http, place.Id);
         Assert.Equal((second.Id, "second"), (joined.Id, joined.Name));
-        var part = Assert.Single(await Get(http, $"hosts/{joined.Id}/restore-plan", WireJson.Default.IReadOnlyListHostRestorePart));
+        var part = Assert.Single(await http.Get($"hosts/{joined.Id}/restore-plan", WireJson.Default.IReadOnlyListHostRestorePart));
         Assert.Equal((item.Id, item.LastProvenPoint, false), (part.Item.Id, part.Point?.Id, part.IsRepositoryLost));
         var restore = new RequestRestoreRequest { Point = part.Point!.Id, Target = part.Target, Paths = part.Paths };
-        var run = (await Post(http, "restores", restore, WireJson.Default.RequestRestoreRequest, WireJson.Default.RunStarted)).Run;
+        var run = (await http.Post("restores", restore, WireJson.Default.RequestRestoreRequest, WireJson.Default.RunStarted)).Run;
         await service.Until(async () => (await api.Run(run, ct)).FinishedAt is not null, "the restore ends");
 
         Assert.Equal(RunState.Complete, (await api.Run(run, ct)).State);
@@ -81,15 +79,5 @@ public sealed class SecondHostTests
         return token;
     }
 
-    static async Task<TAnswer> Post<TRequest, TAnswer>(HttpClient http, string path, TRequest request, JsonTypeInfo<TRequest> type,
-        JsonTypeInfo<TAnswer> answered)
-    {
-        using var answer = await http.PostAsJsonAsync(path, request, type);
-        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
-        return (await answer.Content.ReadFromJsonAsync(answered))!;
-    }
-
-    static Task<Item> Item(HttpClient http, ItemId id) => Get(http, $"items/{id}", WireJson.Default.Item);
-
-    static async Task<T> Get<T>(HttpClient http, string path, JsonTypeInfo<T> type) => (await http.GetFromJsonAsync(path, type))!;
+    static Task<Item> Item(HttpClient http, ItemId id) => http.Get($"items/{id}", WireJson.Default.Item);
 }

@@ -1,8 +1,9 @@
-using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
+using BackupDr.Contracts;
 using BackupDr.TestKit;
+using static BackupDr.SystemTests.ShopRunbook;
 
 namespace BackupDr.SystemTests;
 
@@ -25,12 +26,12 @@ public sealed partial class SiteNetworkTests
         Say($"told: {alert.Title}");
 
         // No way back while the old one takes writes, nor over what only it has.
-        var back = await scene.Post($"runbooks/{runbook.Id}/failback", new MakeFailbackRequest(Hosts: [new FailbackHost
+        var back = await scene.Http.Post($"runbooks/{runbook.Id}/failback", new MakeFailbackRequest(Hosts: [new FailbackHost
         {
             At = "site-b",
             To = "site-a",
             From = Over(scene.New),
-            Cluster = At(scene.Old),
+            Cluster = ClusterOf(scene.Old),
             Unit = "database.service",
         }]), WireJson.Default.MakeFailbackRequest, WireJson.Default.Runbook);
         var id = await Execute(scene, back, ExecutionMode.Failback, "site A is there again");
@@ -39,18 +40,18 @@ public sealed partial class SiteNetworkTests
         { Service = new ServiceStepSpec { Host = "site-a", Unit = "database.service" } })), ExecutionMode.Planned, "it came back"));
         Assert.Equal(ExecutionOutcome.Succeeded, fenced.State.Outcome);
         await scene.Service.Until(async () => await Split(scene) is null, "the split brain is over");
-        await scene.Post($"executions/{id}/actions", new ActOnExecutionRequest(Action: ExecutionAction.Retry, Step: "protect-data"),
+        await scene.Http.Post($"executions/{id}/actions", new ActOnExecutionRequest(Action: ExecutionAction.Retry, Step: "protect-data"),
             WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
         await Refused(scene, id, "isLossSeen");
-        await scene.Post($"executions/{id}/actions", new ActOnExecutionRequest(Action: ExecutionAction.Stop, Text: "somebody has to look"),
-            WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
+        await scene.Http.Post($"executions/{id}/actions", new ActOnExecutionRequest(Action: ExecutionAction.Stop,
+            Text: "somebody has to look"), WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
 
         // Somebody looked, and gives up what only the old one has: it follows.
         var follow = await Make(scene, "follow", OnlyAtA(Step("protect", "", StepKind.DbReprotect) with
         {
             // The log before the fork may be gone meanwhile, without which nothing is rewound.
             Reprotect = new ReprotectStepSpec
-            { Host = "site-a", Cluster = At(scene.Old), From = Over(scene.New), IsLossSeen = true, Way = ReprotectWay.Copy },
+            { Host = "site-a", Cluster = ClusterOf(scene.Old), From = Over(scene.New), IsLossSeen = true, Way = ReprotectWay.Copy },
         }));
         var followed = await scene.Ended(await Execute(scene, follow, ExecutionMode.Planned, "two orders were typed in again"));
         Assert.True(followed.State.Outcome == ExecutionOutcome.Succeeded, followed.State.Steps[0].Reason);
@@ -64,7 +65,7 @@ public sealed partial class SiteNetworkTests
 
     static RunbookSpec OnlyAtA(StepSpec step) => new() { RehearseEvery = TimeSpan.Zero, Steps = [step] };
 
-    static async Task<Alert?> Split(Scene scene) => (await scene.Get("alerts", WireJson.Default.IReadOnlyListAlert))
+    static async Task<Alert?> Split(Scene scene) => (await scene.Http.Get("alerts", WireJson.Default.IReadOnlyListAlert))
         .SingleOrDefault(alert => alert.Kind == AlertKind.SplitBrain);
 
     static async Task Refused(Scene scene, ExecutionId id, string why)

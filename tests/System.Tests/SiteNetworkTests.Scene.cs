@@ -1,13 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Http.Json;
-using System.Security.Cryptography;
-using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Runbooks;
-using BackupDr.Contracts.Specs;
 using BackupDr.TestKit;
 using BackupDr.TestKit.Servers;
 
@@ -99,7 +95,7 @@ public sealed partial class SiteNetworkTests
             Client = Keep(new SiteClient(() => Names.Dig("app"), address => address == A.Address ? near.Front : Balancer.Front));
             await Service.Until(() => Task.FromResult(Client.Orders.Count > 20), "orders are taken");
             foreach (var (site, shop) in new[] { (A, Old), (B, New) }) await Join(site, shop);
-            await Put("step-secrets/ddns", new SaveStepSecretRequest { Name = "ddns", Value = Names.Key },
+            await Http.Put("step-secrets/ddns", new SaveStepSecretRequest { Name = "ddns", Value = Names.Key },
                 WireJson.Default.SaveStepSecretRequest);
         }
 
@@ -119,7 +115,7 @@ public sealed partial class SiteNetworkTests
         async Task Join(SiteNetwork.Site site, ShopSite shop)
         {
             var (name, program) = ($"site-{site.Name}", Path.Combine(Path.GetDirectoryName(PublishedProgram.Path)!, "backupdr-agent"));
-            Allow(name, shop);
+            ShopPrograms.Allow(Service, name, shop, ("call", "#!/bin/bash\nexec 3<>\"/dev/tcp/$1/$2\" && echo reached\n"));
             var token = await Api.CreateJoinToken(new CreateJoinTokenRequest($"https://{B.Address}:{Service.Port + 1}"), NoStop);
             string[] join = [.. site.Words, program, "join", token.AgentsUrl, "--token", token.Token, "--state", Service.At(name),
                 "--name", name];
@@ -133,45 +129,8 @@ public sealed partial class SiteNetworkTests
         public Task Online(string name) => Service.Until(async () => (await Api.Hosts(NoStop)).Any(host => host.Name == name
             && host.State == HostState.Online), $"the host {name} is online");
 
-        void Allow(string name, ShopSite site)
-        {
-            var (folder, server) = (Service.Folder($"{name}.steps"), site.Database);
-            void Write(string file, string text) => File.WriteAllText(Path.Combine(folder, file), text);
-            Write("words", string.Join(' ', site.StartWords) + "\n");
-            Write("start-shop", "#!/bin/bash\nread -ra words < \"${0%/*}/words\"\nsetsid \"${words[@]}\" </dev/null >/dev/null 2>&1 &\n");
-            Write("stop-shop", """
-                #!/bin/bash
-                read -r words < "${0%/*}/words"
-                for process in /proc/[0-9]*; do
-                    [ "$(tr '\0' ' ' < "$process/cmdline")" = "$words " ] && kill -TERM "${process#/proc/}"
-                done 2>/dev/null
-                exit 0
-
-                """);
-            Write("call", "#!/bin/bash\nexec 3<>\"/dev/tcp/$1/$2\" && echo reached\n");
-            var address = string.Create(CultureInfo.InvariantCulture, $"{server.Sockets}:{server.Port}");
-            Write("databases", address + "\n");
-            Write("standbys", $"{address} {server.Data} database.service\n");
-            Write("services", "database.service\n");
-            // Stands for the service manager: the one service is the site's database server, which it starts at its own address.
-            var manager = Path.Combine(Service.Folder($"{name}.bin"), "systemctl");
-            File.WriteAllText(manager, $"""
-                #!/bin/sh
-                verb=$1
-                [ "$verb" = is-active ] && verb=status
-                exec setpriv --reuid=postgres --regid=postgres --init-groups -- {server.Programs}/pg_ctl -D {server.Data} -w -m fast \
-                    -l {server.Folder}/log -o "-p {server.Port} -k {server.Sockets} -c listen_addresses={site.Address}" "$verb"
-
-                """);
-            Tool.Succeed("chmod", "-R", "755", folder, manager);
-        }
-
-        public ProgramSpec Program(string site, string name, params string[] arguments) => new()
-        {
-            Name = name,
-            Arguments = arguments,
-            Sha256 = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(Service.At($"site-{site}.steps"), name)))),
-        };
+        /// <summary>What the host of a site may start.</summary>
+        public ShopPrograms Programs(string site) => new(Service.At($"site-{site}.steps"));
 
         /// <summary>Two persons say that the fence, which its silent host never answered, is so, and what they saw.</summary>
         public async Task Witness(ExecutionId execution, string step, string seen)
@@ -182,7 +141,7 @@ public sealed partial class SiteNetworkTests
             foreach (var name in (string[])["anna", "bert"])
             {
                 using var person = await SignIn(name);
-                await Post(person, $"api/v1/executions/{execution}/actions", new ActOnExecutionRequest(Action: ExecutionAction.ByHand,
+                await person.Post($"api/v1/executions/{execution}/actions", new ActOnExecutionRequest(Action: ExecutionAction.ByHand,
                     Step: step, Text: seen), WireJson.Default.ActOnExecutionRequest, WireJson.Default.ExecutionView);
             }
             Answered = Stopwatch.GetElapsedTime(begun);
@@ -193,10 +152,9 @@ public sealed partial class SiteNetworkTests
             var made = await Api.CreateUser(new CreateUserRequest(name, "one-time-password"), NoStop);
             var person = new HttpClient { BaseAddress = Service.Console };
             person.DefaultRequestHeaders.Add("X-BackupDr", "1");
-            await Succeed(person.PostAsJsonAsync("api/v1/session", new SignInRequest(name, made.OneTimePassword!),
-                WireJson.Default.SignInRequest, NoStop));
-            await Succeed(person.PostAsJsonAsync("api/v1/me/password", new ChangePasswordRequest(made.OneTimePassword!, Password),
-                WireJson.Default.ChangePasswordRequest, NoStop));
+            await person.Post("api/v1/session", new SignInRequest(name, made.OneTimePassword!), WireJson.Default.SignInRequest);
+            await person.Post("api/v1/me/password", new ChangePasswordRequest(made.OneTimePassword!, Password),
+                WireJson.Default.ChangePasswordRequest);
             return person;
         }
 
@@ -206,27 +164,6 @@ public sealed partial class SiteNetworkTests
             await Service.Until(async () => (view = await Api.Execution(id, NoStop)).State.Phase is ExecutionPhase.Ended
                 or ExecutionPhase.Paused, "the execution ends");
             return view!;
-        }
-
-        public async Task<T> Get<T>(string path, JsonTypeInfo<T> type) => (await Http.GetFromJsonAsync(path, type, NoStop))!;
-
-        public Task<TAnswer> Post<TAsked, TAnswer>(string path, TAsked asked, JsonTypeInfo<TAsked> asks, JsonTypeInfo<TAnswer> answers)
-            => Post(Http, path, asked, asks, answers);
-
-        static async Task<TAnswer> Post<TAsked, TAnswer>(HttpClient http, string path, TAsked asked, JsonTypeInfo<TAsked> asks,
-            JsonTypeInfo<TAnswer> answers)
-        {
-            using var answer = await http.PostAsJsonAsync(path, asked, asks, NoStop);
-            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(NoStop));
-            return (await answer.Content.ReadFromJsonAsync(answers, NoStop))!;
-        }
-
-        public Task Put<T>(string path, T asked, JsonTypeInfo<T> asks) => Succeed(Http.PutAsJsonAsync(path, asked, asks, NoStop));
-
-        static async Task Succeed(Task<HttpResponseMessage> asked)
-        {
-            using var answer = await asked;
-            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(NoStop));
         }
 
         public async Task<S3Server> Region(SiteNetwork.Site site)

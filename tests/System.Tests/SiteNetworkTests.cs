@@ -1,12 +1,13 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
-using BackupDr.Contracts;
+using System.Net;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Specs;
-using BackupDr.TestKit;
+using BackupDr.Contracts;
 using BackupDr.TestKit.Servers;
+using BackupDr.TestKit;
+using static BackupDr.SystemTests.ShopRunbook;
 using static System.FormattableString;
 
 namespace BackupDr.SystemTests;
@@ -41,7 +42,7 @@ public sealed partial class SiteNetworkTests
         var item = await Protect(scene);
         var runbook = await Make(scene, "shop", Spec(scene, await Restoring(scene, item)));
         var stored = TimeProvider.System.GetUtcNow();
-        await scene.Service.Until(async () => (await scene.Get($"items/{item.Id}", WireJson.Default.Item)).LogUntil > stored,
+        await scene.Service.Until(async () => (await scene.Http.Get($"items/{item.Id}", WireJson.Default.Item)).LogUntil > stored,
             "the log of now is stored");
 
         await TakeOver(scene, runbook);
@@ -68,10 +69,10 @@ public sealed partial class SiteNetworkTests
         }, NoStop);
         var item = Assert.Single(policy.Items);
         IReadOnlyList<RecoveryPoint> points = [];
-        await scene.Service.Until(async () => (points = await scene.Get($"points?item={item.Id}",
+        await scene.Service.Until(async () => (points = await scene.Http.Get($"points?item={item.Id}",
             WireJson.Default.IReadOnlyListRecoveryPoint)).Count > 0, "the first base backup is there");
         var repository = points[0].Repository;
-        var filled = (await scene.Post($"repositories/{repository}/replicas", new AddReplicaRequest(repository, near.Id),
+        var filled = (await scene.Http.Post($"repositories/{repository}/replicas", new AddReplicaRequest(repository, near.Id),
             WireJson.Default.AddReplicaRequest, WireJson.Default.RunStarted)).Run;
         await scene.Service.Until(async () => (await scene.Api.Run(filled, NoStop)).FinishedAt is not null, "both regions have it");
         Assert.Equal(RunState.Complete, (await scene.Api.Run(filled, NoStop)).State);
@@ -88,20 +89,10 @@ public sealed partial class SiteNetworkTests
             Credentials = new StoreCredentials { AccessKey = S3Server.Access, SecretKey = S3Server.Secret },
         }, NoStop);
 
-    static Task<Runbook> Make(Scene scene, string name, RunbookSpec spec) => scene.Post("runbooks",
+    static Task<Runbook> Make(Scene scene, string name, RunbookSpec spec) => scene.Http.Post("runbooks",
         new CreateRunbookRequest { Name = name, Spec = spec }, WireJson.Default.CreateRunbookRequest, WireJson.Default.Runbook);
 
-    static PostgreSqlSpec At(ShopSite site) => new() { Host = site.Database.Sockets, Port = site.Database.Port, User = "postgres" };
-
-    static PostgreSqlSpec Over(ShopSite site) => At(site) with { Host = site.Address };
-
-    static StepSpec Step(string name, string needs, StepKind kind, double seconds = 180) => new()
-    {
-        Name = name,
-        Needs = needs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
-        Kind = kind,
-        Timeout = TimeSpan.FromSeconds(seconds),
-    };
+    static PostgreSqlSpec Over(ShopSite site) => ClusterOf(site) with { Host = site.Address };
 
     static IReadOnlyList<StepSpec> Promotion(Scene scene) =>
     [
@@ -110,8 +101,8 @@ public sealed partial class SiteNetworkTests
             Promote = new DatabaseStepSpec
             {
                 Host = "site-b",
-                Cluster = At(scene.New),
-                Instead = new OldPrimarySpec { Host = "site-a", Cluster = At(scene.Old) },
+                Cluster = ClusterOf(scene.New),
+                Instead = new OldPrimarySpec { Host = "site-a", Cluster = ClusterOf(scene.Old) },
             },
         },
     ];
@@ -144,47 +135,9 @@ public sealed partial class SiteNetworkTests
             Step("fence", "", StepKind.Fence, SilentFor.TotalSeconds) with
             { Service = new ServiceStepSpec { Host = "site-a", Unit = "database.service" } },
             .. data,
-            // It lets sessions in before its recovery has ended.
-            Step("newest", "data", StepKind.DbAssert) with
-            {
-                InRehearsal = InRehearsal.Simulate,
-                Retries = StepSpec.MostRetries,
-                RetryAfter = TimeSpan.FromSeconds(1),
-                Assert = new DatabaseStepSpec
-                {
-                    Host = "site-b",
-                    Cluster = At(scene.New) with { User = "asserter" },
-                    Query = "select max(at) from orders where not pg_is_in_recovery()",
-                    MaxAge = TimeSpan.FromMinutes(10),
-                },
-            },
-            Step("app", "newest", StepKind.Script) with
-            {
-                Script = new ScriptStepSpec
-                { Host = "site-b", Run = scene.Program("b", "start-shop"), Undo = scene.Program("b", "stop-shop") },
-            },
-            Step("balancer", "app", StepKind.LbSwitch) with
-            {
-                Lb = new LbSpec
-                {
-                    Address = scene.Balancer.Api,
-                    Servers = [new LbServer { Name = "be/s1", State = LbState.Maint },
-                        new LbServer { Name = "be/s2", State = LbState.Ready }],
-                },
-            },
-            Step("name", "app", StepKind.DnsChange) with { Dns = scene.Names.Move("app", "ddns", scene.A.Address, scene.B.Address) },
-            Step("healthy", "balancer name", StepKind.HealthWait) with
-            {
-                InRehearsal = InRehearsal.Skip,   // it asks what clients ask
-                Health = new HealthSpec
-                {
-                    Http = new HttpCallSpec
-                    { Url = string.Create(CultureInfo.InvariantCulture, $"http://{scene.B.Address}:{scene.Balancer.Front}/") },
-                    Every = TimeSpan.FromMilliseconds(100),
-                },
-            },
-            Step("tell", "healthy", StepKind.Notify) with
-            { Notify = new NotifySpec { Subject = "The shop is served from B" }, Impact = StepImpact.Optional },
+            .. Serve("data", scene.New, scene.Programs("b"), scene.Balancer,
+                scene.Names.Move("app", "ddns", scene.A.Address, scene.B.Address),
+                Invariant($"http://{scene.B.Address}:{scene.Balancer.Front}/")),
         ],
     };
 
@@ -195,7 +148,7 @@ public sealed partial class SiteNetworkTests
         using var production = new TcpListener(IPAddress.Parse(Outside(scene)), 0);
         production.Start();
         var port = ((IPEndPoint)production.LocalEndpoint).Port;
-        var call = scene.Program("a", "call", Outside(scene), port.ToString(CultureInfo.InvariantCulture));
+        var call = scene.Programs("a").Named("call", Outside(scene), port.ToString(CultureInfo.InvariantCulture));
         var probe = await Make(scene, "probe", new RunbookSpec
         {
             RehearseEvery = TimeSpan.Zero,
@@ -206,7 +159,7 @@ public sealed partial class SiteNetworkTests
 
         foreach (var id in (RunbookId[])[runbook.Id, probe.Id])
         {
-            var rehearsed = await scene.Ended((await scene.Post($"runbooks/{id}/rehearse", new RehearseRunbookRequest(Why: "to see"),
+            var rehearsed = await scene.Ended((await scene.Http.Post($"runbooks/{id}/rehearse", new RehearseRunbookRequest(Why: "to see"),
                 WireJson.Default.RehearseRunbookRequest, WireJson.Default.ExecutionStarted)).Id);
             Assert.False(rehearsed.State.HasLeftovers);
             Assert.Equal(id == probe.Id ? ExecutionOutcome.Failed : ExecutionOutcome.Succeeded, rehearsed.State.Outcome);
@@ -234,7 +187,7 @@ public sealed partial class SiteNetworkTests
             && (line.Contains("user=asserter", StringComparison.Ordinal) || line.Contains("replication", StringComparison.Ordinal))));
 
     static async Task<ExecutionId> Execute(Scene scene, Runbook runbook, ExecutionMode mode, string why)
-        => (await scene.Post($"runbooks/{runbook.Id}/executions", new StartExecutionRequest(Mode: mode, Why: why),
+        => (await scene.Http.Post($"runbooks/{runbook.Id}/executions", new StartExecutionRequest(Mode: mode, Why: why),
             WireJson.Default.StartExecutionRequest, WireJson.Default.ExecutionStarted)).Id;
 
     static async Task TakeOver(Scene scene, Runbook runbook)
@@ -251,7 +204,7 @@ public sealed partial class SiteNetworkTests
 
         Assert.True(scene.Old.IsAlive);   // it was cut off, and works on where nobody hears of it
         Assert.Equal(scene.B.Address, scene.Names.Dig("app"));
-        var evidence = (await scene.Get("evidence", WireJson.Default.EvidencePage)).Entries
+        var evidence = (await scene.Http.Get("evidence", WireJson.Default.EvidencePage)).Entries
             .First(entry => entry.Kind == "execution" && entry.Body.Execution == id.ToString()).Body;
         Assert.Equal(("shop", "disaster", "Succeeded"), (evidence.Runbook, evidence.Mode, evidence.Outcome));
         // Nobody could ask the old side, and the evidence says who answered for that and what was seen.
@@ -286,7 +239,7 @@ public sealed partial class SiteNetworkTests
             + string.Join(", ", parts.Select(part => Invariant($"{part.What} {part.Took:0.00} s"))));
         Assert.InRange(rto - seen, -Tolerance, Tolerance);
         Assert.InRange(rpo - lost, -Tolerance, Tolerance);
-        Assert.True((await scene.Get("evidence", WireJson.Default.EvidencePage)).ChainIsWhole);
+        Assert.True((await scene.Http.Get("evidence", WireJson.Default.EvidencePage)).ChainIsWhole);
     }
 
     static DateTimeOffset Began(ExecutionView execution, string step)

@@ -1,7 +1,5 @@
-using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json.Serialization.Metadata;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
@@ -143,10 +141,10 @@ sealed class StepKillScene : IAsyncDisposable
     public async Task<ExecutionId> Play(RunbookSpec spec, IReadOnlyList<KillMoment> moments)
     {
         using var http = Http();
-        var runbook = await Post(http, "runbooks", new CreateRunbookRequest { Name = "killed", Spec = spec },
+        var runbook = await http.Post("runbooks", new CreateRunbookRequest { Name = "killed", Spec = spec },
             WireJson.Default.CreateRunbookRequest, WireJson.Default.Runbook);
         var release = await moments[0].Hold();
-        var id = (await Post(http, $"runbooks/{runbook.Id}/executions", new StartExecutionRequest(Mode: ExecutionMode.Disaster,
+        var id = (await http.Post($"runbooks/{runbook.Id}/executions", new StartExecutionRequest(Mode: ExecutionMode.Disaster,
             Why: "to be killed"), WireJson.Default.StartExecutionRequest, WireJson.Default.ExecutionStarted)).Id;
         Execution = id;
         for (var at = 0; at < moments.Count; at++)
@@ -201,14 +199,6 @@ sealed class StepKillScene : IAsyncDisposable
                 """))}";
         }
         catch (NpgsqlException e) { return $"{logs}\n{e.Message}"; }   // the failure that is told matters more
-    }
-
-    public static async Task<TAnswer> Post<TAsked, TAnswer>(HttpClient http, string path, TAsked asked, JsonTypeInfo<TAsked> asks,
-        JsonTypeInfo<TAnswer> answers)
-    {
-        using var answer = await http.PostAsJsonAsync(path, asked, asks, NoStop);
-        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(NoStop));
-        return (await answer.Content.ReadFromJsonAsync(answers, NoStop))!;
     }
 
     public async ValueTask DisposeAsync()
