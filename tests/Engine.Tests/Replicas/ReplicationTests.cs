@@ -268,20 +268,11 @@ public sealed class ReplicationTests : IDisposable
     {
         await Backup(_a, 1);
         await MustBecomeEqual();
-        var shared = Prepared.Noise(600_000, 77);
-        async Task<BlobId> Files(IObjectStore store, string folder, int? own)
-        {
-            Directory.CreateDirectory(_scratch.At(folder));
-            await File.WriteAllBytesAsync(_scratch.At($"{folder}/shared"), shared, _ct);
-            if (own is { } seed) await File.WriteAllBytesAsync(_scratch.At($"{folder}/own"), Prepared.Noise(500_000, seed), _ct);
-            using var repository = await Prepared.Open(store, Options);
-            return (await Prepared.Backup(repository, _scratch.At(folder))).SnapshotId;
-        }
 
         // Both places write the shared file, each into a pack of its own beside something that is forgotten there.
-        var (atA, atB) = (await Files(_a, "one", 5), await Files(_b, "two", 6));
+        var (atA, atB) = (await BackupShared(_a, "one", 5), await BackupShared(_b, "two", 6));
         await MustBecomeEqual();
-        var kept = await Files(_a, "three", null);
+        var kept = await BackupShared(_a, "three", null);
         await MustBecomeEqual();
         await ForgetAndPrune(_a, [atA]);
         await ForgetAndPrune(_b, [atB]);
@@ -293,6 +284,49 @@ public sealed class ReplicationTests : IDisposable
         Assert.Contains(kept, await Snapshots(_b));
         Assert.DoesNotContain(atA, await Snapshots(_b));
         Assert.DoesNotContain(atB, await Snapshots(_a));
+    }
+
+    /// <summary>Takes a backup of a file that is the same each time, and of one that is not.</summary>
+    async Task<BlobId> BackupShared(IObjectStore store, string folder, int? own)
+    {
+        Directory.CreateDirectory(_scratch.At(folder));
+        await File.WriteAllBytesAsync(_scratch.At($"{folder}/shared"), Prepared.Noise(600_000, 77), _ct);
+        if (own is { } seed) await File.WriteAllBytesAsync(_scratch.At($"{folder}/own"), Prepared.Noise(500_000, seed), _ct);
+        using var repository = await Prepared.Open(store, Options);
+        return (await Prepared.Backup(repository, _scratch.At(folder))).SnapshotId;
+    }
+
+    [Theory, Clause("F-13.4"), InlineData(0), InlineData(1)]
+    public async Task A_sweep_that_takes_one_of_two_departing_copies_while_a_rescue_walks_leaves_the_other_to_be_copied(int taken)
+    {
+        await Backup(_a, 1);
+        await MustBecomeEqual();
+        var before = Named(_a, "index");
+        var (atA, atB) = (await BackupShared(_a, "one", 5), await BackupShared(_b, "two", 6));
+        await MustBecomeEqual();
+        string[] ofCopies = [.. Named(_a, "index").Except(before)];
+        Assert.Equal(2, ofCopies.Length);
+        var kept = await BackupShared(_a, "three", null);   // needs a blob of which both copies go, as the other place does not know of it
+        await ForgetAndPrune(_b, atA, atB);
+        using (var repository = await Prepared.Open(_a, Options)) await Forget.Remove(repository, [atA, atB], _ct);
+        var (hasRead, listings) = (false, 0);
+        var swept = new FaultyStore(_a)
+        {
+            Before = (verb, name, _) =>
+            {
+                hasRead |= verb == StoreVerb.Read && name.StartsWith("snapshots/", StringComparison.Ordinal);
+                // The rescue reads the snapshots, the index to walk with, and the index of what it copies.
+                if (hasRead && verb == StoreVerb.List && name == "index" && ++listings == 2) _a.Objects.Remove(ofCopies[taken]);
+                return null;
+            },
+        };
+        using var password = Secret.FromText(Prepared.PasswordText);
+
+        await Replication.Execute([swept, _b], password, Options, new ReplicationRequest(), _ct);
+
+        Assert.True(listings >= 2);
+        Assert.Contains(kept, await Snapshots(_b));
+        foreach (var store in (IObjectStore[])[_a, _b]) await MustBeWhole(store);
     }
 
     [Fact, Clause("F-13.3")]
