@@ -34,7 +34,7 @@ sealed class DrillScenery(string folder, string state)
 
     static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    async Task<Repository> Make()
+    public async Task<Repository> Make()
     {
         using var password = Secret.FromText(Words);
         return await Repository.Init(StoreFactory.Open(folder), password, Options, Ct);

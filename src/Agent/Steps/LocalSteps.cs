@@ -2,13 +2,9 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using BackupDr.Agent.Hooks;
-using BackupDr.Agent.Jobs;
-using BackupDr.Agent.Leasing;
 using BackupDr.Contracts;
 using BackupDr.Contracts.Agents;
 using BackupDr.Contracts.Jobs;
-using BackupDr.Engine;
 using BackupDr.Storage.Posix;
 
 namespace BackupDr.Agent.Steps;
@@ -79,7 +75,7 @@ static class LocalSteps
             await using var runner = new StepRunner(journal, new AllowedSteps(steps), TimeProvider.System);
             return new LocalAnswer { Host = own, HostName = name, Report = await Step(state, runner, step, ct) };
         }
-        return work.Restore is { } restore ? await Restored(state, identity, restore, work.NewestTag, ct)
+        return work.Restore is { } restore ? await LocalRestore.Run(state, identity, restore, work.NewestTag, ct)
             : throw new BadInputException("work", "Neither a step nor a restore is wanted.", "Use programs of one version.");
     }
 
@@ -99,30 +95,5 @@ static class LocalSteps
             while (await answer is { State: HostStepState.Running }) answer = runner.Answer(step, CancellationToken.None);
             return await answer;
         }
-    }
-
-    static async Task<LocalAnswer> Restored(AgentState state, AgentIdentity identity, LeasedRun run, string? tag, CancellationToken ct)
-    {
-        if (run.Job is not { Kind: JobKind.Restore, Restore: { } restore })
-            throw new BadInputException("work", "The job is no restore.", "Use programs of one version.");
-        var jobs = new JobRunner(state, identity, new AgentStores(identity), new HookFolder(HookFolder.Default));
-        var reporter = new RunReporter(TimeProvider.System);
-        DateTimeOffset? taken = null;
-        // Up to a moment the restore chooses by itself what it begins with, and the log behind that says how new it is.
-        if ((restore.Cluster?.Moment ?? restore.MariaDb?.Moment) is null)
-        {
-            using var repository = await jobs.OpenToRead(run, reporter, ct);
-            var snapshot = tag is null ? await repository.FindSnapshot(restore.SnapshotId, SnapshotFilter.All, ct)
-                : await repository.FindSnapshot("latest", new SnapshotFilter { Tags = [tag] }, ct);
-            (restore, taken) = (restore with { SnapshotId = snapshot.Id.ToString() }, snapshot.Time.ToDateTimeOffset());
-        }
-        return new LocalAnswer
-        {
-            Host = identity.Membership.Host,
-            HostName = identity.Membership.HostName,
-            Result = await jobs.Run(run with { Job = run.Job with { Restore = restore } }, reporter, ct),
-            Snapshot = taken is null ? null : restore.SnapshotId,
-            TakenAt = taken,
-        };
     }
 }

@@ -13,7 +13,8 @@ public sealed record LocalWork
     public HostStep? Step { get; init; }
     /// <summary>A restore; null for another kind.</summary>
     public LeasedRun? Restore { get; init; }
-    /// <summary>A tag: the newest snapshot with it is restored in the place of the one that the restore names. Null for that one.</summary>
+    /// <summary>A tag: the newest snapshot with it is restored in the place of the one that the restore names, or up to a moment the
+    /// server which that is of. Null for the one that it names.</summary>
     public string? NewestTag { get; init; }
 }
 

@@ -58,14 +58,16 @@ public sealed class SaveBundle(Postgres db, EvidenceKey key, RecoveryKey recover
         };
         var text = BundleFile.Write(head, runbook.Spec, content.Hosts, bound => BundleSealing.Seal(held, bound,
             request.Passphrase.Trim(), recovery.Key), key.Sign);
-        return await Note(caller, runbook, head, text, remarks, ct);
+        // Any other restore looks for the newest point itself.
+        var points = content.Restores.Where(one => one.Step.Restore!.Point == RestoreWhich.NewestProven).Select(one => one.Point.Id.Value);
+        return await Note(caller, runbook, head, text, [.. points], remarks, ct);
     }
 
-    Task<SavedBundle> Note(Caller caller, Runbook runbook, BundleHead head, string text, List<string> remarks, CancellationToken ct)
-        => db.InTransaction(async tx =>
+    Task<SavedBundle> Note(Caller caller, Runbook runbook, BundleHead head, string text, Guid[] points, List<string> remarks,
+        CancellationToken ct) => db.InTransaction(async tx =>
     {
-        await tx.Execute("update runbook set bundle_version = $2, bundle_at = $3, bundle_by = $4 where id = $1",
-            [runbook.Id, runbook.Version, head.MadeAt.UtcDateTime, caller.Name], ct);
+        await tx.Execute("update runbook set bundle_version = $2, bundle_at = $3, bundle_by = $4, bundle_points = $5 where id = $1",
+            [runbook.Id, runbook.Version, head.MadeAt.UtcDateTime, caller.Name, points], ct);
         await Notifications.Changed(tx, "runbooks", runbook.Id.ToString(), ct);
         await Audit.Add(tx, caller, "runbook.bundle", runbook.Id.ToString(), $"{runbook.Name}, version {runbook.Version}, {head.Id}", ct);
         return new SavedBundle($"{FileName(runbook.Name)}-v{runbook.Version.ToString(CultureInfo.InvariantCulture)}.bundle", text, remarks);

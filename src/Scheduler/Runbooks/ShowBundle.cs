@@ -21,14 +21,15 @@ public sealed class ShowBundle(Postgres db, BundleContents contents)
         return new BundleStanding
         {
             Newest = runbook.Bundle,
-            Changes = runbook.Bundle is { } newest ? [.. versions, .. await Since(newest.At, content, ct)] : [],
+            Changes = runbook.Bundle is { } newest ? [.. versions, .. await Since(newest.At, runbook.Id, content, ct)] : [],
             Lacks = content.Remarks,
         };
     }
 
     /// <summary>What a bundle of that time holds in another way, or not at all. Only times are compared: what is secret in it is kept
     /// nowhere.</summary>
-    async Task<IReadOnlyList<string>> Since(DateTimeOffset at, BundleContent content, CancellationToken ct) => await db.Query("""
+    async Task<IReadOnlyList<string>> Since(DateTimeOffset at, RunbookId id, BundleContent content, CancellationToken ct)
+        => await db.Query("""
         select format('The secret ''%s'' of its steps was changed.', name) from step_secret where name = any($2) and changed_at > $1
         union all
         select format('The place ''%s'' was added, or its address or its credentials were changed.', l.name) from location l
@@ -45,8 +46,13 @@ public sealed class ShowBundle(Postgres db, BundleContents contents)
             from unnest($6::uuid[], $4) as o (item_id, repository_id) join item i on i.id = o.item_id
             where not exists (select from recovery_point p where p.item_id = o.item_id and p.repository_id = o.repository_id
                 and p.received_at <= $1)
+        union all
+        select format('The recovery point of ''%s'' that it restores %s.', i.name, case when p.gone_at is null
+                then 'is in the trash' else 'is gone' end)
+            from runbook b join recovery_point p on p.id = any(b.bundle_points) join item i on i.id = p.item_id
+            where b.id = $7 and coalesce(p.gone_at, p.trashed_at) is not null
         """,
         [at.UtcDateTime, content.Secrets.ToArray(), content.Places.Select(place => place.Value).ToArray(),
             content.Restores.Select(one => one.Point.Repository.Value).ToArray(), content.Hosts.Select(host => host.Id.Value).ToArray(),
-            content.Restores.Select(one => one.Item.Id.Value).ToArray()], row => row.Text(0), ct);
+            content.Restores.Select(one => one.Item.Id.Value).ToArray(), id], row => row.Text(0), ct);
 }

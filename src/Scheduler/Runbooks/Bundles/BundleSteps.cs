@@ -97,14 +97,17 @@ sealed class BundleRestoreStep(StepKind kind, BundleSecrets secrets, LocalHosts 
                 Host = restore.Host.Id,
                 Restore = new LeasedRun(RunId.New(clock), 1, (int)Lease.TotalMilliseconds,
                     restore.Job with { Restore = job with { Target = target } }),
-                NewestTag = work.Step.Restore.Point == RestoreWhich.Newest && job.Cluster is null
-                    ? $"{RecoveryPoints.RecoveryPointTable.ItemTag}{work.Step.Restore.Item}" : null,
+                NewestTag = NewestTag(work.Step.Restore),
             }, ct);
             return Result(restore, answer, target);
         }
         catch (BackupDrException e) when (e is not UnavailableException) { return StepResult.Failed($"{e.Message} {e.Hint}".TrimEnd()); }
         catch (UnavailableException e) { return StepResult.Failed(e.Message); }
     }
+
+    /// <summary>The tag of the snapshots of which the newest is restored, whatever is restored; null for the point in the bundle.</summary>
+    internal static string? NewestTag(RestoreStep step) => step.Point == RestoreWhich.NewestProven ? null
+        : $"{RecoveryPoints.RecoveryPointTable.ItemTag}{step.Item}";
 
     BundleRestore? Of(StepWork work) => secrets.Restores.FirstOrDefault(restore => restore.Step == work.Step.Name);
 

@@ -6,6 +6,7 @@ using BackupDr.Contracts.Jobs;
 using BackupDr.Contracts.Rules.Evidence;
 using BackupDr.Contracts.Rules.Runbooks;
 using BackupDr.Contracts.Rules.Runbooks.Bundles;
+using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Runbooks.Bundles;
 using BackupDr.TestKit;
 
@@ -65,6 +66,13 @@ public sealed class BundlePartsTests : IDisposable
         {
             Signature = Convert.ToBase64String(EvidenceSignature.Sign(key, report.Hash)),
         }, BundleJson.Default.BundleReport));
+    }
+
+    [Theory, InlineData(RestoreWhich.Newest, true), InlineData(RestoreWhich.EndOfLog, true), InlineData(RestoreWhich.NewestProven, false)]
+    public void What_came_after_the_bundle_was_made_is_restored_unless_a_proven_point_is_wanted(RestoreWhich which, bool isNewest)
+    {
+        var step = new RestoreStep { Item = ItemId.New(TimeProvider.System), Point = which };
+        Assert.Equal(isNewest ? $"backupdr.item={step.Item}" : null, BundleRestoreStep.NewestTag(step));
     }
 
     [Fact]

@@ -62,6 +62,39 @@ public sealed class BundleStandingTests(SchedulerDatabases databases)
     }
 
     [Fact]
+    public async Task A_bundle_is_old_once_the_proven_point_that_it_restores_is_in_the_trash_or_gone()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        var (_, item) = await RestoreStepTests.Proven(fleet);
+        foreach (var (which, trashed, gone) in ((RestoreWhich, string[], string[])[])
+        [
+            (RestoreWhich.Newest, [], []),   // it looks for the newest itself
+            (RestoreWhich.NewestProven, [$"The recovery point of '{item.Name}' that it restores is in the trash."],
+                [$"The recovery point of '{item.Name}' that it restores is gone."]),
+        ])
+        {
+            var made = await fleet.Get<CreateRunbook>().Handle(TestNode.Admin, new CreateRunbookRequest
+            {
+                Name = $"{which}",
+                Spec = new RunbookSpec
+                {
+                    Steps = [Books.Step("files", kind: StepKind.RestoreFiles) with
+                    {
+                        Restore = new RestoreStep { Item = item.Id, Point = which },
+                    }],
+                },
+            }, NoStop);
+            await Save(fleet, made.Id);
+            Assert.Empty((await Standing(fleet, made.Id)).Changes);
+            await Sql(fleet, "update recovery_point set trashed_at = clock(), trash_until = clock()");
+            Assert.Equal(trashed, (await Standing(fleet, made.Id)).Changes);
+            await Sql(fleet, "update recovery_point set trashed_at = null, trash_until = null, gone_at = clock()");
+            Assert.Equal(gone, (await Standing(fleet, made.Id)).Changes);
+            await Sql(fleet, "update recovery_point set gone_at = null");
+        }
+    }
+
+    [Fact]
     public async Task A_runbook_that_executes_another_one_has_none_and_says_why()
     {
         await using var books = await Books.Start(databases);
