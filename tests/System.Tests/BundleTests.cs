@@ -34,6 +34,7 @@ public sealed class BundleTests
         Assert.False(Directory.EnumerateFiles(service.Data, "postmaster.pid", SearchOption.AllDirectories).Any(), "the database is off");
 
         run.RefusesAnAlteredByte();
+        await run.IsLeftAtItsQuestions();
         await Execute(run, programs, order);
         var evidence = run.Evidence();
         Assert.Equal(["move all of it"], programs.Done);
@@ -205,6 +206,30 @@ public sealed class BundleTests
             Assert.Contains($"line {bytes.AsSpan(0, bytes.Length / 2).Count((byte)'\n') + 1}, the part '", refused.Errors,
                 StringComparison.Ordinal);
             Assert.False(Directory.Exists(service.At("altered.run")));
+        }
+
+        /// <summary>Ctrl-C at a terminal, where it asks for the passphrase and where it asks whether it is to begin: nothing was begun.
+        /// </summary>
+        public async Task IsLeftAtItsQuestions()
+        {
+            foreach (var (question, left) in ((string, string[])[])
+                [("Passphrase of the bundle:", ["--yes", "--passphrase-file", _passphrase]), ("type its name: shop", ["--yes"])])
+            {
+                var shown = service.At($"terminal-{left.Length}");
+                var words = Words(_bundle).Except(left).Select(word => $"'{word}'");
+                using var terminal = Process.Start(new ProcessStartInfo("script",
+                    ["--quiet", "--return", "--flush", "--command", $"exec {PublishedProgram.Path} {string.Join(' ', words)}", shown])
+                { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+                var drained = terminal.StandardOutput.ReadToEndAsync(NoStop);
+                await Until(() => File.Exists(shown) && File.ReadAllText(shown).Contains(question, StringComparison.Ordinal), question,
+                    terminal);
+                await terminal.StandardInput.WriteAsync('\u0003');
+                await terminal.StandardInput.FlushAsync(NoStop);
+                await Until(() => terminal.HasExited, $"Ctrl-C ends it at: {question}", terminal);
+                Assert.Contains("Stopped.", await drained, StringComparison.Ordinal);
+                Assert.Equal(130, terminal.ExitCode);
+                Assert.Empty(Directory.Exists($"{_bundle}.run") ? Directory.EnumerateFiles($"{_bundle}.run", "*.jsonl") : []);
+            }
         }
 
         public string Answer(int exitCode, params string[] words)

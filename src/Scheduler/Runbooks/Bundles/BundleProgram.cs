@@ -92,7 +92,7 @@ sealed class BundleScene : IAsyncDisposable
     public static async Task<BundleScene> Open(BundleArguments arguments, TextWriter output, CancellationToken ct)
     {
         var bundle = BundleFile.Read(await Bytes(arguments.Bundle, ct));
-        var secrets = Opened(arguments, bundle);
+        var secrets = await Opened(arguments, bundle, ct);
         Directory.CreateDirectory(arguments.Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var held = FileLock.TryTake(FilePath.FromText(Path.Combine(arguments.Folder, "lock"))) ?? throw new ConflictException("bundle.busy",
             "This bundle is being executed on this machine already.", "Answer there, or with: backupdr runbook answer --bundle FILE …");
@@ -111,11 +111,13 @@ sealed class BundleScene : IAsyncDisposable
         }
     }
 
-    static BundleSecrets Opened(BundleArguments arguments, Bundle bundle)
+    static async Task<BundleSecrets> Opened(BundleArguments arguments, Bundle bundle, CancellationToken ct)
     {
         if (arguments.RecoveryKeyFile is { } file) return bundle.OpenByRecoveryKey(RecoveryKey.Parse(Text(file)));
         var given = arguments.PassphraseFile is { } path ? Text(path)
-            : Environment.GetEnvironmentVariable("BACKUPDR_BUNDLE_PASSPHRASE") is { Length: > 0 } variable ? variable : Asked();
+            : Environment.GetEnvironmentVariable("BACKUPDR_BUNDLE_PASSPHRASE") is { Length: > 0 } variable ? variable
+            // A terminal is read to the end of the line whatever becomes of the reader: Ctrl-C leaves it alone.
+            : await Task.Run(Asked, CancellationToken.None).WaitAsync(ct);
         return bundle.Open(given.Trim());
     }
 
@@ -190,7 +192,7 @@ sealed class BundleCourse(BundleScene scene, TextReader input, TimeProvider cloc
             return await Execute(executors, journal, found.File, found.Read, ct);
         }
         await Evaluate(ct);
-        Confirm();
+        await Confirm(ct);
         var id = ExecutionId.New(clock);
         var guard = await Guard(id, ct);
         var file = BundleJournals.Name(_arguments.Folder, id);
@@ -264,7 +266,7 @@ sealed class BundleCourse(BundleScene scene, TextReader input, TimeProvider cloc
         if (Console.IsInputRedirected)
             throw new BadInputException("--alone", question, "Find out, and answer for it with --alone.");
         scene.Screen.Say($"{question} Find out. If nobody does, type: nobody");
-        if (input.ReadLine()?.Trim() == "nobody") return $"{words}; {_arguments.By} answered for it that nobody else executes it";
+        if (await Typed(ct) == "nobody") return $"{words}; {_arguments.By} answered for it that nobody else executes it";
         await Claim().Release(id.ToString(), ct);
         throw new BadInputException("--alone", "That was not 'nobody'. Nothing was done.");
     }
@@ -324,7 +326,10 @@ sealed class BundleCourse(BundleScene scene, TextReader input, TimeProvider cloc
         return problems.Count == 0;
     }
 
-    void Confirm()
+    /// <summary>The next line that is typed; null at the end of the input.</summary>
+    async Task<string?> Typed(CancellationToken ct) => (await Task.Run(input.ReadLine, CancellationToken.None).WaitAsync(ct))?.Trim();
+
+    async Task Confirm(CancellationToken ct)
     {
         if (_arguments.Mode != ExecutionMode.Rehearsal && string.IsNullOrWhiteSpace(_arguments.Why))
             throw new BadInputException("--why", "It does not say why.", "In a sentence; it stands in the evidence.");
@@ -332,7 +337,7 @@ sealed class BundleCourse(BundleScene scene, TextReader input, TimeProvider cloc
         if (Console.IsInputRedirected)
             throw new BadInputException("--yes", "There is no terminal to ask whether it is to begin.", "Say so with --yes.");
         scene.Screen.Say($"It is executed now ({Decision.Words(_arguments.Mode)}). To begin, type its name: {_bundle.Head.Name}");
-        if (input.ReadLine()?.Trim() != _bundle.Head.Name)
+        if (await Typed(ct) != _bundle.Head.Name)
             throw new BadInputException("--yes", "That is not its name. Nothing was done.");
     }
 }
