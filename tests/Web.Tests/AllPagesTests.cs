@@ -7,8 +7,10 @@ using BackupDr.Contracts.Specs;
 using BackupDr.Scheduler.Access;
 using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Access.People;
+using BackupDr.Scheduler.Alerts;
 using BackupDr.Scheduler.Alerts.Channels;
 using BackupDr.Scheduler.Alone;
+using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Duties;
 using BackupDr.Scheduler.Evidence;
 using BackupDr.Scheduler.Hosts;
@@ -212,7 +214,38 @@ public sealed class AllPagesTests(PostgresServer server, Browser browser)
                 },
             }, default);
             var over = await node.Get<RehearseRunbook>().Handle(ConsoleNode.System, new RehearseRunbookRequest(brief.Id), default);
-            return (book.Id, [real.Id, rehearsal.Id, over.Id]);
+            return (book.Id, [real.Id, rehearsal.Id, over.Id, .. await Nested(node)]);
+        }
+
+        /// <summary>An execution with another one below it, and two servers that both take writes.</summary>
+        static async Task<IReadOnlyList<ExecutionId>> Nested(ConsoleNode node)
+        {
+            const string below = "Databases of the shop, with all that hangs on them: orders, customers, stock, invoices";
+            Task<Runbook> Make(string name, StepSpec step) => node.Get<CreateRunbook>().Handle(ConsoleNode.System,
+                new CreateRunbookRequest { Name = name, Spec = new RunbookSpec { Steps = [step] } }, default);
+            await Make(below, new StepSpec { Name = "go", Kind = StepKind.Approval, Timeout = TimeSpan.FromHours(1) });
+            var book = await Make("everything", new StepSpec
+            {
+                Name = "databases",
+                Kind = StepKind.Runbook,
+                Timeout = TimeSpan.FromHours(2),
+                Runbook = new ChildRunbookSpec { Name = below },
+            });
+            var above = await node.Get<RehearseRunbook>().Handle(ConsoleNode.System, new RehearseRunbookRequest(book.Id), default);
+            var db = node.Get<Postgres>();
+            await using (var tx = await db.Begin(default))
+            {
+                await node.Get<AlertBook>().Raise(tx, SplitBrains.Alert(book.Id, "everything", "databases", "db-eu2.internal.example.org",
+                    "db-eu1.internal.example.org"), default);
+                await tx.Commit(default);
+            }
+            using var late = new CancellationTokenSource(TimeSpan.FromMinutes(4));
+            while (true)
+            {
+                if (await db.First("select id from execution where parent_id = $1", [above.Id], row => (ExecutionId?)row.Id<ExecutionId>(0),
+                    late.Token) is { } child) return [above.Id, child];
+                await Task.Delay(50, late.Token);
+            }
         }
 
         /// <summary>A second person, and something that waits for the first one's consent.</summary>

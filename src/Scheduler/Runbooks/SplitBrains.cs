@@ -29,28 +29,36 @@ public sealed class SplitBrains(Postgres db, AgentQuestions questions, AlertBook
     async Task Look(RunbookId id, string runbook, StepSpec step, CancellationToken ct)
     {
         var (promote, old) = (step.Promote!, step.Promote!.Instead!);
-        var cause = $"runbook:{id}:split:{step.Name}";
+        var cause = Cause(id, step.Name);
         var isOld = await TakesWrites(cause, old.Host, old.Cluster ?? promote.Cluster, ct);
         var isNew = isOld == true ? await TakesWrites(cause, promote.Host, promote.Cluster, ct) : false;
         if (isOld is null || isNew is null) return;   // what was told stays told
         await db.InTransaction(async tx =>
         {
-            if (isNew.Value) await alerts.Raise(tx, new RaisedAlert
-            {
-                Cause = cause,
-                Kind = AlertKind.SplitBrain,
-                Severity = AlertSeverity.Broken,
-                Title = $"Split brain: the database server that '{runbook}' promoted on {promote.Host}, and the old one on {old.Host}, "
-                    + "both take writes.",
-                Effect = "What is written to one of them is missing in the other, and one of the two will have to be given up. Keep "
-                    + "everybody from the one that is wrong, and stop it; then look at what only it has, and make it a standby "
-                    + "(DbReprotect).",
-                Action = "Look at the runbook.",
-                ActionUrl = $"/runbooks/{id}",
-            }, ct);
+            if (isNew.Value) await alerts.Raise(tx, Alert(id, runbook, step.Name, promote.Host, old.Host), ct);
             else await alerts.Clear(tx, cause, ct);
         }, ct);
     }
+
+    static string Cause(RunbookId id, string step) => $"runbook:{id}:split:{step}";
+
+    /// <summary>What is told of two servers that both take writes.</summary>
+    /// <param name="id">The runbook.</param>
+    /// <param name="runbook">Its name.</param>
+    /// <param name="step">The step that promoted one of them.</param>
+    /// <param name="promoted">The host of that one.</param>
+    /// <param name="old">The host of the other one.</param>
+    public static RaisedAlert Alert(RunbookId id, string runbook, string step, string promoted, string old) => new()
+    {
+        Cause = Cause(id, step),
+        Kind = AlertKind.SplitBrain,
+        Severity = AlertSeverity.Broken,
+        Title = $"Split brain: the database server that '{runbook}' promoted on {promoted}, and the old one on {old}, both take writes.",
+        Effect = "What is written to one of them is missing in the other, and one of the two will have to be given up. Keep everybody from "
+            + "the one that is wrong, and stop it; then look at what only it has, and make it a standby (DbReprotect).",
+        Action = "Look at the runbook.",
+        ActionUrl = $"/runbooks/{id}",
+    };
 
     /// <summary>Whether a server takes writes; null where nobody knows, because its host does not answer.</summary>
     async Task<bool?> TakesWrites(string key, string host, PostgreSqlSpec cluster, CancellationToken ct)
