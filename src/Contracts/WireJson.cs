@@ -88,6 +88,7 @@ namespace BackupDr.Contracts;
 [JsonSerializable(typeof(IReadOnlyList<Alert>))]
 [JsonSerializable(typeof(IReadOnlyList<AlertItem>))]
 [JsonSerializable(typeof(AcknowledgeAlertRequest))]
+[JsonSerializable(typeof(EndAlertRequest))]
 [JsonSerializable(typeof(IReadOnlyList<AlertChannel>))]
 [JsonSerializable(typeof(SaveChannelRequest))]
 [JsonSerializable(typeof(ChannelSettings))]

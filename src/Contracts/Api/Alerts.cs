@@ -54,6 +54,11 @@ public sealed record ListAlertsRequest(bool Cleared = false);
 /// <param name="Note">Who looks after it, or why it can wait; 1 to 500 characters.</param>
 public sealed record AcknowledgeAlertRequest(AlertId Id = default, int Hours = 8, string Note = "");
 
+/// <summary>POST alerts/{id}/end: says that its cause is gone, of a kind that nothing else can see the end of.</summary>
+/// <param name="Id">The alert.</param>
+/// <param name="Note">What was done about it; 1 to 500 characters.</param>
+public sealed record EndAlertRequest(AlertId Id = default, string Note = "");
+
 /// <summary>One cause and what follows from it.</summary>
 public sealed record Alert
 {

@@ -85,6 +85,7 @@ public static class Rights
         [typeof(ShowEvidenceReport)] = Right.EvidenceRead,
         [typeof(ListAlerts)] = Right.AlertRead,
         [typeof(AcknowledgeAlert)] = Right.AlertAcknowledge,
+        [typeof(EndAlert)] = Right.AlertAcknowledge,
         [typeof(ListChannels)] = Right.ChannelRead,
         [typeof(ShowChannel)] = Right.ChannelRead,
         [typeof(SaveChannel)] = Right.ChannelManage,

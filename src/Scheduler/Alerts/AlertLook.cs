@@ -1,6 +1,7 @@
 using BackupDr.Contracts;
 using BackupDr.Contracts.Api;
 using BackupDr.Contracts.Specs;
+using BackupDr.Scheduler.Access.Approvals;
 using BackupDr.Scheduler.Database;
 using BackupDr.Scheduler.Hosts;
 using BackupDr.Scheduler.Policies;
@@ -14,7 +15,13 @@ public sealed class AlertLook(Postgres db, AlertBook book)
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     /// <summary>Looks, if no other node just did; gives the number of alerts that were raised or cleared.</summary>
-    public Task<int> Run(CancellationToken ct) => db.InTransaction(async tx =>
+    public async Task<int> Run(CancellationToken ct)
+    {
+        await ApprovalTable.Expire(db, book, ct);   // with the alerts of what nobody decided about in time
+        return await Look(ct);
+    }
+
+    Task<int> Look(CancellationToken ct) => db.InTransaction(async tx =>
     {
         if (await tx.First("select clock() from alert_look where looked_at < clock() - $1 for update skip locked", [Pause],
             row => (DateTimeOffset?)row.Time(0), ct) is not { } now) return 0;

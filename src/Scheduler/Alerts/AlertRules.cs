@@ -65,9 +65,11 @@ public static class AlertRules
     const string StoreCode = "store.";
 
     /// <summary>Kinds that these rules raise and clear; others are raised and cleared where they happen.</summary>
-    public static readonly IReadOnlyList<AlertKind> Looked
-        = [.. Enum.GetValues<AlertKind>().Where(kind => kind is not (AlertKind.RetentionHeld or AlertKind.ExportLate
-            or AlertKind.Superseded))];
+    public static readonly IReadOnlyList<AlertKind> Looked =
+    [
+        AlertKind.ItemOverdue, AlertKind.BackupFailed, AlertKind.BackupIncomplete, AlertKind.DrillFailed, AlertKind.DrillOverdue,
+        AlertKind.AgentSilent, AlertKind.LocationUnreachable, AlertKind.LogStalled,
+    ];
 
     /// <summary>All that are to be open. What follows from a silent host or a location that is away is not told again for each
     /// item.</summary>

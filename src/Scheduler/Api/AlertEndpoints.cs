@@ -15,6 +15,8 @@ static class AlertEndpoints
             => handler.Handle(caller, new ListAlertsRequest(cleared ?? false), ct)).For<ListAlerts>();
         api.MapPost("alerts/{id}/acknowledge", (Caller caller, string id, AcknowledgeAlertRequest request, AcknowledgeAlert handler,
             CancellationToken ct) => handler.Handle(caller, request with { Id = AlertId.Parse(id) }, ct)).For<AcknowledgeAlert>();
+        api.MapPost("alerts/{id}/end", (Caller caller, string id, EndAlertRequest request, EndAlert handler, CancellationToken ct)
+            => handler.Handle(caller, request with { Id = AlertId.Parse(id) }, ct)).For<EndAlert>();
         api.MapGet("channels", (Caller caller, ListChannels handler, CancellationToken ct)
             => handler.Handle(caller, new ListChannelsRequest(), ct)).For<ListChannels>();
         api.MapGet("channels/{id}", (Caller caller, string id, ShowChannel handler, CancellationToken ct)

@@ -93,6 +93,51 @@ public sealed class AlertTests(SchedulerDatabases databases)
         Assert.False(await db.InTransaction(tx => book.Clear(tx, held.Cause, Fleet.NoStop), Fleet.NoStop));
     }
 
+    /// <summary>Alerts that begin and end where something happens.</summary>
+    static readonly AlertKind[] RaisedElsewhere = [AlertKind.RetentionHeld, AlertKind.ExportLate, AlertKind.ApprovalWaiting,
+        AlertKind.Superseded, AlertKind.ExecutionWaits, AlertKind.ExecutionLeftovers, AlertKind.SplitBrain];
+
+    static Task Raise(Fleet fleet, AlertKind kind) => fleet.Node.Db.InTransaction(tx => fleet.Get<AlertBook>().Raise(tx, new RaisedAlert
+    {
+        Cause = $"somewhere:{kind}",
+        Kind = kind,
+        Severity = AlertSeverity.Broken,
+        Title = "It happened.",
+        Effect = "Something follows from it.",
+        Action = "Look at it.",
+        ActionUrl = "/alerts",
+    }, Fleet.NoStop), Fleet.NoStop);
+
+    [Fact]
+    public async Task A_look_ends_no_alert_that_it_did_not_begin()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        foreach (var kind in RaisedElsewhere) await Raise(fleet, kind);
+        Assert.Equal(RaisedElsewhere.Order(), (await Look(fleet)).Select(alert => alert.Kind).Order());
+    }
+
+    [Fact]
+    public async Task A_person_ends_what_nothing_else_can_see_the_end_of()
+    {
+        await using var fleet = await Fleet.Start(databases);
+        await Raise(fleet, AlertKind.ExecutionLeftovers);
+        await Raise(fleet, AlertKind.ExportLate);
+        Task<Alert> End(AlertId id, string note = "taken down") => fleet.Get<EndAlert>().Handle(TestNode.Admin,
+            new EndAlertRequest(id, note), Fleet.NoStop);
+        var open = (await Open(fleet)).ToDictionary(alert => alert.Kind, alert => alert.Id);
+        await Assert.ThrowsAsync<BadInputException>(() => End(open[AlertKind.ExecutionLeftovers], " "));
+        Assert.Equal("alert.ends_itself", (await Assert.ThrowsAsync<ConflictException>(() => End(open[AlertKind.ExportLate]))).Code);
+        Assert.NotNull((await End(open[AlertKind.ExecutionLeftovers])).ClearedAt);
+        Assert.Equal(AlertKind.ExportLate, Assert.Single(await Look(fleet)).Kind);
+        await Assert.ThrowsAsync<NotFoundException>(() => End(open[AlertKind.ExecutionLeftovers]));
+        Assert.Contains((await fleet.Get<ListAudit>().Handle(TestNode.Admin, new ListAuditRequest(), Fleet.NoStop)).Entries,
+            entry => entry.Action == "alert.end" && entry.Detail.Contains("taken down", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Each_kind_of_alert_is_begun_by_the_look_or_elsewhere()
+        => Assert.Equal(Enum.GetValues<AlertKind>().Order(), AlertRules.Looked.Concat(RaisedElsewhere).Order());
+
     [Fact]
     public async Task Two_nodes_that_look_at_once_raise_one_alert()
     {
